@@ -1,0 +1,110 @@
+"""Frozen, host-side values: everything that shows, stores or judges a run consumes these.
+
+Field names and units are those of the trace (one JSON object a line): entropies in bits,
+varentropies in bits^2, log-probabilities in nats, `ms` in milliseconds. `None` stands where a
+measure does not apply; NaN and infinity never occur.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = 1
+"""Version of the trace format that this program writes, and the newest that it reads."""
+
+Quadrant = Literal["LELV", "HELV", "LEHV", "HEHV"]
+Region = Literal["LELV", "HELV", "LEHV", "HEHV", "MID"]
+Strategy = Literal["greedy", "clarify", "explore", "resample", "adaptive", "sample"]
+Forced = Literal["clarify", "user", "exit"]
+FinishReason = Literal["stop", "length", "exit", "interrupted", "error"]
+
+QUADRANTS: tuple[Quadrant, ...] = ("LELV", "HELV", "LEHV", "HEHV")
+REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")
+
+Candidate = tuple[int, str, float, float]
+"""`(id, text, logprob, p)`: `logprob` of the raw distribution in nats, `p` under the final draw."""
+
+
+class RunHeader(msgspec.Struct, frozen=True, tag="header", kw_only=True):
+    """What a run was made with; the first line of a trace."""
+
+    model: str
+    revision: str | None
+    device: str
+    dtype: str
+    sampler: dict[str, Any]
+    calibration: str | None
+    seed: int | None
+    date: str | None
+    versions: dict[str, str]
+    created: str
+    schema: int = SCHEMA
+
+
+class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
+    """One token and the distribution it was drawn from (`generate`) or met (`score`).
+
+    `text` is what the stream gains, empty while a character is incomplete; `bytes` are the
+    token's own bytes in hexadecimal. `rank` counts from 0 = most likely. `temperature`, `top_k`,
+    `top_p` and `min_p` are the values used, None where none was.
+    """
+
+    index: int
+    parent: int
+    id: int
+    text: str
+    bytes: str
+    logprob: float | None
+    rank: int | None
+    entropy: float | None
+    varentropy: float | None
+    attn_entropy: float | None
+    attn_varentropy: float | None
+    agreement: float | None
+    interaction_strength: float | None
+    quadrant: Quadrant | None
+    region: Region | None
+    strategy: Strategy | None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    forced: Forced | None = None
+    candidates: list[Candidate] = []
+    ms: float | None = None
+
+
+class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
+    """What was said to the model in one turn; `index` is that of its last token.
+
+    `ids` are exactly the ids that were added to the context, template included.
+    """
+
+    index: int
+    parent: int
+    role: str
+    ids: list[int]
+    text: str
+    records: list[TokenRecord] | None = None
+
+
+class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
+    """Something that happened at record `index`; a valley's minimum was at record `at`."""
+
+    kind: str
+    index: int
+    at: int | None = None
+    detail: dict[str, Any] | None = None
+
+
+class End(msgspec.Struct, frozen=True, tag="end", kw_only=True):
+    """The end of a run: `leaf` is the last record's index, `tokens` how many were generated."""
+
+    leaf: int
+    finish_reason: FinishReason
+    tokens: int
+    seconds: float
+    prefill_seconds: float
+
+
+Record = RunHeader | PromptRecord | TokenRecord | Event | End

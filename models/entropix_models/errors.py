@@ -1,0 +1,54 @@
+"""The project's exception tree.
+
+    EntropixError              it failed: exit status 1
+    +-- UsageError             what was asked for makes no sense: exit status 2
+    +-- ModelNotFoundError     no catalogue entry, folder or Hub repository of that name
+    +-- DownloadError          a source could not be reached, refused, or sent something else
+    +-- DamagedFileError       a file is truncated, inconsistent or hostile
+    +-- UnsupportedError       a real thing that this program does not handle
+    +-- BackendError           MLX or one of its backends is missing or does not work here
+    +-- ContextLengthError     the prompt is longer than the model's context
+    +-- TraceError             a trace cannot be written or read
+
+Every message is one line that names the thing, what is wrong with it and what to do.
+"""
+
+
+class EntropixError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+    exit_status = 1
+
+
+class UsageError(EntropixError, ValueError):
+    """A flag, preset, setting or value that makes no sense."""
+
+    exit_status = 2
+
+
+class ModelNotFoundError(EntropixError):
+    """No model goes by the name that was given."""
+
+
+class DownloadError(EntropixError):
+    """A source could not be reached, refused the request, or sent something else."""
+
+
+class DamagedFileError(EntropixError):
+    """A file is truncated, inconsistent or hostile."""
+
+
+class UnsupportedError(EntropixError):
+    """A well-formed thing (tensor type, tokenizer, architecture) that is not handled."""
+
+
+class BackendError(EntropixError):
+    """MLX, or its backend for this platform, is missing or does not work."""
+
+
+class ContextLengthError(EntropixError):
+    """The prompt does not fit the model's context."""
+
+
+class TraceError(EntropixError):
+    """A trace cannot be written or read."""
