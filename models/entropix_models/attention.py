@@ -1,0 +1,164 @@
+"""Seeing the attention scores of a forward pass without changing a bit of its logits.
+
+mlx-lm's architectures call one function, `scaled_dot_product_attention`, which each module
+imported by name. For the length of one forward pass that name is bound to a tap.
+
+On a GPU the tap lets the fused kernel do the attention and forms the scores beside it. On the
+CPU, where MLX has no fused kernel, it does what MLX would do, in the same order, and keeps the
+scores that arise on the way: half the work, the same bits.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from entropix_models.errors import UnsupportedError
+
+Reducer = Callable[[mx.array, mx.array | None], mx.array]
+"""`(scores, valid) -> statistics`.
+
+`scores`: float32 `[layers, heads, queries, keys]`, scaled, before the softmax and unmasked;
+`valid`: bool `[queries, keys]`, or None when every key is. Returns `[layers, queries, n]`.
+"""
+
+_NAME = "scaled_dot_product_attention"
+
+
+class Capture:
+    """Collects the scores of one forward pass and reduces them.
+
+    One query has few scores: they are stacked over the layers that have as many keys and reduced
+    at once, which spares a GPU hundreds of small kernels. Several queries are reduced layer by
+    layer, so that the memory is bounded by one layer's scores.
+    """
+
+    def __init__(self, reducer: Reducer) -> None:
+        self._reducer = reducer
+        self._scores: list[mx.array] = []
+        self._statistics: list[mx.array] = []
+
+    def add(self, scores: mx.array, valid: mx.array | None) -> None:
+        """`scores` of one layer, float32 `[heads, queries, keys]`."""
+        if scores.shape[1] == 1 and valid is None:
+            self._scores.append(scores)
+        else:
+            self._statistics.append(self._reducer(scores[None], valid))
+
+    def statistics(self, layers: int) -> mx.array:
+        """`[layers, queries, n]`; raises UnsupportedError when a layer escaped."""
+        if self._scores:
+            sizes = [scores.shape[-1] for scores in self._scores]
+            start = 0
+            for i, size in enumerate(sizes):
+                if i + 1 == len(sizes) or sizes[i + 1] != size:
+                    group = mx.stack(self._scores[start : i + 1])
+                    self._statistics.append(self._reducer(group, None))
+                    start = i + 1
+        captured = sum(part.shape[0] for part in self._statistics)
+        if captured != layers:
+            raise UnsupportedError(
+                f"attention was captured in {captured} of {layers} layers: this architecture "
+                "computes some of it elsewhere; run with --set capture=false"
+            )
+        return mx.concatenate(self._statistics)
+
+
+class Tap:
+    """Where an architecture's attention can be seen, found once when a model is loaded."""
+
+    def __init__(self, network: nn.Module, *, manual: bool) -> None:
+        namespaces: dict[int, dict[str, Any]] = {}
+        for _, module in network.named_modules():
+            scope = getattr(type(module).__call__, "__globals__", {})
+            if _NAME in scope:
+                namespaces[id(scope)] = scope
+        self._namespaces = list(namespaces.values())
+        self._manual = manual
+
+    @contextmanager
+    def open(self, reducer: Reducer) -> Iterator[Capture]:
+        """Capture what the forward pass inside the `with` attends to."""
+        capture = Capture(reducer)
+        originals = [(scope, scope[_NAME]) for scope in self._namespaces]
+        for scope, original in originals:
+            scope[_NAME] = self._tapped(original, capture)
+        try:
+            yield capture
+        finally:
+            for scope, original in originals:
+                scope[_NAME] = original
+
+    def _tapped(self, original: Callable[..., mx.array], capture: Capture) -> Callable[..., Any]:
+        def attend(
+            queries: mx.array,
+            keys: Any,
+            values: Any,
+            cache: Any,
+            scale: float,
+            mask: mx.array | str | None,
+            sinks: mx.array | None = None,
+        ) -> mx.array:
+            if sinks is not None:
+                raise UnsupportedError("attention sinks are not captured; use --set capture=false")
+            quantised = hasattr(cache, "bits")
+            added = isinstance(mask, mx.array) and mask.dtype != mx.bool_
+            if self._manual and not quantised and not added:
+                return _attend(queries, keys, values, scale, mask, capture)
+            # Before the original: its quantised path scales the queries in place.
+            dense = keys
+            if quantised:
+                weight, scales, biases = keys
+                dense = mx.dequantize(weight, scales, biases, cache.group_size, cache.bits)
+            scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
+            if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
+                rows, columns = scores.shape[-2:]
+                _add(capture, scores.reshape(1, -1, rows, columns) + mask, None)
+            else:
+                _add(capture, scores, mask)
+            return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
+
+        return attend
+
+
+def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:
+    """`[1, heads, queries, keys]`, or `[1, kv_heads, group, queries, keys]` for grouped queries."""
+    groups = queries.shape[1] // keys.shape[1]
+    queries = queries * scale
+    if groups > 1:
+        queries = mx.unflatten(queries, 1, (keys.shape[1], groups))
+        keys = mx.expand_dims(keys, 2)
+    return queries @ mx.swapaxes(keys, -1, -2)
+
+
+def _attend(
+    queries: mx.array,
+    keys: mx.array,
+    values: mx.array,
+    scale: float,
+    mask: mx.array | str | None,
+    capture: Capture,
+) -> mx.array:
+    """Attention as MLX computes it where it has no fused kernel, operation by operation."""
+    scores = _scores(queries, keys, scale)
+    valid = _add(capture, scores, mask)
+    if valid is not None:
+        scores = mx.where(valid, scores, mx.finfo(scores.dtype).min)
+    weights = mx.softmax(scores, axis=-1, precise=True)
+    if scores.ndim == 5:
+        return mx.flatten(weights @ mx.expand_dims(values, 2), 1, 2)
+    return weights @ values
+
+
+def _add(capture: Capture, scores: mx.array, mask: mx.array | str | None) -> mx.array | None:
+    """Hand one layer's scores over; the mask as booleans `[queries, keys]`."""
+    rows, columns = scores.shape[-2:]
+    valid: mx.array | None = None
+    if isinstance(mask, str):
+        valid = mx.arange(columns - rows, columns)[:, None] >= mx.arange(columns)[None]
+    elif mask is not None:
+        valid = mask.reshape(-1, mask.shape[-1])[-rows:]
+    capture.add(scores.astype(mx.float32).reshape(-1, rows, columns), valid)
+    return valid

@@ -1,0 +1,100 @@
+"""A language model as the engine sees it: ids in, logits and attention statistics out, lazily."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+
+from entropix_models.attention import Reducer, Tap
+from entropix_models.devices import Device
+from entropix_models.tokenizer import Tokenizer
+
+Cache = list[Any]
+"""Keys and values of every layer, in mlx-lm's classes."""
+
+
+class Step(NamedTuple):
+    """What one forward pass gives, lazy.
+
+    `logits` `[queries, vocabulary]` in the model's precision; `attention` is what the reducer
+    made of the scores, `[layers, queries, n]`, or None when none was asked for.
+    """
+
+    logits: mx.array
+    attention: mx.array | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run's header says about a model."""
+
+    name: str
+    revision: str | None
+    quantization: str | None
+    dtype: str
+    architecture: str
+    parameters: int
+    context_length: int
+    layers: int
+    vocab_size: int
+    clarify: str
+
+
+class LanguageModel:
+    """A network with its tokenizer on its device. Belongs to the thread that evaluates it.
+
+    `network` is mlx-lm's own module, for comparisons with mlx-lm.
+    """
+
+    def __init__(
+        self, network: nn.Module, tokenizer: Tokenizer, facts: Facts, device: Device
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.facts = facts
+        self.device = device
+        self.network = network
+        self._tap = Tap(network, manual=not device.is_gpu)
+
+    @property
+    def prefill_chunk(self) -> int:
+        """Prompt tokens per forward pass: what a device does in well under half a second.
+
+        A function of device kind and size alone, because it is part of what makes a run
+        reproducible.
+        """
+        if self.device.is_gpu:
+            return 512
+        rows = 64 * 135_000_000 // max(self.facts.parameters, 1)
+        return max(8, min(64, 1 << max(rows, 1).bit_length() - 1))
+
+    def new_cache(self) -> Cache:
+        return list(make_prompt_cache(self.network))
+
+    def step(self, ids: mx.array, cache: Cache, attention: Reducer | None = None) -> Step:
+        """Read `ids` (int `[queries]`) after what the cache holds; both grow, nothing is run."""
+        if attention is None:
+            return Step(self.network(ids[None], cache=cache)[0], None)
+        with self._tap.open(attention) as capture:
+            logits = self.network(ids[None], cache=cache)[0]
+        return Step(logits, capture.statistics(self.facts.layers))
+
+    @staticmethod
+    def cached(cache: Cache) -> int:
+        """How many tokens the cache holds."""
+        return int(cache[0].offset)
+
+    @staticmethod
+    def trim(cache: Cache, tokens: int) -> bool:
+        """Forget the last `tokens`; False where this kind of cache can't."""
+        if not can_trim_prompt_cache(cache):
+            return False
+        trim_prompt_cache(cache, tokens)
+        return True
+
+    @staticmethod
+    def fork(cache: Cache) -> Cache:
+        """A copy that shares what was computed so far."""
+        return copy.deepcopy(cache)

@@ -1,0 +1,225 @@
+"""From a folder of weights to a LanguageModel: everything in it is checked before it is used."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_map, tree_unflatten
+
+from entropix_models.devices import Device
+from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
+from entropix_models.language_model import Facts, LanguageModel
+from entropix_models.progress import Progress, quiet
+from entropix_models.sources import ModelFolder
+from entropix_models.tokenizer import Tokenizer
+
+LLAMA_FAMILY = ("llama", "mistral")
+"""Values of `model_type` that mlx-lm runs with its Llama network."""
+
+_MAX_HEADER = 100 * 1024 * 1024  # the limit of the safetensors format itself
+
+
+def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> LanguageModel:
+    """Read a model folder for a device.
+
+    Dense float32 on the CPU, where half precision is emulated and quantised products are slow;
+    as stored on a GPU. Raises DamagedFileError or UnsupportedError, in one line.
+    """
+    config = read_config(folder.path)
+    shapes = check_weights(folder.path, config)
+    tokenizer = Tokenizer.from_folder(folder.path)
+    progress("loading weights", 0, None)
+    try:
+        from mlx_lm.utils import load_model
+
+        network, _ = load_model(folder.path, lazy=True)
+    except EntropixError:
+        raise
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedFileError(
+            f"{folder.path}: the weights do not fit config.json ({reason}); fetch the model again"
+        ) from error
+    _materialise(network, dense=not device.is_gpu, progress=progress)
+    heads = config["num_attention_heads"]
+    head_dim = config.get("head_dim") or config["hidden_size"] // heads
+    queries = shapes["model.layers.0.self_attn.q_proj.weight"][0]
+    if queries != heads * head_dim:
+        raise DamagedFileError(
+            f"{folder.path}: config.json says {heads} heads of {head_dim}, "
+            f"the weights have {queries} query rows; fetch the model again"
+        )
+    facts = Facts(
+        name=folder.name,
+        revision=folder.revision,
+        quantization=folder.quantization,
+        dtype=_dtype(network),
+        architecture=str(config["model_type"]),
+        parameters=_size(config),
+        context_length=int(config.get("max_position_embeddings") or 2048),
+        layers=len(network.layers),
+        vocab_size=int(config["vocab_size"]),
+        clarify=folder.clarify,
+    )
+    return LanguageModel(network, tokenizer, facts, device)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a model of the Llama family, its counts checked."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DamagedFileError(
+            f"{folder}: no config.json; this is not a model folder as mlx-lm writes it"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{path}: not readable as JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise DamagedFileError(f"{path}: not a JSON object")
+    kind = config.get("model_type")
+    if kind not in LLAMA_FAMILY:
+        raise UnsupportedError(
+            f"{folder}: architecture {kind!r} is not supported yet; "
+            f"models of the Llama family are ({', '.join(LLAMA_FAMILY)})"
+        )
+    for key in (
+        "hidden_size",
+        "num_hidden_layers",
+        "intermediate_size",
+        "num_attention_heads",
+        "vocab_size",
+    ):
+        value = config.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**24:
+            raise DamagedFileError(f"{path}: {key} is {value!r}, not a sensible number")
+    if config["num_hidden_layers"] > 1000:
+        raise DamagedFileError(f"{path}: {config['num_hidden_layers']} layers are not sensible")
+    return config
+
+
+def check_weights(folder: Path, config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Shapes by name, from headers alone; nothing is mapped that the files do not hold."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise DamagedFileError(
+            f"{folder}: no model*.safetensors; only safetensors weights are read"
+        )
+    for path in files:
+        shapes.update(_header(path))
+    layers = {
+        int(part)
+        for name in shapes
+        if name.startswith("model.layers.") and (part := name.split(".")[2]).isdigit()
+    }
+    expected = set(range(config["num_hidden_layers"]))
+    if layers != expected:
+        raise DamagedFileError(
+            f"{folder}: config.json says {len(expected)} layers, the weights hold {len(layers)}"
+        )
+    for name in ("model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight"):
+        if len(shapes.get(name, ())) != 2:
+            raise DamagedFileError(f"{folder}: tensor {name} is missing or has no rows")
+    rows = shapes["model.embed_tokens.weight"][0]
+    if rows != config["vocab_size"]:
+        raise DamagedFileError(
+            f"{folder}: config.json says {config['vocab_size']} tokens, the embedding has {rows}"
+        )
+    return shapes
+
+
+def _header(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes in one safetensors file, every offset checked against its size."""
+
+    def damaged(what: str) -> DamagedFileError:
+        return DamagedFileError(f"{path}: {what}; fetch the model again")
+
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        if len(start) < 8:
+            raise damaged("truncated safetensors file")
+        (length,) = struct.unpack("<Q", start)
+        if length > min(_MAX_HEADER, size - 8):
+            raise damaged("truncated or not a safetensors file")
+        try:
+            header = json.loads(file.read(length))
+            tensors = {k: v for k, v in header.items() if k != "__metadata__"}
+            shapes = {}
+            for name, tensor in tensors.items():
+                begin, end = tensor["data_offsets"]
+                if not 0 <= begin <= end <= size - 8 - length:
+                    raise damaged(f"tensor {name} lies outside the file: it is truncated")
+                shapes[name] = tuple(int(n) for n in tensor["shape"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise damaged("damaged safetensors header") from None
+    return shapes
+
+
+def _materialise(network: nn.Module, *, dense: bool, progress: Progress) -> None:
+    """Evaluate the weights leaf by leaf, so that the peak is one tensor above the sum."""
+    leaves = [(name, module) for name, module in network.named_modules() if not module.children()]
+    total = len(leaves)
+    while leaves:  # popped, so that a quantised layer goes when its dense successor is there
+        name, module = leaves.pop()
+        if dense:
+            module = _dense(module)
+            module.update(tree_map(_as_float32, module.parameters()))
+            network.update_modules(tree_unflatten([(name, module)]))
+        mx.eval(module.parameters())
+        mx.clear_cache()
+        progress("loading weights", total - len(leaves), total)
+    mx.eval(network.parameters())
+
+
+def _dense(module: nn.Module) -> nn.Module:
+    """A quantised layer as a float32 one.
+
+    Scales and biases become float32 first: dequantising in half precision and casting afterwards
+    costs up to 0.036 bits of entropy.
+    """
+    if not isinstance(module, nn.QuantizedLinear | nn.QuantizedEmbedding):
+        return module
+    weight = mx.dequantize(
+        module.weight,
+        module.scales.astype(mx.float32),
+        module.biases.astype(mx.float32) if "biases" in module else None,
+        module.group_size,
+        module.bits,
+        module.mode,
+    ).astype(mx.float32)
+    dense: nn.Module
+    if isinstance(module, nn.QuantizedEmbedding):
+        dense = nn.Embedding(1, 1)
+    else:
+        dense = nn.Linear(1, 1, bias="bias" in module)
+        if "bias" in module:
+            dense.bias = module.bias
+    dense.weight = weight
+    return dense
+
+
+def _as_float32(array: mx.array) -> mx.array:
+    return array.astype(mx.float32) if mx.issubdtype(array.dtype, mx.floating) else array
+
+
+def _dtype(network: nn.Module) -> str:
+    """Of the activations: that of the final norm's weight."""
+    return str(network.model.norm.weight.dtype).removeprefix("mlx.core.")
+
+
+def _size(config: dict[str, Any]) -> int:
+    """Parameters of the dense network, from its dimensions (norms left out)."""
+    hidden, layers = config["hidden_size"], config["num_hidden_layers"]
+    heads = config["num_attention_heads"]
+    head_dim = config.get("head_dim") or hidden // heads
+    kv_heads = config.get("num_key_value_heads") or heads
+    attention = 2 * hidden * head_dim * (heads + kv_heads)
+    per_layer = attention + 3 * hidden * config["intermediate_size"]
+    embeddings = config["vocab_size"] * hidden
+    tied = config.get("tie_word_embeddings", True)
+    return int(layers * per_layer + embeddings * (1 if tied else 2))

@@ -1,0 +1,66 @@
+"""Where things are kept on disk, and how a folder appears there: whole, or not at all."""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from entropix_models.errors import EntropixError, UsageError
+
+
+def cache_root() -> Path:
+    """The project's cache: `$ENTROPIX_CACHE`, or the platform's cache folder."""
+    chosen = os.environ.get("ENTROPIX_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("entropix-mlx")
+
+
+def models_root() -> Path:
+    """The folder of the models that this project converted itself."""
+    return cache_root() / "models"
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give an empty sibling of `target` to fill; it becomes `target` when the block ends well.
+
+    On any failure, an interrupt included, it is removed and `target` is as it was. Raises
+    UsageError if `target` is there and isn't an empty folder, EntropixError for a full disk or a
+    place that cannot be written.
+    """
+    if target.is_symlink() or (target.exists() and not _is_empty_folder(target)):
+        raise UsageError(f"{target} is already there; name a folder that is not")
+    unfinished = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    with disk_errors(target):
+        try:
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            os.replace(unfinished, target)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
+    """Turn the OSErrors of writing `target` into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise EntropixError(f"{target}: the disk is full; free some space and try again") from (
+                error
+            )
+        if error.filename is None and error.errno is None:
+            raise
+        reason = error.strerror or type(error).__name__
+        place = error.filename if isinstance(error.filename, str) else target
+        raise EntropixError(f"{target} could not be written ({place}: {reason})") from error
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
