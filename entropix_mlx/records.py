@@ -75,7 +75,7 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
 
 
 class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
-    """What was said to the model in one turn; `index` is that of its last token.
+    """What was said to the model in one turn: one record, one `index`.
 
     `ids` are exactly the ids that were added to the context, template included.
     """
@@ -88,7 +88,7 @@ class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
     records: list[TokenRecord] | None = None
 
 
-class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
+class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True, omit_defaults=True):
     """Something that happened at record `index`; a valley's minimum was at record `at`."""
 
     kind: str

@@ -1,0 +1,44 @@
+"""entropix-mlx: entropy-aware decoding on MLX.
+
+    import entropix_mlx as ex
+    model = ex.load("smollm2-135m")
+    for token in ex.generate(model, "Which is larger, 9.9 or 9.11?", seed=7):
+        print(token.text, token.entropy, token.quadrant)
+
+Names are imported when they are first used: `import entropix_mlx` loads neither MLX nor
+transformers.
+"""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "EntropixSampler": "entropix_mlx.api",
+    "generate": "entropix_mlx.api",
+    "load": "entropix_mlx.api",
+    "score": "entropix_mlx.api",
+    "EntropixError": "entropix_models.errors",
+    "End": "entropix_mlx.records",
+    "Event": "entropix_mlx.records",
+    "PromptRecord": "entropix_mlx.records",
+    "RunHeader": "entropix_mlx.records",
+    "TokenRecord": "entropix_mlx.records",
+    "Session": "entropix_mlx.session",
+    "Settings": "entropix_mlx.settings",
+    "TraceWriter": "entropix_mlx.trace",
+    "read_trace": "entropix_mlx.trace",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

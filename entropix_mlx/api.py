@@ -1,0 +1,97 @@
+"""The Python interface: load a model, generate, score, or sample for mlx-lm."""
+
+import datetime
+import logging
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+
+import mlx.core as mx
+
+from entropix_mlx.calibration import PROVISIONAL
+from entropix_mlx.records import TokenRecord
+from entropix_mlx.sampling import Sampler, State, draw_key
+from entropix_mlx.scoring import score as score_ids
+from entropix_mlx.session import Session, calibration_of
+from entropix_mlx.settings import Settings
+from entropix_mlx.trace import TraceWriter
+from entropix_models import devices, loading, sources
+from entropix_models.language_model import LanguageModel
+from entropix_models.progress import Progress, quiet
+
+
+def load(
+    name: str | None = None, *, device: str = "auto", progress: Progress = quiet
+) -> LanguageModel:
+    """A model by catalogue name, path or Hub id; the device's default without a name.
+
+    Fetched first if it is not on this disk. Belongs to the calling thread.
+    """
+    chosen = devices.choose(device)
+    folder = sources.resolve(name or sources.default_name(chosen.kind), progress=progress)
+    return loading.load(folder, chosen, progress)
+
+
+def generate(
+    model: LanguageModel,
+    prompt: str,
+    *,
+    sampler: str = "calibrated",
+    settings: Mapping[str, object] = {},
+    seed: int | None = None,
+    max_tokens: int = 512,
+    system: str = "",
+    raw: bool = False,
+    stop: Sequence[str] = (),
+    date: datetime.date | None = None,
+    trace: TraceWriter | None = None,
+) -> Iterator[TokenRecord]:
+    """The tokens of one answer as they come. `settings` override the preset's values by name."""
+    chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
+    session = Session(model, chosen, seed=seed, system=system, date=date, trace=trace)
+    for record in session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw):
+        if isinstance(record, TokenRecord):
+            yield record
+
+
+def score(model: LanguageModel, text: str, *, bos: bool = True) -> Iterator[TokenRecord]:
+    """A record for each token of a text; special tokens in it are recognised."""
+    tokenizer = model.tokenizer
+    ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
+    return score_ids(model, ids, calibration_of(model) or PROVISIONAL)
+
+
+class EntropixSampler:
+    """A preset as the `sampler=` of `mlx_lm.generate` and `mlx_lm.stream_generate`.
+
+    mlx-lm hands over log-probabilities in the model's precision and no attention, so only entropy
+    and varentropy steer the draw, and in half precision they are off by up to a third of a bit.
+    Thresholds are provisional. One sequence only; use a new one for every generation.
+    """
+
+    def __init__(
+        self,
+        preset: str = "calibrated",
+        *,
+        seed: int | None = None,
+        settings: Mapping[str, object] = {},
+    ) -> None:
+        overrides = {name: str(value) for name, value in settings.items()}
+        chosen = Settings.make(preset, overrides)
+        self.seed = secrets.randbelow(2**32) if seed is None else seed
+        self._sampler = Sampler(chosen, PROVISIONAL, (), attention=False)
+        self._state = State.start()
+        self._depth = 0
+        logging.getLogger("entropix_mlx").warning(
+            "EntropixSampler sees log-probabilities in the model's precision and no attention; "
+            "entropix_mlx.generate measures both"
+        )
+
+    def __call__(self, logprobs: mx.array) -> mx.array:
+        """`logprobs` `[1, vocabulary]`; returns ids `[1]`, lazy."""
+        if logprobs.shape[0] != 1:
+            raise ValueError("EntropixSampler keeps the state of one sequence; the batch is larger")
+        key = draw_key(self.seed, self._depth)
+        decision = self._sampler.decide(logprobs[0], None, self._depth + 1, self._state, key)
+        self._state = decision.state
+        self._depth += 1
+        return decision.token[None]

@@ -1,0 +1,107 @@
+"""Thresholds that belong to one model: the file that `calibrate` writes and samplers read.
+
+One JSON file a model, named by `key`. Entropy and varentropy go together (they correlate at about
+0.75), so the varentropy bands are taken for each side of the median entropy; independent
+quantiles would leave one corner of the plane empty.
+"""
+
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+from entropix_models.errors import DamagedFileError
+
+METRICS = (
+    "entropy",
+    "varentropy",
+    "attn_entropy",
+    "attn_varentropy",
+    "agreement",
+    "interaction_strength",
+)
+
+Side = Literal["low", "high"]
+
+
+class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Below `low`, above `high`; `mid` splits the whole."""
+
+    low: float
+    mid: float
+    high: float
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Thresholds and ranges of one model (entropies in bits, varentropies in bits^2).
+
+    `varentropy` has a band for tokens whose entropy is below `entropy.mid` and one for the
+    others. `ranges` are the 5 % and 95 % quantiles of each metric. `valley_delta` is the rise
+    in bits that confirms a valley. `shares` are the regions' shares on text that was not used
+    for fitting, `source` says how the file was made. `provisional` is true for the thresholds
+    that stand in where a model has no file.
+    """
+
+    model: str
+    revision: str | None
+    quantization: str | None
+    entropy: Band
+    varentropy: dict[Side, Band]
+    ranges: dict[str, tuple[float, float]]
+    valley_delta: float
+    shares: dict[str, float] = {}
+    source: dict[str, str | int | float] = {}
+    schema: int = 1
+
+    @property
+    def name(self) -> str:
+        return key(self.model, self.revision, self.quantization)
+
+
+def key(model: str, revision: str | None, quantization: str | None) -> str:
+    """What a calibration belongs to, as a file name without its ending."""
+    parts = (model, revision or "unversioned", quantization or "dense")
+    return "@".join("".join(c if c.isalnum() or c in ".-" else "-" for c in p) for p in parts)
+
+
+def shipped(model: str, revision: str | None, quantization: str | None) -> Calibration | None:
+    """The calibration that comes with the program, if there is one for exactly these weights."""
+    file = (
+        resources.files("entropix_mlx")
+        / "calibrations"
+        / f"{key(model, revision, quantization)}.json"
+    )
+    return parse(file.read_bytes(), str(file)) if file.is_file() else None
+
+
+def parse(data: bytes, name: str) -> Calibration:
+    """Raises DamagedFileError for what is not a calibration with every metric's range."""
+    try:
+        calibration = msgspec.json.decode(data, type=Calibration)
+    except msgspec.MsgspecError as error:
+        raise DamagedFileError(f"{name}: not a calibration file ({error})") from error
+    missing = set(METRICS) - set(calibration.ranges)
+    if missing or set(calibration.varentropy) != {"low", "high"}:
+        raise DamagedFileError(
+            f"{name}: calibration lacks {', '.join(sorted(missing)) or 'a side'}"
+        )
+    return calibration
+
+
+PROVISIONAL = Calibration(
+    model="provisional",
+    revision=None,
+    quantization=None,
+    entropy=Band(1.5, 2.0, 4.0),
+    varentropy={"low": Band(3.0, 4.0, 6.0), "high": Band(6.0, 8.0, 10.0)},
+    ranges={
+        "entropy": (0.0, 6.0),
+        "varentropy": (0.0, 15.0),
+        "attn_entropy": (1.0, 4.0),
+        "attn_varentropy": (0.2, 2.0),
+        "agreement": (0.3, 0.8),
+        "interaction_strength": (2.0, 8.0),
+    },
+    valley_delta=0.4,
+)
+"""For models without a calibration of their own: round numbers near those of small Llamas."""

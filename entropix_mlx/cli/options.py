@@ -1,0 +1,116 @@
+"""Options that several commands share, checked before anything heavy is imported."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from entropix_mlx.settings import PRESETS, Settings
+from entropix_models.errors import UsageError
+
+if TYPE_CHECKING:
+    from entropix_mlx.calibration import Calibration
+    from entropix_models.language_model import LanguageModel
+    from entropix_models.progress import Progress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DEVICES = ("auto", "metal", "cuda", "cpu")
+_LARGEST_SEED = 2**63 - 1
+
+
+def model_options(command: Command) -> Command:
+    """`--model` and `--device`."""
+    for option in (
+        click.option(
+            "--device", type=click.Choice(_DEVICES), default="auto", help="Where to compute."
+        ),
+        click.option(
+            "--model",
+            metavar="NAME|PATH",
+            help="A catalogue name, a folder or a Hub id. Default: llama-3.2-1b on a GPU, "
+            "smollm2-135m on a CPU.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def sampler_options(command: Command) -> Command:
+    """`--sampler`, `--set`, `--seed` and `--date`."""
+    for option in (
+        click.option(
+            "--date",
+            type=click.DateTime(["%Y-%m-%d"]),
+            metavar="YYYY-MM-DD",
+            help="The date that the chat template prints, if it prints one. Default: today.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, _LARGEST_SEED),
+            help="Same seed, same tokens. Drawn and shown if not given.",
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a setting of the sampler; repeatable. `samplers` lists them.",
+        ),
+        click.option(
+            "--sampler",
+            default="calibrated",
+            metavar="PRESET",
+            help=f"One of {', '.join(PRESETS)}. Default: calibrated.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+trace_option = click.option(
+    "--trace",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a trace (JSON Lines) to this file.",
+)
+
+
+def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
+    """Raises UsageError for an unknown preset, setting or value."""
+    pairs = {}
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise UsageError(f"--set {override!r}: give KEY=VALUE")
+        pairs[name.strip()] = value
+    return Settings.make(preset, pairs)
+
+
+def date_of(moment: datetime.datetime | None) -> datetime.date | None:
+    return moment.date() if moment else None
+
+
+def load_model(name: str | None, device: str, progress: "Progress") -> "LanguageModel":
+    """The model that was named, or this device's default with a word on which and why."""
+    from entropix_models import devices, loading, sources
+
+    chosen = devices.choose(device)
+    if name is None:
+        name = sources.default_name(chosen.kind)
+        kind = "GPU" if chosen.is_gpu else "CPU"
+        click.echo(f"model: {name}, the default on a {kind} (--model names another)", err=True)
+    return loading.load(sources.resolve(name, progress=progress), chosen, progress)
+
+
+def note_calibration(model: "LanguageModel", calibration: "Calibration") -> None:
+    """Say so if the thresholds are not the model's own."""
+    from entropix_mlx.calibration import PROVISIONAL
+
+    if calibration is PROVISIONAL:
+        click.echo(
+            f"note: {model.facts.name} has no calibration, so provisional thresholds are used "
+            "(scripts/calibrate.py makes one)",
+            err=True,
+        )

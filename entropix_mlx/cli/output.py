@@ -1,0 +1,91 @@
+"""What generated text looks like on standard output."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from entropix_mlx.palette import SIXTEEN, TRUECOLOR, Theme
+from entropix_mlx.records import Record, TokenRecord
+from entropix_mlx.visible import escaped
+
+if TYPE_CHECKING:
+    from rich.style import Style
+
+Format = Literal["auto", "color", "plain", "jsonl"]
+FORMATS: tuple[Format, ...] = ("auto", "color", "plain", "jsonl")
+
+
+class Output:
+    """Writes records to standard output as a format wants them; `finish` ends the last line.
+
+    `plain` in a pipe is the generated text, byte for byte. On a terminal control characters are
+    escaped and a final newline is added. `jsonl` is the trace.
+    """
+
+    def __init__(self, format: Format) -> None:
+        self._terminal = sys.stdout.isatty()
+        if format == "auto":
+            usable = os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+            format = "color" if self._terminal and usable else "plain"
+        self._stream = sys.stdout.buffer
+        self._column_open = False
+        self.write: Callable[[Record], None]
+        if format == "jsonl":
+            from entropix_mlx.trace import TraceWriter
+
+            self.write = TraceWriter(self._stream).write
+        elif format == "color":
+            self._styles = _styles()
+            self.write = self._colored
+        else:
+            self.write = self._plain
+
+    def finish(self) -> None:
+        if self._terminal and self._column_open:
+            self._put("\n")
+
+    def _plain(self, record: Record) -> None:
+        if isinstance(record, TokenRecord) and record.text:
+            self._put(escaped(record.text) if self._terminal else record.text)
+
+    def _colored(self, record: Record) -> None:
+        if not isinstance(record, TokenRecord) or not record.text:
+            return
+        text = escaped(record.text) if self._terminal else record.text
+        if record.forced:
+            text = f"⟨{text}⟩"
+        render = self._styles.get(record.quadrant or "", str)
+        # A style that spans a line break would colour the rest of the line on some terminals.
+        self._put("\n".join(render(line) if line else "" for line in text.split("\n")))
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text.encode("utf-8", "replace"))
+        self._stream.flush()
+        self._column_open = not text.endswith("\n")
+
+
+def _styles() -> dict[str, Callable[[str], str]]:
+    """How to render text of each quadrant on this terminal."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    term, deep = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "")
+    if deep in ("truecolor", "24bit") or not sys.stdout.isatty():
+        system, palette = ColorSystem.TRUECOLOR, TRUECOLOR
+    elif "256" in term:
+        system, palette = ColorSystem.EIGHT_BIT, TRUECOLOR
+    else:
+        system, palette = ColorSystem.STANDARD, SIXTEEN
+
+    def renderer(style: "Style") -> Callable[[str], str]:
+        return lambda text: style.render(text, color_system=system)
+
+    cues = palette[theme()]
+    return {quadrant: renderer(Style.parse(cue.style)) for quadrant, cue in cues.items()}
+
+
+def theme() -> Theme:
+    """Dark, unless the terminal says in COLORFGBG that its background is light."""
+    background = os.environ.get("COLORFGBG", "").rsplit(";", 1)[-1]
+    return "light" if background in ("7", "15") else "dark"

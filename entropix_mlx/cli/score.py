@@ -1,0 +1,131 @@
+"""`entropix-mlx score`: what surprised the model in a text."""
+
+import sys
+import time
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from entropix_mlx.cli.input import read_text
+from entropix_mlx.cli.options import load_model, model_options, note_calibration, trace_option
+from entropix_mlx.cli.output import FORMATS, Format, Output
+from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.running import INTERRUPTED, debug_option
+from entropix_mlx.records import End, FinishReason, Record
+from entropix_mlx.summary import Summary
+from entropix_models.progress import quiet
+
+if TYPE_CHECKING:
+    from entropix_mlx.trace import TraceWriter
+    from entropix_models.language_model import LanguageModel
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--file", type=click.Path(path_type=Path), help="Read the text from a file.")
+@model_options
+@click.option("--no-bos", is_flag=True, help="Add no beginning-of-sequence token.")
+@trace_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="auto",
+    help="auto: colour on a terminal, else the text alone; jsonl: the trace.",
+)
+@debug_option
+def score(
+    text: str | None,
+    file: Path | None,
+    model: str | None,
+    device: str,
+    no_bos: bool,
+    trace: Path | None,
+    format_: str,
+) -> int:
+    """Score a given text: what surprised the model in it.
+
+    TEXT is read from standard input for -, or if neither it nor --file is given and standard
+    input is no terminal. Special tokens in it are recognised; nothing is added but the
+    beginning-of-sequence token, where the tokenizer adds one.
+    """
+    given = read_text(text, file)
+
+    from entropix_mlx.trace import TraceWriter
+    from entropix_models.devices import release_thread
+
+    writer = TraceWriter(trace) if trace else None
+    try:
+        with stderr_progress() as progress:
+            loaded = load_model(model, device, progress)
+        return _stream(loaded, given, Output(cast(Format, format_)), writer, bos=not no_bos)
+    finally:
+        if writer:
+            writer.close()
+        release_thread()
+
+
+def _stream(
+    model: "LanguageModel",
+    text: str,
+    output: Output,
+    writer: "TraceWriter | None",
+    *,
+    bos: bool,
+) -> int:
+    """Write the records and their summary; the exit status."""
+    from entropix_mlx import scoring
+    from entropix_mlx.calibration import PROVISIONAL
+    from entropix_mlx.session import calibration_of, header_of
+
+    tokenizer = model.tokenizer
+    ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
+    calibration = calibration_of(model) or PROVISIONAL
+    note_calibration(model, calibration)
+    summary = Summary()
+
+    def write(record: Record) -> None:
+        if writer:
+            writer.write(record)
+        summary.add(record)
+        output.write(record)
+
+    began = time.perf_counter()
+    reason: FinishReason = "error"
+    shown = nullcontext(quiet) if sys.stdout.isatty() else stderr_progress()
+    with shown as progress:
+        records = scoring.score(model, ids, calibration, partial(progress, "scoring"))
+        write(header_of(model, None, calibration, seed=None, date=None))
+        try:
+            for record in records:
+                write(record)
+            reason = "stop"
+        except KeyboardInterrupt:
+            reason = "interrupted"
+        finally:  # whatever stopped us, what was scored is a whole trace
+            end = End(
+                leaf=summary.tokens - 1,
+                finish_reason=reason,
+                tokens=summary.tokens,
+                seconds=time.perf_counter() - began,
+                prefill_seconds=0.0,
+            )
+            if writer:
+                writer.write(end)
+        summary.add(end)
+        output.write(end)
+    output.finish()
+    click.echo(f"{summary.line()} · {_fit(summary)}", err=True)
+    return INTERRUPTED if reason == "interrupted" else 0
+
+
+def _fit(summary: Summary) -> str:
+    if summary.bits_per_byte is None or summary.excess is None:
+        return "nothing measured"
+    return (
+        f"{summary.bits_per_byte:.3f} bits per byte · "
+        f"log-perplexity minus mean entropy {summary.excess:+.2f} bits"
+    )

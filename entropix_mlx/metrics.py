@@ -1,0 +1,147 @@
+"""The model's own uncertainty: pure functions from arrays to arrays, lazy, batched over rows.
+
+Entropies in bits, varentropies in bits^2, log-probabilities in nats, always in float32. The
+vocabulary is summed in blocks (sum each block, then the sums): plain float32 sums over 50,000
+exponentials miss float64 by 3e-3 bits^2, blocked ones by less than 1e-4.
+"""
+
+import math
+from typing import NamedTuple
+
+import mlx.core as mx
+
+_BITS = 1 / math.log(2)
+_BLOCK = 256
+_NEVER = -1e30
+"""Stands for minus infinity where a product with zero must stay zero."""
+
+TOP_BLOCK = 32
+
+
+class Attention(NamedTuple):
+    """Indices of the four statistics in the last axis of what `attention_statistics` returns."""
+
+    entropy: int = 0
+    varentropy: int = 1
+    agreement: int = 2
+    interaction_strength: int = 3
+
+
+ATTENTION = Attention()
+
+
+class Moments(NamedTuple):
+    """Of a next-token distribution; each `[rows]`."""
+
+    entropy: mx.array
+    varentropy: mx.array
+    log_normaliser: mx.array
+
+
+def moments(logits: mx.array) -> Moments:
+    """Entropy (bits), varentropy (bits^2) and log-sum-exp (nats) of `softmax(logits)`.
+
+    `logits` `[rows, vocabulary]`, any precision. `H = -sum p log2 p`; `V = sum p (log2 p + H)^2`,
+    the variance of the surprisal (entropix; the guide's prose says "across positions", its code
+    computes this). One pass of exponentials: with `z = x - max`, `S_n = sum e^z z^n`,
+    `H = ln S_0 - S_1 / S_0` and `V = S_2 / S_0 - (S_1 / S_0)^2`, in nats.
+    """
+    x = logits.astype(mx.float32)
+    peak = mx.max(x, axis=-1, keepdims=True)
+    z = mx.maximum(x - peak, _NEVER)
+    e = mx.exp(z)
+    s0, s1, s2 = _blocked_sum(e), _blocked_sum(e * z), _blocked_sum(e * z * z)
+    mean = s1 / s0
+    log_s0 = mx.log(s0)
+    entropy = mx.maximum(log_s0 - mean, 0.0) * _BITS
+    varentropy = mx.maximum(s2 / s0 - mean * mean, 0.0) * (_BITS * _BITS)
+    return Moments(entropy, varentropy, log_s0 + peak[..., 0])
+
+
+def _blocked_sum(x: mx.array) -> mx.array:
+    """Sum over the last axis, block by block."""
+    size = x.shape[-1]
+    if size % _BLOCK:
+        x = mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -size % _BLOCK)])
+    return mx.sum(mx.sum(mx.unflatten(x, -1, (-1, _BLOCK)), axis=-1), axis=-1)
+
+
+def rank(logits: mx.array, ids: mx.array) -> mx.array:
+    """How many tokens come before `ids`; ties are ordered by id.
+
+    `logits` `[rows, vocabulary]`, `ids` int `[rows]`; int32 `[rows]`, 0 = most likely.
+    """
+    x = logits.astype(mx.float32)
+    own = mx.take_along_axis(x, ids[:, None], axis=-1)
+    places = mx.arange(x.shape[-1], dtype=mx.int32)[None]
+    before = (x > own) | ((x == own) & (places < ids[:, None]))
+    return mx.sum(before, axis=-1).astype(mx.int32)
+
+
+def top(logits: mx.array, n: int) -> tuple[mx.array, mx.array]:
+    """The `n` largest logits in order, ties by id: ids int32 and values float32, `[rows, n]`.
+
+    Exact without sorting the vocabulary: only the `n` blocks with the largest maxima can hold
+    one of the `n` largest values (each block ahead of another holds an element ahead of all of
+    its elements), and stable sorts keep equal values in the order of their ids.
+    """
+    x = logits.astype(mx.float32)
+    rows, size = x.shape
+    if size <= 2 * n * TOP_BLOCK:
+        ids = mx.argsort(-x, axis=-1)[:, :n].astype(mx.int32)
+        return ids, mx.take_along_axis(x, ids, axis=-1)
+    if size % TOP_BLOCK:
+        x = mx.pad(x, [(0, 0), (0, -size % TOP_BLOCK)], constant_values=mx.array(-mx.inf))
+    blocks = mx.unflatten(x, -1, (-1, TOP_BLOCK))
+    best = mx.sort(mx.argsort(-mx.max(blocks, axis=-1), axis=-1)[:, :n], axis=-1)
+    values = mx.take_along_axis(blocks, best[:, :, None], axis=1).reshape(rows, -1)
+    ids = (best[:, :, None] * TOP_BLOCK + mx.arange(TOP_BLOCK)).reshape(rows, -1)
+    order = mx.argsort(-values, axis=-1)[:, :n]
+    return (
+        mx.take_along_axis(ids, order, axis=-1).astype(mx.int32),
+        mx.take_along_axis(values, order, axis=-1),
+    )
+
+
+def attention_statistics(scores: mx.array, valid: mx.array | None) -> mx.array:
+    """Per layer and query: entropy, varentropy, agreement and interaction strength.
+
+    `scores` float32 `[layers, heads, queries, keys]`, scaled, before the softmax; `valid` bool
+    `[queries, keys]` or None. Returns `[layers, queries, 4]` in the order of `ATTENTION`:
+
+    - entropy: mean over heads of `-sum_k p log2 p`, bits;
+    - varentropy: population variance of that entropy over heads, bits^2;
+    - agreement: `1 - mean over heads of 0.5 sum_k |p - mean head|`, 0..1, 1 = heads agree. The
+      guide's literal formula is `2 (1 - agreement) / keys`;
+    - interaction strength: mean over heads and valid keys of `|score|`.
+    """
+    return _masked_statistics(scores, valid) if valid is not None else _statistics(scores)
+
+
+def _reduce(scores: mx.array, weights: mx.array, strength: mx.array) -> mx.array:
+    """`weights` and `scores - max` share `[layers, heads, queries, keys]`."""
+    total = mx.sum(weights, axis=-1, keepdims=True)
+    entropy = (mx.log(total) - mx.sum(weights * scores, axis=-1, keepdims=True) / total)[..., 0]
+    entropy = mx.maximum(entropy, 0.0) * _BITS
+    p = weights / total
+    distance = mx.abs(p - mx.mean(p, axis=1, keepdims=True))
+    statistics = [
+        mx.mean(entropy, axis=1),
+        mx.var(entropy, axis=1),
+        1 - 0.5 * mx.mean(mx.sum(distance, axis=-1), axis=1),
+        mx.mean(strength, axis=1),
+    ]
+    return mx.stack(statistics, axis=-1)
+
+
+def _statistics(scores: mx.array) -> mx.array:
+    z = scores - mx.max(scores, axis=-1, keepdims=True)
+    return _reduce(z, mx.exp(z), mx.mean(mx.abs(scores), axis=-1))
+
+
+def _masked_statistics(scores: mx.array, valid: mx.array) -> mx.array:
+    masked = mx.where(valid, scores, _NEVER)
+    z = mx.maximum(masked - mx.max(masked, axis=-1, keepdims=True), _NEVER)
+    keys = mx.sum(valid, axis=-1).astype(mx.float32)
+    strength = mx.sum(mx.where(valid, mx.abs(scores), 0.0), axis=-1) / keys
+    return _reduce(z, mx.exp(z), strength)

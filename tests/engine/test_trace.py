@@ -1,0 +1,274 @@
+"""Writing traces: whole lines, whatever happens meanwhile."""
+
+import io
+import json
+import math
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entropix_mlx.records import End, Event, PromptRecord, Record, RunHeader, TokenRecord
+from entropix_mlx.trace import TraceWriter, read_trace
+from entropix_models.errors import TraceError
+
+HEADER = RunHeader(
+    model="smollm2-135m",
+    revision="0.1.2",
+    device="cpu",
+    dtype="float32",
+    sampler={"preset": "calibrated", "temperature": 0.7, "nested": {"top_k": [1, None]}},
+    calibration=None,
+    seed=7,
+    date="2026-01-02",
+    versions={"entropix-mlx": "0.1.0"},
+    created="2026-01-02T03:04:05+00:00",
+)
+PROMPT = PromptRecord(index=0, parent=-1, role="user", ids=[1, 2], text="Où? 漢🙂")
+END = End(leaf=2, finish_reason="stop", tokens=2, seconds=0.5, prefill_seconds=0.25)
+
+
+def token(index: int, parent: int | None = None, **changes: Any) -> TokenRecord:
+    values: dict[str, Any] = {
+        "index": index,
+        "parent": index - 1 if parent is None else parent,
+        "id": 504,
+        "text": " thé\n",
+        "bytes": " thé\n".encode().hex(),
+        "logprob": -0.5,
+        "rank": 0,
+        "entropy": 1.25,
+        "varentropy": 2.5,
+        "attn_entropy": 3.0,
+        "attn_varentropy": 0.25,
+        "agreement": 0.9,
+        "interaction_strength": 1.5,
+        "quadrant": "LELV",
+        "region": "MID",
+        "strategy": "adaptive",
+        "temperature": 0.7,
+        "top_k": 50,
+        "top_p": 0.9,
+        "min_p": 0.03,
+        "candidates": [(504 + n, "t" * n, -float(n), 0.1) for n in range(9)],
+        "ms": 70.5,
+    }
+    return TokenRecord(**{**values, **changes})
+
+
+RECORDS: list[Record] = [PROMPT, token(1), Event(kind="valley", index=1, at=1), token(2), END]
+
+
+def write(path: Path, *records: Record) -> Path:
+    with TraceWriter(path) as writer:
+        for record in records:
+            writer.write(record)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.jsonl"
+
+
+@pytest.fixture
+def lines(path: Path) -> list[bytes]:
+    """The lines of a whole trace, header first."""
+    return write(path, HEADER, *RECORDS).read_bytes().splitlines(keepends=True)
+
+
+def test_what_is_written_is_read_again(path: Path) -> None:
+    scored = PromptRecord(index=3, parent=2, role="user", ids=[5], text="x", records=[token(4)])
+    records = [PROMPT, token(1, text="", rank=None, forced="clarify"), *RECORDS[2:4], END]
+    trace = read_trace(write(path, HEADER, *records, scored, END))
+    assert trace.header == HEADER
+    assert trace.records == [*records, scored, END]
+    assert trace.problems == []
+
+
+def test_one_line_a_record_with_keys_in_the_contracts_order(lines: list[bytes]) -> None:
+    assert len(lines) == 6
+    header, prompt, first, event, _, end = (json.loads(line) for line in lines)
+    assert list(header)[:3] == ["type", "model", "revision"]
+    assert header["schema"] == 1
+    assert list(prompt)[:6] == ["type", "index", "parent", "role", "ids", "text"]
+    assert list(first) == [
+        *("type", "index", "parent", "id", "text", "bytes", "logprob", "rank", "entropy"),
+        *("varentropy", "attn_entropy", "attn_varentropy", "agreement"),
+        *("interaction_strength", "quadrant", "region", "strategy", "temperature", "top_k"),
+        *("top_p", "min_p", "forced", "candidates", "ms"),
+    ]
+    assert event == {"type": "event", "kind": "valley", "index": 1, "at": 1}
+    assert end["leaf"] == 2
+    assert "漢🙂".encode() in lines[1]
+
+
+def test_each_record_is_in_the_file_at_once(path: Path) -> None:
+    with TraceWriter(path) as writer:
+        for count, record in enumerate([HEADER, *RECORDS], start=1):
+            writer.write(record)
+            assert path.read_bytes().count(b"\n") == writer.count == count
+            assert path.read_bytes().endswith(b"}\n")
+
+
+def test_not_a_number_becomes_null(path: Path) -> None:
+    write(path, HEADER, token(0, -1, entropy=math.nan, varentropy=math.inf))
+    assert b'"entropy":null,"varentropy":null' in path.read_bytes()
+
+
+def test_a_stream_is_flushed_and_stays_open() -> None:
+    raw = io.BytesIO()
+    stream = io.BufferedWriter(raw)
+    with TraceWriter(stream) as writer:
+        writer.write(HEADER)
+        assert raw.getvalue().endswith(b"}\n")
+    stream.write(b"more")
+    stream.flush()
+    assert raw.getvalue().endswith(b"}\nmore")
+
+
+def test_an_old_file_stays_until_there_is_a_header(path: Path) -> None:
+    path.write_bytes(b"old" * 9999)
+    TraceWriter(path).close()
+    assert path.read_bytes() == b"old" * 9999
+    trace = read_trace(write(path, HEADER, *RECORDS))
+    assert (trace.records, trace.problems) == (RECORDS, [])
+
+
+def test_a_new_file_without_a_record_is_removed(path: Path) -> None:
+    writer = TraceWriter(path)
+    assert path.exists()
+    writer.close()
+    writer.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing/run.jsonl", "there is no such file or folder"),
+        (".", "is a directory"),
+        ("file/run.jsonl", "not a directory"),
+        ("x" * 300, "file name too long"),
+    ],
+    ids=["folder", "directory", "parent", "name"],
+)
+def test_a_path_that_cannot_be_written(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TraceError, match=rf"^cannot write the trace [^\n]*: {reason}; choose"):
+        TraceWriter(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_disk_that_is_full() -> None:
+    with TraceWriter(Path("/dev/full")) as writer:
+        with pytest.raises(TraceError, match=r"ends after 0 records.*no space left on device"):
+            writer.write(HEADER)
+        writer.write(END)  # silent: it was told once
+
+
+def test_a_disk_that_fills(path: Path, file_size_limit: Callable[[int], None]) -> None:
+    with TraceWriter(path) as writer:
+        writer.write(HEADER)
+        writer.write(PROMPT)
+        size = path.stat().st_size
+        file_size_limit(size + 100)  # the next line fits in part only
+        with pytest.raises(TraceError, match=r"^[^\n]* ends after 2 records, which are kept: "):
+            writer.write(token(1))
+        writer.write(token(1))
+    assert path.stat().st_size == size
+    assert read_trace(path).records == [PROMPT]
+
+
+@pytest.fixture
+def file_size_limit() -> Iterator[Callable[[int], None]]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_closed_pipe_passes_through() -> None:
+    reader, writer_end = os.pipe()
+    os.close(reader)
+    raw = os.fdopen(writer_end, "wb", buffering=0)
+    with raw, TraceWriter(raw) as writer:
+        with pytest.raises(BrokenPipeError):
+            writer.write(HEADER)
+        writer.write(END)
+
+
+def test_an_interrupted_line_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+
+    def interrupted(file: int, data: bytes) -> int:
+        real(file, data[:7])
+        raise KeyboardInterrupt
+
+    with TraceWriter(path) as writer:
+        writer.write(HEADER)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                writer.write(PROMPT)
+        writer.write(END)
+    assert [json.loads(line)["type"] for line in path.read_bytes().splitlines()] == [
+        "header",
+        "end",
+    ]
+
+
+def test_short_writes_are_finished(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:11]))
+    assert read_trace(write(path, HEADER, *RECORDS)).records == RECORDS
+
+
+def test_a_real_interrupt_leaves_whole_lines(path: Path) -> None:
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    alarm = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for _ in range(20):
+            writer = TraceWriter(path)
+            with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+                signal.setitimer(signal.ITIMER_REAL, 0.005)
+                writer.write(HEADER)
+                for index in range(sys.maxsize):
+                    writer.write(token(index))
+            writer.close()
+            data = path.read_bytes()
+            assert not data or data.endswith(b"}\n")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGALRM, alarm)
+
+
+def test_half_a_surrogate_pair(path: Path) -> None:
+    with TraceWriter(path) as writer:
+        writer.write(HEADER)
+        with pytest.raises(TraceError, match=r"ends after 1 records: .*surrogate"):
+            writer.write(token(0, -1, text="\ud800"))
+    assert read_trace(path).records == []
+
+
+@given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False))))
+def test_any_text_and_number_comes_back(values: list[tuple[str, float]]) -> None:
+    records = [
+        token(n, text=text, bytes=text.encode().hex(), entropy=number)
+        for n, (text, number) in enumerate(values)
+    ]
+    stream = io.BytesIO()
+    writer = TraceWriter(stream)
+    for record in records:
+        writer.write(record)
+    decoder = msgspec.json.Decoder(TokenRecord)
+    assert [decoder.decode(line) for line in stream.getvalue().split(b"\n")[:-1]] == records
