@@ -1,0 +1,150 @@
+"""The chat screen's keys, mouse, cursor, demos and looks, on a scripted engine."""
+
+from typing import Any
+
+import pytest
+from driving import LARGE, SMALL, chatting, scenario
+from scripted import STORY, Gate, ScriptedFactory, ScriptedSession
+from textual.widgets import OptionList
+
+from entropix_tui.demos import DEMOS
+from entropix_tui.screens.help import Help
+from entropix_tui.transcript import Place
+from entropix_tui.widgets.inspector import Inspector
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
+    async with chatting(size=size) as chat:
+        await chat.ask()
+        await chat.pilot.press("ctrl+left", "ctrl+left")
+        inspector = chat.screen.query_one(Inspector)
+        await chat.until(lambda: inspector.display and "“ one”" in chat.text())
+        text = chat.text()
+        assert "[red]" in text
+        assert "75.0%" in text
+        assert "drawn T 0.875" in text
+        index = len(STORY) - 1
+        assert [strip.cursor for strip in chat.screen.strips] == [index, index]
+        await chat.pilot.press("ctrl+right", "ctrl+right")
+        assert chat.screen.tokens.cursor == Place(1, len(STORY) - 1)
+        await chat.pilot.press("escape")
+        assert not inspector.display
+        assert chat.screen.tokens.cursor is None
+        await chat.pilot.click(chat.screen.tokens, offset=(3, 1))
+        assert chat.screen.tokens.cursor == Place(1, 0)
+
+
+@scenario
+async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
+    async with chatting() as chat:
+        await chat.ask()
+        await chat.pilot.press(*"one two", "ctrl+left", *"x")
+        assert chat.screen.prompt.text == "one xtwo"
+        assert chat.screen.tokens.cursor is None
+
+
+@scenario
+async def test_demos() -> None:
+    session = ScriptedSession(answers=[["ok"]])
+    async with chatting(session, ScriptedSession()) as chat:
+        await chat.phase("ready")
+        await chat.pilot.press("f3")
+        await chat.until(lambda: session.heard)
+        await chat.phase("ready")
+        await chat.pilot.press("f4")
+        await chat.pilot.pause()
+    assert session.heard == [DEMOS["robot"].prompt], "only in an empty conversation"
+
+
+@scenario
+async def test_a_demo_by_tab_and_by_mouse() -> None:
+    first, second = ScriptedSession(answers=[["ok"]]), ScriptedSession(answers=[["ok"]])
+    async with chatting(first, second) as chat:
+        await chat.phase("ready")
+        chat.screen.query_one(OptionList).focus()
+        await chat.pilot.press("down", "enter")
+        await chat.until(lambda: first.heard)
+        await chat.phase("ready")
+        await chat.pilot.press("ctrl+n")
+        await chat.phase("ready")
+        await chat.until(lambda: "F5 Continue" in chat.text())
+        await chat.pilot.click(OptionList, offset=(4, 3))
+        await chat.until(lambda: second.heard)
+    assert second.heard == [DEMOS["detective"].prompt]
+
+
+@scenario
+async def test_a_demo_from_the_command_line_waits_for_the_model() -> None:
+    gate = Gate(1)
+    session = ScriptedSession(answers=[["ok"]])
+    async with chatting(factory=ScriptedFactory([session], gate=gate), demo="numbers") as chat:
+        await chat.phase("loading")
+        assert chat.screen.prompt.text == DEMOS["numbers"].prompt
+        gate.open()
+        await chat.until(lambda: session.heard)
+    assert session.heard == [DEMOS["numbers"].prompt]
+
+
+@scenario
+async def test_help_theme_and_cues() -> None:
+    async with chatting(size=LARGE) as chat:
+        await chat.ask()
+        await chat.pilot.press("f1")
+        await chat.until(lambda: isinstance(chat.app.screen, Help))
+        assert "flowing with unspoken intent" in chat.text()
+        await chat.pilot.press("escape")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert chat.app.current_theme.dark
+        await chat.pilot.press("ctrl+t")
+        assert not chat.app.current_theme.dark
+        await chat.pilot.press("ctrl+g")
+        await chat.until(lambda: "L=" in chat.text())
+        await chat.pilot.press("ctrl+l")
+        await chat.until(lambda: "colours are off" in chat.text())
+        assert "↵" in chat.text()
+        chat.screen.action_toggle_breaks()
+        await chat.until(lambda: "↵" not in chat.text())
+
+
+@scenario
+async def test_commands_by_name() -> None:
+    async with chatting(ScriptedSession(), ScriptedSession()) as chat:
+        await chat.ask()
+        await chat.pilot.press("ctrl+p")
+        await chat.until(lambda: "New conversation" in chat.text())
+        for letter in "new conv":
+            await chat.pilot.press("space" if letter == " " else letter)
+        await chat.until(lambda: "Line breaks" not in chat.text())
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chat.screen.conversation.is_empty)
+
+
+@scenario
+async def test_the_footer_is_a_row_of_buttons() -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        x = chat.rows()[-1].index("F1 help")
+        await chat.pilot.click(offset=(x + 1, 23))
+        await chat.until(lambda: isinstance(chat.app.screen, Help))
+
+
+@pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
+@pytest.mark.parametrize("dark", [True, False])
+@scenario
+async def test_every_quadrant_differs_in_more_than_colour(colours: Any, dark: bool) -> None:
+    from entropix_mlx.records import QUADRANTS
+    from entropix_tui import cues
+
+    async with chatting(colours=colours, dark=dark) as chat:
+        await chat.ask()
+        assert chat.app.current_theme.dark is dark
+        styles = [cues.style(quadrant, colours, dark) for quadrant in QUADRANTS]
+        plain = {(s.bold, s.italic, s.underline, s.reverse) for s in styles}
+        assert len(plain) == 4
+        if colours == "none":
+            assert all(style.color is None for style in styles)
+            assert "L=" in chat.text(), "the gutter's letters are explained"

@@ -1,0 +1,175 @@
+"""The command `entropix-tui chat`: what it refuses, and a real pseudo-terminal."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from entropix_models.errors import UsageError
+from entropix_tui.cli import assignments
+
+MAIN = [sys.executable, "-c", "from entropix_tui.cli import main; main()"]
+
+
+def run(*args: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """The command without a terminal."""
+    return subprocess.run(
+        [*MAIN, *args],
+        env={**os.environ, "TERM": "xterm-256color", **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def terminal(*args: str, timeout: float = 60, **env: str) -> Any:
+    """The command in a pseudo-terminal of 24 rows and 80 columns."""
+    return pexpect.spawn(
+        MAIN[0],
+        [*MAIN[1:], *args],
+        env={**os.environ, "TERM": "xterm-256color", **env},
+        dimensions=(24, 80),
+        encoding="utf-8",
+        timeout=timeout,
+    )
+
+
+def ended(child: Any) -> tuple[int, str]:
+    """Exit status and everything that was written."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, child.before
+
+
+def test_without_a_terminal_it_names_the_other_command() -> None:
+    done = run("chat")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "error: standard input is not a terminal: use `entropix-mlx generate` instead\n"
+    )
+
+
+@pytest.mark.parametrize("redirected", ["| cat", "< /dev/null", "2> /dev/null"])
+def test_a_redirected_stream_is_refused(redirected: str, tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    command = " ".join(f"'{part}'" for part in (*MAIN, "chat"))
+    child = pexpect.spawn(
+        "/bin/sh",
+        ["-c", f"{{ {command}; echo $? > {status}; }} {redirected}"],
+        env={**os.environ, "TERM": "xterm-256color"},
+        encoding="utf-8",
+        timeout=60,
+    )
+    output = ended(child)[1]
+    assert status.read_text() == "2\n"
+    assert "\x1b[?1049h" not in output, "no screen was opened"
+    assert ("entropix-mlx generate" in output) is ("2>" not in redirected)
+
+
+def test_a_dumb_terminal_is_refused() -> None:
+    status, output = ended(terminal("chat", TERM="dumb"))
+    assert status == 2
+    assert "TERM=dumb" in output
+    assert "entropix-mlx generate" in output
+    assert "\x1b" not in output
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["--sampler", "calibratd"], 2, ["calibratd", "calibrated"]),
+        (["--set", "temperature"], 2, ["temperature", "KEY=VALUE"]),
+        (["--set", "temprature=1"], 2, ["temprature", "temperature"]),
+        (["--set", "temperature=hot"], 2, ["temperature", "hot"]),
+        (["--max-tokens", "0"], 2, ["--max-tokens"]),
+        (["--seed", "-1"], 2, ["--seed"]),
+        (["--date", "today"], 2, ["--date"]),
+        (["--demo", "nothing"], 2, ["numbers"]),
+        (["--frobnicate"], 2, ["--frobnicate"]),
+        (["--trace", "/nonexistent/run.jsonl"], 1, ["/nonexistent/run.jsonl"]),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_screen_opens(
+    args: list[str], status: int, words: list[str]
+) -> None:
+    code, output = ended(terminal("chat", *args))
+    assert code == status
+    assert output.startswith("error: ")
+    assert output.count("\n") <= 2, "one line, which the terminal may wrap"
+    assert "Traceback" not in output
+    unwrapped = output.replace("\r\n", "")
+    assert all(word in unwrapped for word in words)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["chat", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(args: list[str]) -> None:
+    code = (
+        "import sys; sys.argv = ['entropix-tui', *sys.argv[1:]]\n"
+        "from entropix_tui.cli import main\n"
+        "try: main()\n"
+        "finally:\n"
+        "    heavy = {'textual', 'mlx', 'mlx_lm', 'transformers', 'numpy', 'rich'}\n"
+        "    print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == "[]\n"
+    assert done.returncode == 0
+    assert "entropix-tui" in done.stdout
+
+
+def test_assignments() -> None:
+    assert assignments(["a=1", " b = x=y"]) == {"a": "1", "b": " x=y"}
+    with pytest.raises(UsageError, match="'=1': give KEY=VALUE"):
+        assignments(["=1"])
+
+
+def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None:
+    child = terminal("chat", "--model", str(tmp_path / "no-such-model"))
+    child.expect("no-such-model")
+    child.expect("Enter tries to load")
+    child.send("\x11")
+    assert ended(child)[0] == 0
+
+
+def wait_for_ends(child: Any, trace: Path, ends: int) -> None:
+    """Read the screen until so many turns have ended in the trace."""
+    for _ in range(1500):
+        if trace.read_text(encoding="utf-8").count('"type":"end"') >= ends:
+            return
+        child.expect(pexpect.TIMEOUT, timeout=0.2)
+    raise AssertionError(f"turn {ends} never ended")
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_a_conversation_with_the_real_model(tmp_path: Path) -> None:
+    trace = tmp_path / "chat.jsonl"
+    child = terminal(
+        *("chat", "--model", "smollm2-135m", "--seed", "7", "--max-tokens", "12"),
+        *("--trace", str(trace)),
+        timeout=300,
+    )
+    child.expect("Say something")
+    child.expect("● ready")
+    for turn, question in enumerate(("What is the capital of France?", "And of Italy?"), 1):
+        child.send(question + "\r")
+        wait_for_ends(child, trace, turn)
+        child.expect("mean entropy")
+    child.send("\x11")
+    assert ended(child)[0] == 0
+    records = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
+    kinds = [record["type"] for record in records if record["type"] != "event"]
+    assert kinds[0] == "header"
+    assert kinds.count("prompt") == kinds.count("end") == 2
+    assert kinds[-1] == "end"
+    assert 2 <= kinds.count("token") <= 24

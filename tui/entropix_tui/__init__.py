@@ -1,0 +1,1 @@
+"""The terminal application: screens and widgets over the engine's records."""

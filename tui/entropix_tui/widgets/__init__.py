@@ -1,0 +1,1 @@
+"""The application's widgets, one a file."""
