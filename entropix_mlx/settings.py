@@ -6,6 +6,7 @@ Imports no MLX, so that a wrong flag is told before a model is loaded.
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,12 +50,12 @@ class Settings:
     max_temperature: float | None = _number(0.01, 100, default=1.5, doc="cap of the temperature")
     resample_floor: float | None = _number(0, 10, default=0.0, doc="floor when resampling")
     rolling: float | None = _number(
-        0.01, 1, default=1.0, doc="weight of the newest metrics in their rolling mean; 1 = no past"
+        0.01, 1, default=1.0, doc="weight of the newest in rolling metrics; 1: no past"
     )
     clarify: bool | None = field(default=True, metadata={"doc": "insert the clarifying text"})
     capture: bool = field(default=True, metadata={"doc": "measure attention"})
     layers: str = field(
-        default="all", metadata={"doc": "layers the attention metrics average over: all, or 0,3-5"}
+        default="all", metadata={"doc": "layers averaged for attention: all, or 0,3-5"}
     )
 
     @classmethod
@@ -206,11 +207,11 @@ def _layers(text: str, count: int) -> list[int]:
     chosen: set[int] = set()
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
-        if not (first.isdigit() and (last or first).isdigit()):
+        if not all(re.fullmatch("[0-9]{1,9}", n) for n in (first, last or first)):
             raise UsageError(f"layers={text!r}: give 'all' or numbers like 0,3-5")
-        chosen.update(range(int(first), min(int(last or first), count) + 1))
-    if not chosen or max(chosen) >= count:
-        raise UsageError(f"layers={text!r}: the layers are numbered 0 to {count - 1}")
+        if not int(first) <= int(last or first) < count:
+            raise UsageError(f"layers={text!r}: the layers are numbered 0 to {count - 1}")
+        chosen.update(range(int(first), int(last or first) + 1))
     return sorted(chosen)
 
 

@@ -60,13 +60,13 @@ class Summary:
         return self._nats / self._measured / math.log(2) - self.mean_entropy
 
     def line(self, seed: int | None = None) -> str:
-        parts = [f"{self.tokens} tokens"]
+        parts = [f"{self.tokens} token{'' if self.tokens == 1 else 's'}"]
         if self.rate:
             parts.append(f"{self.rate:.1f} tokens/s")
         if self.mean_entropy is not None and self.perplexity is not None:
             parts.append(f"mean entropy {self.mean_entropy:.2f} bits")
             parts.append(f"perplexity {self.perplexity:.2f}")
-        shares = [f"{name} {n * 100 // self.tokens} %" for name, n in self.regions.most_common()]
+        shares = [f"{name} {100 * n / self.tokens:.0f} %" for name, n in self.regions.most_common()]
         if shares:
             parts.append(" ".join(shares))
         if self.valleys:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
+
+# Beside other work on the same cores, a second OpenBLAS thread makes a step slower, not faster.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -455,3 +459,12 @@ def smollm2() -> "LanguageModel":
     from entropix_models import devices, loading, sources
 
     return loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _released() -> Iterator[None]:
+    """Without this a process that evaluated arrays may abort at its exit."""
+    yield
+    from entropix_models.devices import release_thread
+
+    release_thread()

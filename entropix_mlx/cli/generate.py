@@ -1,11 +1,10 @@
 """`entropix-mlx generate`: one prompt, one answer."""
 
 import datetime
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Generator
+from itertools import chain
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -22,25 +21,39 @@ from entropix_mlx.cli.options import (
 )
 from entropix_mlx.cli.output import FORMATS, Format, Output
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.running import INTERRUPTED, debug_option
+from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
+from entropix_mlx.records import RunHeader
 from entropix_mlx.summary import Summary
 from entropix_models.errors import UsageError
+from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
-    from entropix_mlx.session import Session
+    from entropix_mlx.session import TurnRecord
 
 
 @click.command()
 @click.argument("prompt", required=False)
 @model_options
 @click.option("--system", default="", help="A system message before the prompt.")
-@click.option("--raw", is_flag=True, help="The prompt as it stands: no chat template.")
-@click.option("--prefill", default="", metavar="TEXT", help="How the answer begins.")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="The prompt as it stands: no chat template, special tokens in it recognised.",
+)
+@click.option(
+    "--prefill", default="", metavar="TEXT", help="How the answer begins; not part of the output."
+)
 @sampler_options
 @click.option(
-    "--max-tokens", type=click.IntRange(0), default=512, show_default=True, help="At most so many."
+    "--max-tokens",
+    type=click.IntRange(0),
+    default=512,
+    metavar="N",
+    help="The longest answer, in tokens. Default: 512.",
 )
-@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; repeatable.")
+@click.option(
+    "--stop", multiple=True, metavar="TEXT", help="End the answer before this text; repeatable."
+)
 @trace_option
 @click.option(
     "--format",
@@ -84,63 +97,42 @@ def generate(
     try:
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
-        if not raw and not loaded.tokenizer.has_chat_template:
-            if system:
-                raise UsageError(f"{loaded.facts.name} has no chat template: no --system")
-            click.echo(f"note: {loaded.facts.name} has no chat template; raw prompt", err=True)
-            raw = True
-        session = Session(
-            loaded, settings, seed=seed, system=system, date=date_of(date), trace=writer
-        )
-        note_calibration(loaded, session.calibration)
-        if seed is None and settings.temperature is not None:
-            click.echo(f"seed: {session.seed}", err=True)
-        output = Output(cast(Format, format_))
-        with _graceful(session):
-            return _stream(
-                session, output, text, max_tokens=max_tokens, stop=stop, prefill=prefill, raw=raw
+            if not raw and not loaded.tokenizer.has_chat_template:
+                if system:
+                    raise UsageError(f"{loaded.facts.name} has no chat template: no --system")
+                click.echo(f"note: {loaded.facts.name} has no chat template; raw prompt", err=True)
+                raw = True
+            session = Session(
+                loaded,
+                settings,
+                seed=seed,
+                system=system,
+                date=date_of(date),
+                trace=writer,
+                progress=progress if sys.stderr.isatty() else quiet,
             )
+            note_calibration(loaded, session.calibration)
+            if seed is None and settings.temperature is not None:
+                click.echo(f"seed: {session.seed}", err=True)
+            turn = session.send(text, max_tokens=max_tokens, stop=stop, prefill=prefill, raw=raw)
+            with graceful(session.stop):
+                summary = _stream(session.header, turn, Output(cast(Format, format_)))
+        click.echo(summary.line(session.seed), err=True)
+        return INTERRUPTED if summary.finish_reason == "interrupted" else 0
     finally:
         if writer:
             writer.close()
         release_thread()
 
 
-def _stream(
-    session: "Session",
-    output: Output,
-    text: str,
-    *,
-    max_tokens: int,
-    stop: tuple[str, ...],
-    prefill: str,
-    raw: bool,
-) -> int:
-    """Write the answer and its summary; the exit status."""
-    turn = session.send(text, max_tokens=max_tokens, stop=stop, prefill=prefill, raw=raw)
+def _stream(header: RunHeader, turn: "Generator[TurnRecord]", output: Output) -> Summary:
+    """Write the answer as it comes."""
     summary = Summary()
     try:
-        output.write(session.header)
-        for record in turn:
+        for record in chain((header, next(turn)), turn):  # begun, so that it comes to an end
             summary.add(record)
             output.write(record)
-        output.finish()
     finally:
         turn.close()  # the trace gets its end, whatever stopped us
-    click.echo(summary.line(session.seed), err=True)
-    return INTERRUPTED if summary.finish_reason == "interrupted" else 0
-
-
-@contextmanager
-def _graceful(session: "Session") -> Iterator[None]:
-    """The first Ctrl-C ends the answer after the current step; a second one at once."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        session.stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        output.finish()
+    return summary

@@ -10,30 +10,42 @@ def read_text(argument: str | None, file: Path | None = None) -> str:
     """The argument; standard input for `-`, or without one when it is no terminal; or a file.
 
     One final newline of standard input or a file is dropped. Raises UsageError for nothing at
-    all, for empty text and for bytes that are not UTF-8.
+    all, for empty text and for bytes that are not UTF-8, EntropixError for what cannot be read.
     """
     if argument is not None and file is not None:
         raise UsageError("give the text or --file, not both")
-    if file is not None:
-        try:
-            data, name = file.read_bytes(), str(file)
-        except OSError as error:
-            raise EntropixError(f"{file}: {error.strerror or error}") from error
-    elif argument == "-" or (argument is None and not _is_terminal()):
-        data, name = sys.stdin.buffer.read(), "standard input"
+    if file is not None or argument == "-" or (argument is None and not _is_terminal()):
+        name = "standard input" if file is None else str(file)
+        text = _decoded(_read(file, name), name).removesuffix("\n").removesuffix("\r")
     elif argument is not None:
-        data, name = argument.encode("utf-8", "surrogateescape"), "the text"
+        name = "the text"
+        text = _decoded(argument.encode("utf-8", "surrogateescape"), name)
     else:
         raise UsageError("no text: give it as an argument, or - to read standard input")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text (byte {error.start})") from error
-    if name != "the text":
-        text = text.removesuffix("\n").removesuffix("\r")
     if not text.strip():
         raise UsageError(f"{name} is empty: give some text")
     return text
+
+
+def _read(file: Path | None, name: str) -> bytes:
+    try:
+        if file is not None:
+            return file.read_bytes()
+        if sys.stdin is None:
+            raise UsageError("standard input is closed: give the text as an argument")
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EntropixError(f"cannot read {name}: {reason}; name a file of text") from error
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8 text (byte {error.start}): convert it first"
+        ) from error
 
 
 def _is_terminal() -> bool:

@@ -1,11 +1,12 @@
 """`entropix-mlx`: the group of commands, each imported when it is named."""
 
 import importlib
+import signal
 import sys
 
 import click
 
-from entropix_mlx.cli.running import run
+from entropix_mlx.cli.running import debug_option, run
 
 _COMMANDS = {
     "generate": "Generate text and show the model's uncertainty at each token.",
@@ -35,6 +36,7 @@ class _Lazy(click.Group):
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="entropix-mlx")
+@debug_option
 def cli() -> None:
     """Entropy-aware decoding on MLX, with the model's uncertainty made visible.
 
@@ -44,4 +46,6 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: exits with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""
-    sys.exit(run(cli, "entropix-mlx", sys.argv[1:]))
+    status = run(cli, "entropix-mlx", sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that an interrupt could spoil
+    sys.exit(status)

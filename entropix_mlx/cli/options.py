@@ -25,7 +25,10 @@ def model_options(command: Command) -> Command:
     """`--model` and `--device`."""
     for option in (
         click.option(
-            "--device", type=click.Choice(_DEVICES), default="auto", help="Where to compute."
+            "--device",
+            type=click.Choice(_DEVICES),
+            default="auto",
+            help="Where to compute. auto: on a GPU if there is one.",
         ),
         click.option(
             "--model",
@@ -50,6 +53,7 @@ def sampler_options(command: Command) -> Command:
         click.option(
             "--seed",
             type=click.IntRange(0, _LARGEST_SEED),
+            metavar="N",
             help="Same seed, same tokens. Drawn and shown if not given.",
         ),
         click.option(
@@ -72,7 +76,9 @@ def sampler_options(command: Command) -> Command:
 
 trace_option = click.option(
     "--trace",
-    type=click.Path(path_type=Path, dir_okay=False),
+    # A path that cannot be written is no wrong usage, so that click checks nothing.
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
     help="Write a trace (JSON Lines) to this file.",
 )
 

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+import click
+
 from entropix_mlx.palette import SIXTEEN, TRUECOLOR, Theme
 from entropix_mlx.records import Record, TokenRecord
 from entropix_mlx.visible import escaped
+from entropix_models.errors import EntropixError
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -19,8 +22,9 @@ FORMATS: tuple[Format, ...] = ("auto", "color", "plain", "jsonl")
 class Output:
     """Writes records to standard output as a format wants them; `finish` ends the last line.
 
-    `plain` in a pipe is the generated text, byte for byte. On a terminal control characters are
-    escaped and a final newline is added. `jsonl` is the trace.
+    `plain` in a pipe is the generated text, byte for byte. On a terminal, and wherever there is
+    colour, control characters are escaped; a final newline is added on a terminal only. `jsonl` is
+    the trace.
     """
 
     def __init__(self, format: Format) -> None:
@@ -29,7 +33,7 @@ class Output:
             usable = os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
             format = "color" if self._terminal and usable else "plain"
         self._stream = sys.stdout.buffer
-        self._column_open = False
+        self._line_open = False
         self.write: Callable[[Record], None]
         if format == "jsonl":
             from entropix_mlx.trace import TraceWriter
@@ -42,8 +46,10 @@ class Output:
             self.write = self._plain
 
     def finish(self) -> None:
-        if self._terminal and self._column_open:
+        if self._line_open and self._terminal:
             self._put("\n")
+        elif self._line_open and sys.stderr.isatty():
+            click.echo(err=True)  # the pipe may lead to the same terminal
 
     def _plain(self, record: Record) -> None:
         if isinstance(record, TokenRecord) and record.text:
@@ -52,7 +58,7 @@ class Output:
     def _colored(self, record: Record) -> None:
         if not isinstance(record, TokenRecord) or not record.text:
             return
-        text = escaped(record.text) if self._terminal else record.text
+        text = escaped(record.text)
         if record.forced:
             text = f"⟨{text}⟩"
         render = self._styles.get(record.quadrant or "", str)
@@ -60,9 +66,17 @@ class Output:
         self._put("\n".join(render(line) if line else "" for line in text.split("\n")))
 
     def _put(self, text: str) -> None:
-        self._stream.write(text.encode("utf-8", "replace"))
-        self._stream.flush()
-        self._column_open = not text.endswith("\n")
+        self._line_open = not text.endswith("\n")
+        try:
+            self._stream.write(text.encode("utf-8", "replace"))
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise EntropixError(
+                f"cannot write to standard output: {reason}; make room, or write elsewhere"
+            ) from error
 
 
 def _styles() -> dict[str, Callable[[str], str]]:

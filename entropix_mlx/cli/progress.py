@@ -1,16 +1,24 @@
 """Progress of downloads and other long work, on standard error."""
 
+import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from entropix_models.progress import Progress
 
+_PATIENCE = 0.3
+"""Seconds: what is done sooner needs no bar."""
+
 
 @contextmanager
 def stderr_progress() -> Iterator[Progress]:
-    """Give a progress callback: a bar if standard error is a terminal, else a line per stage."""
-    if not sys.stderr.isatty():
+    """Give a progress callback: a bar if standard error is a terminal, else a line per stage.
+
+    A bar goes away when its stage is complete, so that the terminal is free for output.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield _LinePerStage()
         return
     from rich.console import Console
@@ -28,18 +36,26 @@ def stderr_progress() -> Iterator[Progress]:
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
-        stage = bars.add_task("", visible=False, total=None)
-        current: str | None = None
+    bars = RichProgress(*columns, console=Console(stderr=True), transient=True)
+    stage = bars.add_task("", total=None)
+    current: str | None = None
+    began = 0.0
 
-        def show(text: str, done: int, total: int | None) -> None:
-            nonlocal current
-            if text != current:
-                current = text
-                bars.reset(stage, description=text, total=total, visible=True)
-            bars.update(stage, completed=done, total=total)
+    def show(text: str, done: int, total: int | None) -> None:
+        nonlocal current, began
+        if text != current:
+            current, began = text, time.monotonic()
+            bars.reset(stage, description=text, total=total)
+        bars.update(stage, completed=done, total=total)
+        if total is not None and done >= total:
+            bars.stop()
+        elif total is None or time.monotonic() - began > _PATIENCE:
+            bars.start()
 
+    try:
         yield show
+    finally:
+        bars.stop()
 
 
 class _LinePerStage:

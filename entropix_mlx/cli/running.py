@@ -1,75 +1,106 @@
 """How a command line ends: one line on standard error and the right exit status."""
 
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import click
 
+from entropix_mlx.visible import escaped
 from entropix_models.errors import EntropixError
 
 INTERRUPTED = 130
 
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show where an error came from."
+)
+"""Only accepted here: `run` looks for it, because a wrong flag is an error before any callback."""
+
 
 def run(command: click.Command, program: str, arguments: Sequence[str]) -> int:
-    """Run a command line and return its exit status; nothing escapes but SystemExit."""
-    state: dict[str, Any] = {}
+    """Run a command line and return its exit status; no exception escapes."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
-        status = command.main(list(arguments), prog_name=program, standalone_mode=False, obj=state)
+        status = _invoke(command, program, list(arguments))
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
-    except click.UsageError as error:
-        return _fail(f"{error.format_message()} (see {_path(error, program)} --help)", 2, state)
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code, state)
-    except EntropixError as error:
-        return _fail(str(error), error.exit_status, state)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
+        return status
     except BrokenPipeError:
-        # Python would complain once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        return _fail(f"{error.strerror or error}{_file(error)}", 1, state)
-    except MemoryError:
-        return _fail("out of memory: use a smaller model or a shorter prompt", 1, state)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _tell(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        # A terminal shows ^C where the cursor is.
+        return _tell("\ninterrupted" if sys.stderr.isatty() else "interrupted", INTERRUPTED)
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return _fail(f"{reason} (a bug: --debug shows where)", 1, state)
+        if "--debug" in arguments:
+            with suppress(OSError):
+                traceback.print_exc()
+        message, status = _judge(error, program)
+        return _tell(f"error: {escaped(' '.join(message.split()))}", status)
+    finally:
+        _abandon_unwritable()
 
 
-def _fail(message: str, status: int, state: dict[str, Any]) -> int:
-    if state.get("debug"):
-        traceback.print_exc()
-    click.echo(f"error: {message}", err=True)
+@contextmanager
+def graceful(stop: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C calls `stop`; a second one raises KeyboardInterrupt at once."""
+
+    def on_signal(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _invoke(command: click.Command, program: str, arguments: list[str]) -> int:
+    # Not Command.main, which turns a closed pipe into status 1 and interrupts into prints.
+    try:
+        with command.make_context(program, arguments) as context:
+            status = command.invoke(context)
+    except click.exceptions.Exit as ended:
+        status = ended.exit_code
+    return status if isinstance(status, int) else 0
+
+
+def _judge(error: Exception, program: str) -> tuple[str, int]:
+    """The line that says what is wrong and what to do, and the exit status."""
+    match error:
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else program
+            return f"{error.format_message()} (see {path} --help)", error.exit_code
+        case click.ClickException():
+            return error.format_message(), error.exit_code
+        case EntropixError():
+            return str(error), error.exit_status
+        case OSError():
+            place = error.filename or "standard input or output"
+            return f"{place}: {(error.strerror or str(error)).lower()}", 1
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or "allocate" in reason or "Insufficient Memory" in reason:
+        return "out of memory: use a smaller model or a shorter prompt", 1
+    return f"{reason} (a bug: --debug shows where)", 1
+
+
+def _tell(line: str, status: int) -> int:
+    with suppress(OSError):
+        click.echo(line, err=True)
     return status
 
 
-def _path(error: click.UsageError, program: str) -> str:
-    return error.ctx.command_path if error.ctx else program
-
-
-def _file(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
-
-
-def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        ctx.ensure_object(dict)["debug"] = True
-
-
-debug_option = click.option(
-    "--debug",
-    is_flag=True,
-    expose_value=False,
-    callback=_remember,
-    is_eager=True,
-    help="Show where an error came from.",
-)
+def _abandon_unwritable() -> None:
+    """Forget what cannot be written; Python would try, and complain, once more at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

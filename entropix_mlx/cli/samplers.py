@@ -26,8 +26,8 @@ def samplers(preset: str | None, as_json: bool) -> None:
         return
     documents = {f.name: f.metadata.get("doc", "") for f in dataclasses.fields(Settings)}
     for name, value in PRESETS[preset].items():
-        shown = "from the model's calibration" if value is None else str(value)
-        click.echo(f"{name:<18}{shown:<30}{documents[name]}")
+        shown = "calibrated" if value is None else str(value).lower()
+        click.echo(f"{name:<17}{shown:<12}{documents[name]}")
 
 
 _ABOUT = {

@@ -1,6 +1,7 @@
 """`entropix-mlx score`: what surprised the model in a text."""
 
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from functools import partial
@@ -13,7 +14,7 @@ from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import load_model, model_options, note_calibration, trace_option
 from entropix_mlx.cli.output import FORMATS, Format, Output
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.running import INTERRUPTED, debug_option
+from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.records import End, FinishReason, Record
 from entropix_mlx.summary import Summary
 from entropix_models.progress import quiet
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("text", required=False)
-@click.option("--file", type=click.Path(path_type=Path), help="Read the text from a file.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Read the text from a file.",
+)
 @model_options
 @click.option("--no-bos", is_flag=True, help="Add no beginning-of-sequence token.")
 @trace_option
@@ -93,31 +99,35 @@ def _stream(
         summary.add(record)
         output.write(record)
 
+    stopped = threading.Event()
     began = time.perf_counter()
     reason: FinishReason = "error"
     shown = nullcontext(quiet) if sys.stdout.isatty() else stderr_progress()
-    with shown as progress:
-        records = scoring.score(model, ids, calibration, partial(progress, "scoring"))
-        write(header_of(model, None, calibration, seed=None, date=None))
-        try:
+    try:
+        with graceful(stopped.set), shown as progress:
+            records = scoring.score(model, ids, calibration, partial(progress, "scoring"))
+            write(header_of(model, None, calibration, seed=None, date=None))
             for record in records:
                 write(record)
-            reason = "stop"
-        except KeyboardInterrupt:
-            reason = "interrupted"
-        finally:  # whatever stopped us, what was scored is a whole trace
-            end = End(
-                leaf=summary.tokens - 1,
-                finish_reason=reason,
-                tokens=summary.tokens,
-                seconds=time.perf_counter() - began,
-                prefill_seconds=0.0,
-            )
-            if writer:
-                writer.write(end)
-        summary.add(end)
-        output.write(end)
-    output.finish()
+                if stopped.is_set():
+                    break
+            reason = "interrupted" if stopped.is_set() else "stop"
+    except (KeyboardInterrupt, BrokenPipeError):
+        reason = "interrupted"
+        raise
+    finally:  # whatever stopped us, what was scored is a whole trace
+        end = End(
+            leaf=summary.tokens - 1,
+            finish_reason=reason,
+            tokens=summary.tokens,
+            seconds=time.perf_counter() - began,
+            prefill_seconds=0.0,
+        )
+        if writer and writer.count:
+            writer.write(end)
+        output.finish()
+    summary.add(end)
+    output.write(end)
     click.echo(f"{summary.line()} · {_fit(summary)}", err=True)
     return INTERRUPTED if reason == "interrupted" else 0
 

@@ -1,0 +1,71 @@
+"""Progress on standard error: a bar on a terminal, lines elsewhere."""
+
+import sys
+from typing import Any
+
+import pytest
+
+from entropix_mlx.cli import progress as progress_module
+from entropix_mlx.cli.output import Output
+from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.records import TokenRecord
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
+
+
+def test_elsewhere_each_stage_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with stderr_progress() as progress:
+        for done in range(3):
+            progress("one", done, 2)
+        progress("two", 0, None)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "one\ntwo\n")
+
+
+def test_a_dumb_terminal_gets_lines_too(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+    with stderr_progress() as progress:
+        progress("one", 0, 2)
+        progress("one", 2, 2)
+    assert terminal.read() == b"one\n"
+
+
+@pytest.mark.parametrize(("patience", "shown"), [(1e9, False), (-1.0, True)])
+def test_a_bar_is_for_what_takes_long(
+    terminal: Any, monkeypatch: pytest.MonkeyPatch, patience: float, shown: bool
+) -> None:
+    monkeypatch.setattr(progress_module, "_PATIENCE", patience)
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+    with stderr_progress() as progress:
+        progress("fetching [it]", 1, 2)
+        progress("fetching [it]", 2, 2)
+        assert sys.stderr is terminal.file  # the bar has gone, and the terminal is free
+    seen = terminal.read()
+    assert (b"fetching [it]" in seen) is shown
+    assert seen == b"" or seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
+
+
+def test_a_stage_of_unknown_length_is_shown_at_once(
+    terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+    with stderr_progress() as progress:
+        progress("asking", 0, None)
+    assert b"asking" in terminal.read()
+
+
+def test_a_summary_on_the_terminal_that_the_pipe_leads_to_has_a_line_of_its_own(
+    terminal: Any, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    names = (
+        *("logprob", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
+        *("agreement", "interaction_strength", "quadrant", "region", "strategy"),
+    )
+    nothing: dict[str, Any] = dict.fromkeys(names)
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+    output = Output("plain")
+    output.write(TokenRecord(index=0, parent=-1, id=0, text="a", bytes="", **nothing))
+    output.finish()
+    assert terminal.read() == b"\n"
+    assert capfdbinary.readouterr().out == b"a"
