@@ -10,9 +10,6 @@ from typing import Any
 import pexpect
 import pytest
 
-from entropix_models.errors import UsageError
-from entropix_tui.cli import assignments
-
 MAIN = [sys.executable, "-c", "from entropix_tui.cli import main; main()"]
 
 
@@ -125,12 +122,6 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
     assert done.stderr == "[]\n"
     assert done.returncode == 0
     assert "entropix-tui" in done.stdout
-
-
-def test_assignments() -> None:
-    assert assignments(["a=1", " b = x=y"]) == {"a": "1", "b": " x=y"}
-    with pytest.raises(UsageError, match="'=1': give KEY=VALUE"):
-        assignments(["=1"])
 
 
 def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None:

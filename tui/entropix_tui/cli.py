@@ -3,14 +3,20 @@
 import datetime
 import os
 import sys
-import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from entropix_models.errors import EntropixError, UsageError
+from entropix_mlx.cli.options import (
+    date_of,
+    model_options,
+    sampler_options,
+    settings_of,
+    trace_option,
+)
+from entropix_mlx.cli.running import run
+from entropix_models.errors import UsageError
 from entropix_tui.demos import DEMOS
 
 if TYPE_CHECKING:
@@ -27,41 +33,26 @@ def entropix_tui() -> None:
 
 
 @entropix_tui.command()
-@click.option("--model", metavar="NAME|PATH", help="Model; the default suits the device.")
-@click.option("--system", metavar="TEXT", default="", help="System prompt.")
-@click.option("--sampler", metavar="PRESET", default="calibrated", show_default=True)
+@model_options
 @click.option(
-    "--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change one of its settings."
+    "--system", metavar="TEXT", default="", help="A system message before the first turn."
 )
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Same seed, same tokens.")
+@sampler_options
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
     metavar="N",
     default=512,
-    show_default=True,
-    help="Longest answer.",
+    help="The longest answer, in tokens. Default: 512.",
 )
-@click.option(
-    "--trace",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the session as JSON Lines.",
-)
-@click.option(
-    "--date",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="YYYY-MM-DD",
-    help="Date for templates that print one; default today.",
-)
-@click.option("--device", metavar="D", default="auto", show_default=True)
+@trace_option
 @click.option("--demo", type=click.Choice(list(DEMOS)), help="Begin with a demo prompt.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
 def chat(
     model: str | None,
     system: str,
     sampler: str,
-    overrides: Sequence[str],
+    overrides: tuple[str, ...],
     seed: int | None,
     max_tokens: int,
     trace: Path | None,
@@ -69,26 +60,25 @@ def chat(
     device: str,
     demo: str | None,
     debug: bool,
-) -> None:
+) -> int:
     """Talk with a model and see how sure it is of every token."""
     require_terminal()
-    from entropix_mlx.settings import Settings
     from entropix_tui.sessions import SessionFactory
 
     factory = SessionFactory(
-        Settings.make(sampler, assignments(overrides)),
+        settings_of(sampler, overrides),
         model=model,
         device=device,
         system=system,
         seed=seed,
-        date=date.date() if date else None,
+        date=date_of(date),
         trace=trace,
     )
     factory.open_trace()
-    sys.exit(run(factory, max_tokens=max_tokens, demo=demo, debug=debug))
+    return show(factory, max_tokens=max_tokens, demo=demo, debug=debug)
 
 
-def run(factory: "MakeSession", *, max_tokens: int, demo: str | None, debug: bool) -> int:
+def show(factory: "MakeSession", *, max_tokens: int, demo: str | None, debug: bool) -> int:
     """Open the screen; return the exit status once it is closed and the engine has ended."""
     from rich.console import Console
 
@@ -130,33 +120,6 @@ def require_terminal() -> None:
         raise UsageError(f"the terminal cannot draw a screen (TERM=dumb): {instead}")
 
 
-def assignments(texts: Sequence[str]) -> dict[str, str]:
-    """`KEY=VALUE` texts as a mapping. Raises UsageError."""
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--set {text!r}: give KEY=VALUE")
-        found[key.strip()] = value
-    return found
-
-
 def main() -> NoReturn:
     """Run the command; one line on standard error says what went wrong."""
-    debug = "--debug" in sys.argv
-    try:
-        status = entropix_tui.main(standalone_mode=False)
-    except click.ClickException as error:
-        _fail(error.format_message(), error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except EntropixError as error:
-        if debug:
-            traceback.print_exc()
-        _fail(str(error), error.exit_status)
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
-    sys.exit(status)
+    sys.exit(run(entropix_tui, "entropix-tui", sys.argv[1:]))
