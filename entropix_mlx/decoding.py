@@ -87,6 +87,10 @@ class Decoder:
         """How many ids the cache holds."""
         return self.model.cached(self.cache)
 
+    def forget(self) -> None:
+        """Start with an empty cache: everything has to be read again."""
+        self.cache = self.model.new_cache()
+
     def advance(self, ids: mx.array) -> Distribution:
         """Read `ids` (int `[n]`, n >= 1); the distribution is that of the token after them."""
         reducer = metrics.attention_statistics if self._captures else None
@@ -126,20 +130,20 @@ class Decoder:
         """
         if max_tokens < 1:
             return
-        flight = self._propose(mx.array([last]))
+        flight = self._propose(mx.array([last]), self.state)
         for n in range(max_tokens):
             landed = flight
-            self.state = landed.state
             if n + 1 < max_tokens:
-                flight = self._propose(landed.token[None])
+                flight = self._propose(landed.token[None], landed.state)
             choice = self._read(landed)
+            self.state = landed.state
             if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
                 mx.clear_cache()
             yield choice
 
-    def _propose(self, ids: mx.array) -> Decision:
+    def _propose(self, ids: mx.array, state: State) -> Decision:
         distribution = self.advance(ids)
-        proposal = self.decide(distribution, self.state, draw_key(self.seed, distribution.keys))
+        proposal = self.decide(distribution, state, draw_key(self.seed, distribution.keys))
         mx.async_eval(proposal.ints, proposal.floats, *proposal.state)  # type: ignore[no-untyped-call]
         return proposal
 

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 from entropix_mlx.calibration import PROVISIONAL, Calibration, shipped
 from entropix_mlx.decoding import Choice, Decoder
@@ -72,8 +73,6 @@ class Session:
             seed=self.seed,
             date=self._date if prints_date else None,
         )
-        if trace is not None:
-            trace.write(self.header)
 
     @property
     def context(self) -> int:
@@ -148,36 +147,34 @@ class Session:
         stop: list[str],
     ) -> Generator[TurnRecord]:
         began = time.perf_counter()
-        prefill_seconds, tokens = 0.0, 0
+        prefill_seconds = 0.0
         reason: FinishReason = "interrupted"
-        answer = [prefill]
+        self._answer: list[TokenRecord] = []
+        prompts = self._prompt_records(text, ids, prefill)
+        self.ids += ids
         try:
-            yield from map(self._write, self._prompt_records(text, ids, prefill))
-            self.ids += ids
+            yield from map(self._write, prompts)
+            unread = self.ids[self._decoder.length : -1]
             if max_tokens < 1:
                 reason = "length"
-                return
-            unread = self.ids[self._decoder.length : -1]
-            if not self._decoder.prefill(unread, self._on_chunk):
-                return
-            prefill_seconds = time.perf_counter() - began
-            for record in self._tokens(max_tokens, stop):
-                if isinstance(record, TokenRecord):
-                    tokens += 1
-                    answer.append(record.text)
-                yield self._write(record)
-            reason = self._reason
+            elif self._decoder.prefill(unread, self._on_chunk):
+                prefill_seconds = time.perf_counter() - began
+                with closing(self._tokens(max_tokens, stop)) as records:
+                    yield from map(self._write, records)
+                reason = self._reason
         except GeneratorExit:  # the caller wants no more; what was made is kept
             return
         except BaseException as error:
             reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+            self._decoder.forget()  # what it holds may be ahead of what was told, or torn
             raise
         finally:
-            self._messages = [*messages, {"role": "assistant", "content": "".join(answer)}]
+            answer = prefill + "".join(record.text for record in self._answer)
+            self._messages = [*messages, {"role": "assistant", "content": answer}]
             end = End(
                 leaf=self._index,
                 finish_reason=reason,
-                tokens=tokens,
+                tokens=len(self._answer),
                 seconds=time.perf_counter() - began,
                 prefill_seconds=prefill_seconds,
             )
@@ -189,11 +186,12 @@ class Session:
         return not self._stopped.is_set()
 
     def _prompt_records(self, text: str, ids: list[int], prefill: str) -> Iterator[PromptRecord]:
+        parts: list[tuple[str, list[int], str]] = [("user", ids, text)]
         if self._system and not self.ids:
-            yield self._prompt("system", [], self._system)
-        yield self._prompt("user", ids, text)
+            parts.insert(0, ("system", [], self._system))
         if prefill:
-            yield self._prompt("assistant", [], prefill)
+            parts.append(("assistant", [], prefill))
+        return (self._prompt(*part) for part in parts)
 
     def _prompt(self, role: str, ids: list[int], text: str) -> PromptRecord:
         self._index += 1
@@ -201,7 +199,7 @@ class Session:
             index=self._index, parent=self._index - 1, role=role, ids=ids, text=text
         )
 
-    def _tokens(self, max_tokens: int, stop: list[str]) -> Iterator[TokenRecord | Event]:
+    def _tokens(self, max_tokens: int, stop: list[str]) -> Generator[TokenRecord | Event]:
         """Token records, settled against the stop texts, each followed by its valley if any."""
         self._reason: FinishReason = "length"
         tokenizer = self.model.tokenizer
@@ -211,12 +209,15 @@ class Session:
         last = time.perf_counter()
         choices = self._decoder.generate(self.ids[-1], max_tokens)
         events: dict[int, Event] = {}
+        waiting: list[TokenRecord | Event] = []
 
         def settled(records: list[TokenRecord]) -> Iterator[TokenRecord | Event]:
             for record in records:
-                yield record
+                waiting.append(record)
                 if record.index in events:
-                    yield events.pop(record.index)
+                    waiting.append(events.pop(record.index))
+            while waiting:
+                yield waiting.pop(0)
 
         try:
             for choice in choices:
@@ -240,9 +241,16 @@ class Session:
             yield from settled(stops.flush())
         finally:
             choices.close()
+            # Whoever left in between, or failed, wants no more of them; but they were made.
+            for unasked in settled(stops.flush()):
+                self._write(unasked)
 
     def _write(self, record: TurnRecord) -> TurnRecord:
+        if isinstance(record, TokenRecord):
+            self._answer.append(record)
         if self._trace is not None:
+            if self._trace.count == 0:  # not before there is a turn that makes sense
+                self._trace.write(self.header)
             self._trace.write(record)
         return record
 

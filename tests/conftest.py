@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import gguf
+import hypothesis
 import numpy as np
 import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
+
+# A busy machine is no failure, and every run tries the same examples.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("project")
 
 # Beside other work on the same cores, a second OpenBLAS thread makes a step slower, not faster.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -97,8 +97,7 @@ def _cache() -> str:
 
 
 def _hub() -> str:
-    from huggingface_hub import constants
-    from huggingface_hub import get_session
+    from huggingface_hub import constants, get_session
 
     endpoint = os.environ.get("HF_ENDPOINT", constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE:

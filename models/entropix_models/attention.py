@@ -10,6 +10,7 @@ scores that arise on the way: half the work, the same bits.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import mlx.core as mx
@@ -45,18 +46,12 @@ class Capture:
         if scores.shape[1] == 1 and valid is None:
             self._scores.append(scores)
         else:
+            self._reduce_stacked()
             self._statistics.append(self._reducer(scores[None], valid))
 
     def statistics(self, layers: int) -> mx.array:
         """`[layers, queries, n]`; raises UnsupportedError when a layer escaped."""
-        if self._scores:
-            sizes = [scores.shape[-1] for scores in self._scores]
-            start = 0
-            for i, size in enumerate(sizes):
-                if i + 1 == len(sizes) or sizes[i + 1] != size:
-                    group = mx.stack(self._scores[start : i + 1])
-                    self._statistics.append(self._reducer(group, None))
-                    start = i + 1
+        self._reduce_stacked()
         captured = sum(part.shape[0] for part in self._statistics)
         if captured != layers:
             raise UnsupportedError(
@@ -64,6 +59,12 @@ class Capture:
                 "computes some of it elsewhere; run with --set capture=false"
             )
         return mx.concatenate(self._statistics)
+
+    def _reduce_stacked(self) -> None:
+        """Layers stay in order: what waits comes before the layer that does not."""
+        for _, group in groupby(self._scores, key=lambda scores: scores.shape[-1]):
+            self._statistics.append(self._reducer(mx.stack(list(group)), None))
+        self._scores.clear()
 
 
 class Tap:

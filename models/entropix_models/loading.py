@@ -1,6 +1,7 @@
 """From a folder of weights to a LanguageModel: everything in it is checked before it is used."""
 
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import mlx.nn as nn
 from mlx.utils import tree_map, tree_unflatten
 
 from entropix_models.devices import Device
-from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
+from entropix_models.errors import DamagedFileError, UnsupportedError
 from entropix_models.language_model import Facts, LanguageModel
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import ModelFolder
@@ -18,6 +19,9 @@ from entropix_models.tokenizer import Tokenizer
 
 LLAMA_FAMILY = ("llama", "mistral")
 """Values of `model_type` that mlx-lm runs with its Llama network."""
+
+_ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2, "U32": 4, "U8": 1}
+"""Of the types that dense weights, packed ones and their scales are stored in."""
 
 _MAX_HEADER = 100 * 1024 * 1024  # the limit of the safetensors format itself
 
@@ -33,12 +37,22 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
     tokenizer = Tokenizer.from_folder(folder.path)
     progress("loading weights", 0, None)
     try:
+        from mlx_lm.models.cache import make_prompt_cache
         from mlx_lm.utils import load_model
 
-        network, _ = load_model(folder.path, lazy=True)
-    except EntropixError:
-        raise
-    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError) as error:
+        network, _ = load_model(folder.path, lazy=True, model_config=_positions(config))
+        # Only the graph: what in the configuration cannot be run fails here.
+        network(mx.zeros((1, 2), mx.int32), cache=make_prompt_cache(network))
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise DamagedFileError(
             f"{folder.path}: the weights do not fit config.json ({reason}); fetch the model again"
@@ -98,7 +112,24 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise DamagedFileError(f"{path}: {key} is {value!r}, not a sensible number")
     if config["num_hidden_layers"] > 1000:
         raise DamagedFileError(f"{path}: {config['num_hidden_layers']} layers are not sensible")
+    context = config.get("max_position_embeddings")
+    if context is not None and (not isinstance(context, int) or not 0 < context < 2**31):
+        raise DamagedFileError(f"{path}: a context of {context!r} tokens is not sensible")
     return config
+
+
+def _positions(config: dict[str, Any]) -> dict[str, Any]:
+    """The rotary settings under the two names that mlx-lm's Llama reads.
+
+    transformers 5 writes one object, `rope_parameters`, which mlx-lm would ignore in silence.
+    """
+    parameters = config.get("rope_parameters")
+    if not isinstance(parameters, dict):
+        return {}
+    theta = parameters.get("rope_theta", config.get("rope_theta"))
+    scaling = {name: value for name, value in parameters.items() if name != "rope_theta"}
+    found = {"rope_theta": theta} if theta is not None else {}
+    return found | ({"rope_scaling": scaling} if "rope_type" in scaling else {})
 
 
 def check_weights(folder: Path, config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -110,7 +141,11 @@ def check_weights(folder: Path, config: dict[str, Any]) -> dict[str, tuple[int, 
             f"{folder}: no model*.safetensors; only safetensors weights are read"
         )
     for path in files:
-        shapes.update(_header(path))
+        try:
+            shapes.update(_header(path))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DamagedFileError(f"{path}: cannot be read ({reason})") from error
     layers = {
         int(part)
         for name in shapes
@@ -155,6 +190,8 @@ def _header(path: Path) -> dict[str, tuple[int, ...]]:
                 if not 0 <= begin <= end <= size - 8 - length:
                     raise damaged(f"tensor {name} lies outside the file: it is truncated")
                 shapes[name] = tuple(int(n) for n in tensor["shape"])
+                if math.prod(shapes[name]) * _ITEM_BYTES[tensor["dtype"]] != end - begin:
+                    raise damaged(f"tensor {name} has another size than its shape says")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise damaged("damaged safetensors header") from None
     return shapes

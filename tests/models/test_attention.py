@@ -151,6 +151,20 @@ def test_a_quantised_cache(queries: int, manual: bool) -> None:
     assert np.abs(truth - expected(q, k, mask)).max() > 1e-4  # quantisation did something
 
 
+def test_layers_stay_in_order_whatever_their_masks() -> None:
+    """Of one query, layers without a mask are reduced together, others one by one."""
+    layer = Attention()
+    order = ((20, None), (20, None), (9, None), (20, "bool"), (9, "bool"), (20, None))
+    recorder = Recorder()
+    with Tap(layer, manual=True).open(recorder) as capture:
+        for keys, mask in order:
+            q, k, v = operands(1, keys)
+            layer(q, k, v, mx.arange(keys)[None] > 2 if mask else None)
+    assert capture.statistics(6).shape == (6, 1, 1)
+    assert [p.shape[-1] for p in recorder.probabilities] == [keys for keys, _ in order]
+    assert [bool(p[0, 0, 0] == 0) for p in recorder.probabilities] == [bool(m) for _, m in order]
+
+
 def test_the_name_is_restored() -> None:
     layer = Attention()
     scope = Attention.__call__.__globals__

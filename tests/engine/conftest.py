@@ -1,0 +1,35 @@
+"""Fixtures of the engine's tests; makes this folder's helpers importable."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "run.jsonl"
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`scripted(text)`: every decoder chooses the bytes of this text, then ends."""
+    from entropix_mlx.decoding import Decoder
+
+    read = Decoder._read
+
+    def script(text: str) -> None:
+        ids: list[int] = []
+
+        def choose(self: Any, decision: Any) -> Any:
+            if not ids:
+                ids.extend([*self.model.tokenizer.encode(text), min(self.model.tokenizer.stop_ids)])
+            return read(self, decision)._replace(id=ids.pop(0), forced=False)
+
+        monkeypatch.setattr(Decoder, "_read", choose)
+
+    return script

@@ -1,0 +1,157 @@
+"""The Python interface, and the sampler inside mlx-lm's own loop."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+import entropix_mlx as ex
+from entropix_mlx.calibration import PROVISIONAL
+from entropix_mlx.sampling import Sampler, State, draw_key
+from entropix_mlx.settings import Settings
+from entropix_models.errors import ModelNotFoundError, UsageError
+from entropix_models.language_model import LanguageModel
+
+
+def test_names_are_all_there() -> None:
+    assert all(getattr(ex, name) is not None for name in ex.__all__)
+    assert dir(ex) == ex.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = ex.nothing
+
+
+def test_importing_is_light() -> None:
+    program = (
+        "import sys, entropix_mlx;"
+        "sys.exit(any(m.split('.')[0] in ('mlx', 'mlx_lm', 'transformers', 'numpy', 'textual')"
+        " for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+def test_load_and_generate(llama_folder: Path) -> None:
+    model = ex.load(str(llama_folder), device="cpu")
+    runs = [
+        list(ex.generate(model, "Hello", sampler="temperature", seed=7, max_tokens=5))
+        for _ in range(2)
+    ]
+    assert [r.id for r in runs[0]] == [r.id for r in runs[1]]
+    assert 1 <= len(runs[0]) <= 5
+    assert runs[0][0].entropy is not None
+    assert runs[0][0].quadrant
+
+
+def test_settings_have_their_own_types(llama: LanguageModel) -> None:
+    settings = {"temperature": 1.25, "top_k": 3, "capture": False}
+    found = list(
+        ex.generate(llama, "x", sampler="temperature", settings=settings, seed=1, max_tokens=3)
+    )
+    assert all(r.temperature == 1.25 and r.top_k == 3 and r.agreement is None for r in found)
+    with pytest.raises(UsageError, match="draws"):
+        next(iter(ex.generate(llama, "x", settings={"draws": 1.5})))
+    with pytest.raises(UsageError, match="unknown sampler"):
+        next(iter(ex.generate(llama, "x", sampler="hot")))
+
+
+def test_a_trace_is_written(llama: LanguageModel, tmp_path: Path) -> None:
+    with ex.TraceWriter(tmp_path / "run.jsonl") as trace:
+        found = list(ex.generate(llama, "x", seed=1, max_tokens=3, trace=trace, stop=["zz"]))
+    read = ex.read_trace(tmp_path / "run.jsonl")
+    assert [r for r in read.records if isinstance(r, ex.TokenRecord)] == found
+    assert read.problems == []
+
+
+def test_score(llama: LanguageModel) -> None:
+    found = list(ex.score(llama, "a<|im_end|>é"))
+    assert [r.id for r in found] == llama.tokenizer.encode("a<|im_end|>é", special=True)
+    assert found[1].id == 1
+    assert "".join(r.text for r in found) == "a<|im_end|>é"
+
+
+def test_unknown_models() -> None:
+    with pytest.raises(ModelNotFoundError):
+        ex.load("no-such-model", device="cpu")
+
+
+class TestSampler:
+    LOGITS = np.random.default_rng(5).normal(0, 2, 300).astype(np.float32)
+
+    def test_it_says_what_it_cannot_see(self, caplog: pytest.LogCaptureFixture) -> None:
+        ex.EntropixSampler(seed=1)
+        assert "attention" in caplog.text
+        assert "precision" in caplog.text
+
+    def test_it_decides_as_the_engine_does(self) -> None:
+        """Log-probabilities are logits, shifted; without attention its terms are gone."""
+        ours = ex.EntropixSampler("calibrated", seed=3, settings={"clarify": False})
+        engine = Sampler(
+            Settings.make("calibrated", {"clarify": "false"}), PROVISIONAL, (), attention=False
+        )
+        state = State.start()
+        for depth in range(20):
+            logits = mx.array(np.roll(self.LOGITS, depth) * (depth / 10))
+            log_p = logits - mx.logsumexp(logits)
+            decision = engine.decide(logits, None, depth + 1, state, draw_key(3, depth))
+            state = decision.state
+            assert ours(log_p[None]).tolist() == [decision.token.item()]
+
+    def test_seeds(self) -> None:
+        def run(seed: int) -> list[int]:
+            made = ex.EntropixSampler("temperature", seed=seed, settings={"temperature": 3})
+            return [int(made(mx.array(self.LOGITS)[None]).item()) for _ in range(30)]
+
+        assert run(1) == run(1)
+        assert run(1) != run(2)
+        assert len(set(run(1))) > 10
+
+    def test_a_batch_is_refused(self) -> None:
+        made = ex.EntropixSampler(seed=1)
+        with pytest.raises(ValueError, match="one sequence"):
+            made(mx.array(np.stack([self.LOGITS] * 2)))
+
+    def test_wrong_settings(self) -> None:
+        with pytest.raises(UsageError):
+            ex.EntropixSampler("calibrated", settings={"top_p": 2})
+
+    def test_in_mlx_lms_loop(self, llama_folder: Path, llama: LanguageModel) -> None:
+        from mlx_lm import generate, load, stream_generate
+
+        loaded: Any = load(str(llama_folder))
+        network, tokenizer = loaded[:2]
+        texts = [
+            generate(
+                network,
+                tokenizer,
+                prompt="Hello",
+                max_tokens=8,
+                sampler=ex.EntropixSampler("temperature", seed=4),
+            )
+            for _ in range(2)
+        ]
+        assert texts[0] == texts[1]
+        assert texts[0]
+        greedy = stream_generate(
+            network, tokenizer, "Hello", max_tokens=8, sampler=ex.EntropixSampler("greedy")
+        )
+        own = ex.generate(llama, "Hello", sampler="greedy", raw=True, max_tokens=8)
+        assert [response.token for response in greedy] == [record.id for record in own]
+
+
+def test_the_readmes_example_imports_before_mlx() -> None:
+    """Loading sets the BLAS whichever was imported first."""
+    program = (
+        "import json, mlx.core, entropix_mlx as ex\n"
+        "from entropix_models import blas, devices\n"
+        "devices.choose('cpu')\n"
+        "print(json.dumps(blas.description()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    pytest.importorskip("scipy_openblas32")
+    assert "OpenBLAS" in json.loads(done.stdout)

@@ -1,0 +1,93 @@
+"""The summary of a run, against NumPy over the same records."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.summary import Summary
+
+FIRST = TokenRecord(
+    index=0,
+    parent=-1,
+    id=5,
+    text="first",
+    bytes="6669727374",
+    logprob=None,
+    rank=None,
+    entropy=None,
+    varentropy=None,
+    attn_entropy=None,
+    attn_varentropy=None,
+    agreement=None,
+    interaction_strength=None,
+    quadrant=None,
+    region=None,
+    strategy=None,
+)
+
+RNG = np.random.default_rng(2)
+LOGPROBS = -RNG.exponential(2.0, 50)
+ENTROPIES = RNG.uniform(0, 6, 50)
+SIZES = RNG.integers(1, 6, 50)
+REGIONS = ["LELV"] * 30 + ["MID"] * 20
+
+
+def records() -> list[TokenRecord]:
+    return [
+        msgspec.structs.replace(
+            FIRST,
+            index=i + 1,
+            logprob=float(logprob),
+            entropy=float(entropy),
+            region=region,
+            bytes="00" * int(size),
+        )
+        for i, (logprob, entropy, region, size) in enumerate(
+            zip(LOGPROBS, ENTROPIES, REGIONS, SIZES, strict=True)
+        )
+    ]
+
+
+def test_figures() -> None:
+    summary = Summary()
+    summary.add(PromptRecord(index=0, parent=-1, role="user", ids=[1], text="x"))
+    for record in (FIRST, *records()):
+        summary.add(record)
+    summary.add(Event(kind="valley", index=20, at=15))
+    summary.add(Event(kind="setting", index=21))
+    summary.add(End(leaf=51, finish_reason="stop", tokens=51, seconds=12.0, prefill_seconds=2.0))
+    bits = -LOGPROBS.sum() / math.log(2)
+    assert summary.tokens == 51
+    assert summary.mean_entropy == pytest.approx(ENTROPIES.mean())
+    assert summary.perplexity == pytest.approx(np.exp(-LOGPROBS.mean()))
+    assert summary.bits_per_byte == pytest.approx(bits / SIZES.sum())
+    assert summary.excess == pytest.approx(bits / 50 - ENTROPIES.mean())
+    assert summary.valleys == 1
+    assert summary.regions == {"LELV": 30, "MID": 20}
+    assert summary.rate == pytest.approx(5.1)
+    line = summary.line(7)
+    assert "\n" not in line
+    for word in ("51 tokens", "5.1 tokens/s", "perplexity", "1 valley", "seed 7", "stop"):
+        assert word in line
+
+
+def test_nothing_happened() -> None:
+    summary = Summary()
+    assert summary.line() == "0 tokens"
+    summary.add(End(leaf=0, finish_reason="length", tokens=0, seconds=0.0, prefill_seconds=0.0))
+    summary.add(FIRST)
+    assert summary.perplexity is None
+    assert summary.mean_entropy is None
+    assert summary.bits_per_byte is None
+    assert summary.excess is None
+    assert summary.line().endswith("length")
+
+
+def test_an_impossible_token_overflows_nothing() -> None:
+    summary = Summary()
+    summary.add(msgspec.structs.replace(records()[0], logprob=-1e30))
+    assert summary.perplexity is not None
+    assert math.isfinite(summary.perplexity)

@@ -1,0 +1,82 @@
+"""OpenBLAS under MLX, before and after MLX has computed something."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from entropix_models import blas
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or importlib.util.find_spec("scipy_openblas32") is None,
+    reason="only the Linux CPU backend of MLX is redirected, by the extra cpu",
+)
+
+PROGRAM = """
+import json, sys, time
+import numpy as np
+from entropix_models import blas
+
+def worst():
+    import mlx.core as mx
+    mx.set_default_device(mx.cpu)
+    rng = np.random.default_rng(1)
+    found = 0.0
+    for rows, inner, columns in ((1, 576, 1536), (64, 576, 1536), (7, 33, 129), (65, 64, 1)):
+        a = rng.normal(size=(rows, inner)).astype(np.float32)
+        b = rng.normal(size=(columns, inner)).astype(np.float32)
+        product = np.array(mx.array(a) @ mx.array(b).T)
+        found = max(found, float(np.abs(product - a.astype(np.float64) @ b.T).max()))
+        batch = np.array(mx.matmul(mx.array(a)[None, :, None], mx.array(b).T[None]))[0, :, 0]
+        found = max(found, float(np.abs(batch - a.astype(np.float64) @ b.T).max()))
+    return found
+
+before = worst() if sys.argv[1] == "after" else 0.0
+plain = blas.description()
+used = [blas.use_openblas(), blas.use_openblas()]
+import ctypes
+library = blas._openblas
+address = ctypes.cast(library.scipy_cblas_sgemm, ctypes.c_void_p).value
+slots = {
+    name.decode(): ctypes.c_void_p.from_address(slot).value == ctypes.cast(
+        getattr(library, "scipy_" + name.decode()), ctypes.c_void_p).value
+    for name, slot in blas._imports(blas._load_address("libmlx.so")) if name in blas._PRODUCTS
+}
+print(json.dumps({"plain": plain, "used": used, "worst": [before, worst()],
+                  "description": blas.description(), "slots": slots}))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_products_go_to_openblas(when: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, when],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert told["used"] == [True, True]
+    assert "slow" in told["plain"]
+    assert "OpenBLAS" in told["description"]
+    assert told["worst"][0] < 1e-3  # of the reference BLAS
+    assert told["worst"][1] < 1e-4
+    assert told["slots"]
+    assert all(told["slots"].values())
+
+
+def test_other_platforms_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_redirected", None)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not blas.use_openblas()
+    assert blas.description() == "Accelerate"
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_redirected", None)
+    monkeypatch.setitem(sys.modules, "scipy_openblas32", None)
+    assert not blas.use_openblas()
+    assert "slow" in blas.description()
