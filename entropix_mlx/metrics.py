@@ -103,45 +103,34 @@ def top(logits: mx.array, n: int) -> tuple[mx.array, mx.array]:
     )
 
 
-def attention_statistics(scores: mx.array, valid: mx.array | None) -> mx.array:
+def attention_statistics(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
     """Per layer and query: entropy, varentropy, agreement and interaction strength.
 
-    `scores` float32 `[layers, heads, queries, keys]`, scaled, before the softmax; `valid` bool
-    `[queries, keys]` or None. Returns `[layers, queries, 4]` in the order of `ATTENTION`:
+    `scores` float32 `[layers, heads, queries, keys]`, scaled, before the softmax; `weights` their
+    softmax `p` over the valid keys; `valid` bool `[queries, keys]` or None. Returns
+    `[layers, queries, 4]` in the order of `ATTENTION`:
 
-    - entropy: mean over heads of `-sum_k p log2 p`, bits;
+    - entropy: mean over heads of `-sum_k p log2 p`, bits, without another exponential or
+      logarithm a key: with `z = s - max s`, `H = -ln max p - sum p z` in nats;
     - varentropy: population variance of that entropy over heads, bits^2;
     - agreement: `1 - mean over heads of 0.5 sum_k |p - mean head|`, 0..1, 1 = heads agree. The
       guide's literal formula is `2 (1 - agreement) / keys`;
     - interaction strength: mean over heads and valid keys of `|score|`.
     """
-    return _masked_statistics(scores, valid) if valid is not None else _statistics(scores)
-
-
-def _reduce(scores: mx.array, weights: mx.array, strength: mx.array) -> mx.array:
-    """`weights` and `scores - max` share `[layers, heads, queries, keys]`."""
-    total = mx.sum(weights, axis=-1, keepdims=True)
-    entropy = (mx.log(total) - mx.sum(weights * scores, axis=-1, keepdims=True) / total)[..., 0]
+    if valid is None:
+        peak = mx.max(scores, axis=-1, keepdims=True)
+        strength = mx.mean(mx.abs(scores), axis=-1)
+    else:
+        peak = mx.max(mx.where(valid, scores, _NEVER), axis=-1, keepdims=True)
+        keys = mx.sum(valid, axis=-1).astype(mx.float32)
+        strength = mx.sum(mx.where(valid, mx.abs(scores), 0.0), axis=-1) / keys
+    entropy = -mx.log(mx.max(weights, axis=-1)) - mx.sum(weights * (scores - peak), axis=-1)
     entropy = mx.maximum(entropy, 0.0) * _BITS
-    p = weights / total
-    distance = mx.abs(p - mx.mean(p, axis=1, keepdims=True))
+    distance = mx.sum(mx.abs(weights - mx.mean(weights, axis=1, keepdims=True)), axis=-1)
     statistics = [
         mx.mean(entropy, axis=1),
         mx.var(entropy, axis=1),
-        1 - 0.5 * mx.mean(mx.sum(distance, axis=-1), axis=1),
+        1 - 0.5 * mx.mean(distance, axis=1),
         mx.mean(strength, axis=1),
     ]
     return mx.stack(statistics, axis=-1)
-
-
-def _statistics(scores: mx.array) -> mx.array:
-    z = scores - mx.max(scores, axis=-1, keepdims=True)
-    return _reduce(z, mx.exp(z), mx.mean(mx.abs(scores), axis=-1))
-
-
-def _masked_statistics(scores: mx.array, valid: mx.array) -> mx.array:
-    masked = mx.where(valid, scores, _NEVER)
-    z = mx.maximum(masked - mx.max(masked, axis=-1, keepdims=True), _NEVER)
-    keys = mx.sum(valid, axis=-1).astype(mx.float32)
-    strength = mx.sum(mx.where(valid, mx.abs(scores), 0.0), axis=-1) / keys
-    return _reduce(z, mx.exp(z), strength)

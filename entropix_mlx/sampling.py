@@ -218,7 +218,8 @@ def _decide(
 
     listed = _candidates(program, logits, ids)
     token, forced, counts = _clarify(program, ids[chosen], region, counts)
-    log_probabilities = logits[0].astype(mx.float32) - moments.log_normaliser
+    named = mx.concatenate([token[None], listed[0]])
+    log_p_named = logits[0][named].astype(mx.float32) - moments.log_normaliser
     listed_p = final[listed[1]]
     own_p = mx.where(forced, 1.0, final[chosen])
     listed_p = mx.where(forced, (listed[0] == token).astype(mx.float32), listed_p)
@@ -242,9 +243,9 @@ def _decide(
         [
             measured,
             mx.stack([draw.temperature, draw.top_p, draw.min_p]),
-            log_probabilities[token][None],
+            log_p_named[:1],
             own_p[None],
-            log_probabilities[listed[0]],
+            log_p_named[1:],
             listed_p,
         ]
     )

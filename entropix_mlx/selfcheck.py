@@ -60,7 +60,9 @@ def _attention() -> list[Check]:
         "agreement": 1 - 0.5 * distance.mean(1),
         "interaction strength": np.abs(x).mean((1, 3)),
     }
-    ours = metrics.attention_statistics(mx.array(scores), None)
+    device_scores = mx.array(scores)
+    weights = mx.softmax(device_scores, axis=-1, precise=True)
+    ours = metrics.attention_statistics(device_scores, weights, None)
     return [
         Check(name, _difference(ours[..., i], value), 1e-4)
         for i, (name, value) in enumerate(expected.items())

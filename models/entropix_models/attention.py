@@ -5,7 +5,7 @@ imported by name. For the length of one forward pass that name is bound to a tap
 
 On a GPU the tap lets the fused kernel do the attention and forms the scores beside it. On the
 CPU, where MLX has no fused kernel, it does what MLX would do, in the same order, and keeps the
-scores that arise on the way: half the work, the same bits.
+scores and weights that arise on the way: half the work, the same bits.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,11 +18,12 @@ import mlx.nn as nn
 
 from entropix_models.errors import UnsupportedError
 
-Reducer = Callable[[mx.array, mx.array | None], mx.array]
-"""`(scores, valid) -> statistics`.
+Reducer = Callable[[mx.array, mx.array, mx.array | None], mx.array]
+"""`(scores, weights, valid) -> statistics`.
 
 `scores`: float32 `[layers, heads, queries, keys]`, scaled, before the softmax and unmasked;
-`valid`: bool `[queries, keys]`, or None when every key is. Returns `[layers, queries, n]`.
+`weights`: their softmax over the valid keys; `valid`: bool `[queries, keys]`, or None when every
+key is. Returns `[layers, queries, n]`.
 """
 
 _NAME = "scaled_dot_product_attention"
@@ -38,16 +39,16 @@ class Capture:
 
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
-        self._scores: list[mx.array] = []
+        self._waiting: list[tuple[mx.array, mx.array]] = []
         self._statistics: list[mx.array] = []
 
-    def add(self, scores: mx.array, valid: mx.array | None) -> None:
-        """`scores` of one layer, float32 `[heads, queries, keys]`."""
+    def add(self, scores: mx.array, weights: mx.array, valid: mx.array | None) -> None:
+        """`scores` and `weights` of one layer, float32 `[heads, queries, keys]`."""
         if scores.shape[1] == 1 and valid is None:
-            self._scores.append(scores)
+            self._waiting.append((scores, weights))
         else:
             self._reduce_stacked()
-            self._statistics.append(self._reducer(scores[None], valid))
+            self._statistics.append(self._reducer(scores[None], weights[None], valid))
 
     def statistics(self, layers: int) -> mx.array:
         """`[layers, queries, n]`; raises UnsupportedError when a layer escaped."""
@@ -62,9 +63,10 @@ class Capture:
 
     def _reduce_stacked(self) -> None:
         """Layers stay in order: what waits comes before the layer that does not."""
-        for _, group in groupby(self._scores, key=lambda scores: scores.shape[-1]):
-            self._statistics.append(self._reducer(mx.stack(list(group)), None))
-        self._scores.clear()
+        for _, group in groupby(self._waiting, key=lambda layer: layer[0].shape[-1]):
+            scores, weights = (mx.stack(part) for part in map(list, zip(*group, strict=True)))
+            self._statistics.append(self._reducer(scores, weights, None))
+        self._waiting.clear()
 
 
 class Tap:
@@ -116,9 +118,9 @@ class Tap:
             scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
             if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
                 rows, columns = scores.shape[-2:]
-                _add(capture, scores.reshape(1, -1, rows, columns) + mask, None)
+                _weigh(capture, scores.reshape(1, -1, rows, columns) + mask, None)
             else:
-                _add(capture, scores, mask)
+                _weigh(capture, scores, mask)
             return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
 
         return attend
@@ -143,23 +145,26 @@ def _attend(
     capture: Capture,
 ) -> mx.array:
     """Attention as MLX computes it where it has no fused kernel, operation by operation."""
-    scores = _scores(queries, keys, scale)
-    valid = _add(capture, scores, mask)
-    if valid is not None:
-        scores = mx.where(valid, scores, mx.finfo(scores.dtype).min)
-    weights = mx.softmax(scores, axis=-1, precise=True)
-    if scores.ndim == 5:
+    weights = _weigh(capture, _scores(queries, keys, scale), mask)
+    if weights.ndim == 5:
         return mx.flatten(weights @ mx.expand_dims(values, 2), 1, 2)
     return weights @ values
 
 
-def _add(capture: Capture, scores: mx.array, mask: mx.array | str | None) -> mx.array | None:
-    """Hand one layer's scores over; the mask as booleans `[queries, keys]`."""
+def _weigh(capture: Capture, scores: mx.array, mask: mx.array | str | None) -> mx.array:
+    """The softmax of one layer's scores over the keys that the mask allows, captured."""
     rows, columns = scores.shape[-2:]
     valid: mx.array | None = None
+    allowed = scores
     if isinstance(mask, str):
         valid = mx.arange(columns - rows, columns)[:, None] >= mx.arange(columns)[None]
     elif mask is not None:
         valid = mask.reshape(-1, mask.shape[-1])[-rows:]
-    capture.add(scores.astype(mx.float32).reshape(-1, rows, columns), valid)
-    return valid
+    if valid is not None:
+        allowed = mx.where(valid, scores, mx.finfo(scores.dtype).min)
+    weights = mx.softmax(allowed, axis=-1, precise=True)
+    shape = (-1, rows, columns)
+    capture.add(
+        scores.astype(mx.float32).reshape(shape), weights.astype(mx.float32).reshape(shape), valid
+    )
+    return weights

@@ -68,7 +68,7 @@ def test_every_choice_is_of_its_own_distribution(llama: LanguageModel) -> None:
     ids = PROMPT + [c.id for c in choices[:-1]]
     kept: list[np.ndarray] = []
 
-    def reducer(scores: mx.array, valid: mx.array | None) -> mx.array:
+    def reducer(scores: mx.array, _weights: mx.array, valid: mx.array | None) -> mx.array:
         kept.append(np.array(mx.where(valid, scores, -mx.inf))[0].astype(np.float64))
         return mx.zeros((1, scores.shape[2], 1))
 

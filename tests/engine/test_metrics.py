@@ -178,12 +178,19 @@ class TestOrder:
         assert metrics.rank(mx.array(x), mx.array(ids)).tolist() == expected
 
 
+def statistics(scores: mx.array, valid: mx.array | None = None) -> mx.array:
+    """As the tap of the attention calls it: with the softmax over the valid keys."""
+    seen = scores if valid is None else mx.where(valid, scores, -mx.inf)
+    weights = mx.softmax(seen, axis=-1, precise=True)
+    return metrics.attention_statistics(scores, weights, valid)
+
+
 class TestAttention:
     @pytest.mark.parametrize("keys", [1, 2, 63, 500])
     @pytest.mark.parametrize("spread", [1e-3, 3.0, 60.0, 3000.0])
     def test_it_is_that_of_float64(self, keys: int, spread: float) -> None:
         scores = np.random.default_rng(keys).normal(0, spread, (3, 5, 2, keys)).astype(np.float32)
-        found = np.array(metrics.attention_statistics(mx.array(scores), None))
+        found = np.array(statistics(mx.array(scores)))
         assert found.shape == (3, 2, 4)
         np.testing.assert_allclose(found, attention_of(scores)[..., :4], atol=2e-5, rtol=1e-6)
 
@@ -194,19 +201,17 @@ class TestAttention:
         scores[..., 39] += 500  # would swallow everything, if it were seen
         valid = rng.random((rows, 40)) < 0.5
         valid[:, 0], valid[:, 39] = True, False
-        found = np.array(metrics.attention_statistics(mx.array(scores), mx.array(valid)))
+        found = np.array(statistics(mx.array(scores), mx.array(valid)))
         np.testing.assert_allclose(found, attention_of(scores, valid)[..., :4], atol=2e-5)
 
     def test_a_full_mask_is_no_mask(self) -> None:
         scores = mx.random.normal((2, 3, 4, 50), key=mx.random.key(1)) * 3
-        masked = metrics.attention_statistics(scores, mx.ones((4, 50), mx.bool_))
-        np.testing.assert_allclose(
-            np.array(masked), np.array(metrics.attention_statistics(scores, None)), atol=1e-6
-        )
+        masked = statistics(scores, mx.ones((4, 50), mx.bool_))
+        np.testing.assert_allclose(np.array(masked), np.array(statistics(scores)), atol=1e-6)
 
     def test_the_guides_literal_agreement_follows(self) -> None:
         scores = np.random.default_rng(3).normal(0, 2, (4, 9, 1, 77)).astype(np.float32)
-        agreement = np.array(metrics.attention_statistics(mx.array(scores), None))[..., 2]
+        agreement = np.array(statistics(mx.array(scores)))[..., 2]
         literal = attention_of(scores)[..., 4]
         np.testing.assert_allclose(2 * (1 - agreement) / 77, literal, atol=1e-7)
 
@@ -216,19 +221,19 @@ class TestAttention:
     )
     def test_identical_heads_agree(self, row: np.ndarray, heads: int) -> None:
         scores = np.broadcast_to(row, (1, heads, 1, row.size))
-        found = metrics.attention_statistics(mx.array(scores), None)[0, 0].tolist()
+        found = statistics(mx.array(scores))[0, 0].tolist()
         assert found[ATTENTION.agreement] == pytest.approx(1, abs=2e-6)
         assert found[ATTENTION.varentropy] == pytest.approx(0, abs=1e-6)
 
     def test_heads_apart_disagree(self) -> None:
         scores = np.full((1, 4, 1, 4), -100, np.float32)
         np.fill_diagonal(scores[0, :, 0], 100)
-        found = metrics.attention_statistics(mx.array(scores), None)[0, 0].tolist()
+        found = statistics(mx.array(scores))[0, 0].tolist()
         assert found == pytest.approx([0, 0, 0.25, 100], abs=1e-6)
 
     @given(arrays(np.float32, (2, 3, 1, 30), elements=st.floats(-40, 40, width=32)))
     def test_bounds(self, scores: np.ndarray) -> None:
-        found = np.array(metrics.attention_statistics(mx.array(scores), None))
+        found = np.array(statistics(mx.array(scores)))
         assert (found[..., ATTENTION.entropy] >= 0).all()
         assert (found[..., ATTENTION.entropy] <= math.log2(30) + 1e-5).all()
         assert (found[..., ATTENTION.varentropy] >= 0).all()
@@ -240,13 +245,12 @@ class TestAttention:
 def test_compiling_changes_nothing() -> None:
     """Attention's keys grow with every token: one program for all lengths."""
 
-    def reduced(scores: mx.array) -> mx.array:
-        return metrics.attention_statistics(scores, None)
-
-    compiled = mx.compile(reduced, shapeless=True)
+    compiled = mx.compile(statistics, shapeless=True)
     for keys in (2, 17, 40, 300):
         scores = mx.random.normal((3, 4, 1, keys), key=mx.random.key(keys)) * 3
-        np.testing.assert_allclose(np.array(compiled(scores)), np.array(reduced(scores)), atol=1e-5)
+        np.testing.assert_allclose(
+            np.array(compiled(scores)), np.array(statistics(scores)), atol=1e-5
+        )
     moments = mx.compile(metrics.moments)
     x = mx.array(logits_like("random", 2, 49_152))
     for one, other in zip(moments(x), metrics.moments(x), strict=True):

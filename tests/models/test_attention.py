@@ -26,13 +26,15 @@ class Recorder:
     def __init__(self) -> None:
         self.probabilities: list[mx.array] = []
 
-    def __call__(self, scores: mx.array, valid: mx.array | None) -> mx.array:
-        assert scores.dtype == mx.float32
+    def __call__(self, scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
+        assert scores.dtype == weights.dtype == mx.float32
         if valid is not None:
             assert valid.dtype == mx.bool_
             assert valid.shape == scores.shape[2:]
             scores = mx.where(valid, scores, -mx.inf)
         p = mx.softmax(scores, axis=-1)
+        # Exact but where the model computes in half precision.
+        assert mx.allclose(weights, p, atol=2e-3)
         self.probabilities += list(p)
         return mx.max(p, axis=(1, 3))[..., None]
 
@@ -174,7 +176,7 @@ def test_the_name_is_restored() -> None:
         assert scope["scaled_dot_product_attention"] is not original
     assert scope["scaled_dot_product_attention"] is original
 
-    def broken(_scores: mx.array, _valid: mx.array | None) -> mx.array:
+    def broken(*_arrays: mx.array | None) -> mx.array:
         raise ZeroDivisionError
 
     def run() -> None:
@@ -272,7 +274,7 @@ def test_memory_is_bounded_by_one_layers_scores(llama: LanguageModel) -> None:
     """Several queries are reduced layer by layer; one query is stacked."""
     sizes: list[tuple[int, ...]] = []
 
-    def reducer(scores: mx.array, _valid: mx.array | None) -> mx.array:
+    def reducer(scores: mx.array, _weights: mx.array, _valid: mx.array | None) -> mx.array:
         sizes.append(scores.shape)
         return mx.zeros((scores.shape[0], scores.shape[2], 1))
 

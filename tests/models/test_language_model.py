@@ -57,10 +57,8 @@ class Probabilities:
     def __init__(self) -> None:
         self.layers: list[mx.array] = []
 
-    def __call__(self, scores: mx.array, valid: mx.array | None) -> mx.array:
-        if valid is not None:
-            scores = mx.where(valid, scores, -mx.inf)
-        self.layers += list(mx.softmax(scores, axis=-1))
+    def __call__(self, scores: mx.array, weights: mx.array, _valid: mx.array | None) -> mx.array:
+        self.layers += list(weights)
         return mx.zeros((scores.shape[0], scores.shape[2], 1))
 
 
