@@ -17,8 +17,8 @@ TARGETS = {64: 0.92, 1024: 0.88}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model")
-    parser.add_argument("--tokens", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tokens", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
 
     model = ex.load(options.model)

@@ -20,7 +20,7 @@ PROMPT, TOKENS = 256, 32
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--child", choices=("ours", "stock"))
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()

@@ -7,7 +7,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,24 +176,28 @@ def test_a_disk_that_is_full() -> None:
         writer.write(END)  # silent: it was told once
 
 
-def test_a_disk_that_fills(path: Path, file_size_limit: Callable[[int], None]) -> None:
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: also not the one that the test runner prints to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_fills(path: Path) -> None:
     with TraceWriter(path) as writer:
         writer.write(HEADER)
         writer.write(PROMPT)
         size = path.stat().st_size
-        file_size_limit(size + 100)  # the next line fits in part only
-        with pytest.raises(TraceError, match=r"^[^\n]* ends after 2 records, which are kept: "):
+        with file_size_limit(size + 100):  # the next line fits in part only
+            with pytest.raises(TraceError, match=r"^[^\n]* ends after 2 records, which are kept: "):
+                writer.write(token(1))
             writer.write(token(1))
-        writer.write(token(1))
     assert path.stat().st_size == size
     assert read_trace(path).records == [PROMPT]
-
-
-@pytest.fixture
-def file_size_limit() -> Iterator[Callable[[int], None]]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_closed_pipe_passes_through() -> None:
