@@ -19,7 +19,7 @@ from entropix_mlx.cli.options import (
     settings_of,
     trace_option,
 )
-from entropix_mlx.cli.output import FORMATS, Format, Output
+from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.records import RunHeader
@@ -55,13 +55,7 @@ if TYPE_CHECKING:
     "--stop", multiple=True, metavar="TEXT", help="End the answer before this text; repeatable."
 )
 @trace_option
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="auto",
-    help="auto: colour on a terminal, else the text alone; jsonl: the trace.",
-)
+@format_option
 @debug_option
 def generate(
     prompt: str | None,

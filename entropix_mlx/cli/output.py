@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 Format = Literal["auto", "color", "plain", "jsonl"]
 FORMATS: tuple[Format, ...] = ("auto", "color", "plain", "jsonl")
 
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="auto",
+    help="auto: colour on a terminal, else the text alone; jsonl: the trace.",
+)
+
 
 class Output:
     """Writes records to standard output as a format wants them; `finish` ends the last line.

@@ -12,7 +12,7 @@ import click
 
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import load_model, model_options, note_calibration, trace_option
-from entropix_mlx.cli.output import FORMATS, Format, Output
+from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.records import End, FinishReason, Record
@@ -35,13 +35,7 @@ if TYPE_CHECKING:
 @model_options
 @click.option("--no-bos", is_flag=True, help="Add no beginning-of-sequence token.")
 @trace_option
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="auto",
-    help="auto: colour on a terminal, else the text alone; jsonl: the trace.",
-)
+@format_option
 @debug_option
 def score(
     text: str | None,

@@ -55,13 +55,10 @@ class SessionFactory:
         )
 
     def _model(self, progress: Progress) -> "LanguageModel":
-        from entropix_models import devices, loading, sources
+        from entropix_mlx.api import load
 
         if self._loaded is None:
-            device = devices.choose(self.device)
-            name = self.model or sources.default_name(device.kind)
-            folder = sources.resolve(name, progress=progress)
-            self._loaded = loading.load(folder, device, progress=progress)
+            self._loaded = load(self.model, device=self.device, progress=progress)
         return self._loaded
 
     def _writer(self) -> TraceWriter | None:
