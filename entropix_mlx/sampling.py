@@ -95,8 +95,8 @@ class Sampler:
             ordered=ordered,
             clarify=clarify if bound.clarify else (),
         )
-        # On the CPU fusing spares 2 ms a token, but the C++ compiler that it starts holds up the
-        # first run for 25 s.
+        # On the CPU fusing spares little, and its first use waits for a C++ compiler, kernel by
+        # kernel.
         on_gpu = mx.default_device().type == mx.gpu
         self._decide = _compiled(program) if on_gpu else partial(_decide, program)
         self._parameters = strategies.parameters(bound, calibration)
