@@ -1,8 +1,8 @@
 """OpenBLAS under MLX's Linux CPU backend.
 
 The Linux wheel of MLX is linked with the reference BLAS, under which a prompt is read many times
-slower than with OpenBLAS (`benchmarks/runtime.py`). The wheel `scipy-openblas32` carries an OpenBLAS
-that picks its kernels by the processor it meets, but under prefixed names (`scipy_cblas_sgemm`),
+slower than with OpenBLAS (`benchmarks/runtime.py`). The wheel `scipy-openblas32` carries one
+that picks kernels by the processor it meets, but under prefixed names (`scipy_cblas_sgemm`),
 which the dynamic linker cannot substitute. So the three products that `libmlx.so` imports are
 redirected where the linker itself keeps their addresses: in the library's global offset table.
 
