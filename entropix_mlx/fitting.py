@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from entropix_mlx.calibration import METRICS, Band, Calibration, Side
-from entropix_mlx.records import TokenRecord
+from entropix_mlx.records import REGIONS, TokenRecord
 from entropix_mlx.valleys import ALPHA
 
 _ENTROPY = (0.45, 0.50, 0.80)
@@ -62,7 +62,7 @@ def fit(
         for record in run
     )
     total = sum(regions.values())
-    shares = {name: round(regions[name] / total, 4) for name in _REGIONS}
+    shares: dict[str, float] = {name: round(regions[name] / total, 4) for name in REGIONS}
     for name, share in shares.items():
         if not _SHARE[0] <= share <= _SHARE[1]:
             raise ValueError(f"{name} holds {share:.1%} of the held-out tokens; calibrate on more")
@@ -77,9 +77,6 @@ def fit(
         shares=shares,
         source=source,
     )
-
-
-_REGIONS = ("LELV", "HELV", "LEHV", "HEHV", "MID")
 
 
 def region(entropy: float, varentropy: float, h: Band, v: dict[Side, Band]) -> str:

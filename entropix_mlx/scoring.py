@@ -6,7 +6,7 @@ from typing import Any, cast
 import mlx.core as mx
 
 from entropix_mlx import metrics, strategies
-from entropix_mlx.calibration import Calibration
+from entropix_mlx.calibration import METRICS, Calibration
 from entropix_mlx.decoding import Choice
 from entropix_mlx.records import QUADRANTS, REGIONS, TokenRecord
 from entropix_mlx.sampling import CANDIDATES
@@ -71,19 +71,7 @@ def _records(
     on_chunk(len(ids) - 1, len(ids) - 1)
 
 
-_MEASURES = (
-    "logprob",
-    "rank",
-    "entropy",
-    "varentropy",
-    "attn_entropy",
-    "attn_varentropy",
-    "agreement",
-    "interaction_strength",
-    "quadrant",
-    "region",
-    "strategy",
-)
+_MEASURES = ("logprob", "rank", *METRICS, "quadrant", "region", "strategy")
 
 
 def _measure(
