@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import mlx.core as mx
 
 from entropix_mlx.calibration import PROVISIONAL
+from entropix_mlx.recording import calibration_of
 from entropix_mlx.records import TokenRecord
-from entropix_mlx.sampling import Sampler, State, draw_key
+from entropix_mlx.sampling import Sampler, draw_key
 from entropix_mlx.scoring import score as score_ids
-from entropix_mlx.session import Session, calibration_of
+from entropix_mlx.session import Session
 from entropix_mlx.settings import Settings
+from entropix_mlx.state import State
 from entropix_mlx.trace import TraceWriter
 from entropix_models import devices, loading, sources
 from entropix_models.language_model import LanguageModel

@@ -5,27 +5,30 @@ loop keeps one step in flight: while the caller looks at token n, the device com
 """
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import mlx.core as mx
 
-from entropix_mlx import metrics
+from entropix_mlx import choice, metrics, strategies
 from entropix_mlx.calibration import Calibration
-from entropix_mlx.records import QUADRANTS, REGIONS, Quadrant, Region, Strategy
-from entropix_mlx.sampling import Decision, Sampler, State, draw_key
+from entropix_mlx.choice import Choice
+from entropix_mlx.sampling import Decision, Sampler, draw_key
 from entropix_mlx.settings import Settings
-from entropix_mlx.strategies import STRATEGIES
+from entropix_mlx.state import State
 from entropix_models.language_model import LanguageModel
 
 _CLEAR_EVERY = 256
 """Tokens between two releases of MLX's unused buffers, which grow with the attention's length."""
 
+OnChunk = Callable[[int, int], bool]
+"""Told `(done, total)` ids of a text that is being read; False stops the reading."""
+
 
 class Distribution(NamedTuple):
     """The model's state after some ids, lazy.
 
-    `logits` `[vocabulary]`; `attention` float32 `[4]` (order of `metrics.ATTENTION`) or None;
-    `keys`: how many ids were read in all.
+    `logits` `[vocabulary]`; `attention` float32 `[layers, 4]` (order of `metrics.ATTENTION`) or
+    None; `keys`: how many ids were read in all.
     """
 
     logits: mx.array
@@ -33,28 +36,13 @@ class Distribution(NamedTuple):
     keys: int
 
 
-class Choice(NamedTuple):
-    """A decision as host values: what a token record says, but for text, places and times.
+class _Flight(NamedTuple):
+    """A step that was handed to the device: from which state, by which sampler."""
 
-    `candidates`: `(id, log-probability, final probability)`, most likely first, the chosen one
-    last if it is not among them. Attention metrics are None where they were not measured.
-    """
-
-    id: int
-    rank: int
-    logprob: float
-    entropy: float
-    varentropy: float
-    attention: tuple[float, float, float, float] | None
-    quadrant: Quadrant
-    region: Region
-    strategy: Strategy | None
-    forced: bool
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    min_p: float | None
-    candidates: list[tuple[int, float, float]]
+    distribution: Distribution
+    state: State
+    sampler: Sampler
+    proposal: Decision
 
 
 class Decoder:
@@ -71,15 +59,15 @@ class Decoder:
         self.seed = seed
         self.cache = model.new_cache()
         self.state = State.start()
-        self._calibration = calibration
+        self.captures = settings.capture
+        self.clarify = tuple(model.tokenizer.encode(model.facts.clarify))
+        self.calibration = calibration
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Decide by other settings from the next proposal on."""
-        clarify = tuple(self.model.tokenizer.encode(self.model.facts.clarify))
-        self._captures = settings.capture
+        """Decide by other settings from the next token on; whether to capture stays as it is."""
         self._layers = settings.layer_indices(self.model.facts.layers)
-        self._sampler = Sampler(settings, self._calibration, clarify, attention=settings.capture)
+        self._sampler = Sampler(settings, self.calibration, self.clarify, attention=self.captures)
         self.settings = self._sampler.settings
 
     @property
@@ -91,25 +79,36 @@ class Decoder:
         """Start with an empty cache: everything has to be read again."""
         self.cache = self.model.new_cache()
 
+    def rewind(self, length: int) -> None:
+        """Keep the first `length` ids at most; a cache that can't be trimmed is emptied."""
+        excess = self.length - length
+        if excess > 0 and not (length and self.model.trim(self.cache, excess)):
+            self.forget()
+
     def advance(self, ids: mx.array) -> Distribution:
         """Read `ids` (int `[n]`, n >= 1); the distribution is that of the token after them."""
-        reducer = metrics.attention_statistics if self._captures else None
+        reducer = metrics.attention_statistics if self.captures else None
         step = self.model.step(ids, self.cache, reducer)
-        attention = step.attention
-        if attention is not None:
-            last = attention[:, -1] if self._layers is None else attention[self._layers, -1]
-            attention = mx.mean(last, axis=0)
+        attention = None if step.attention is None else step.attention[:, -1]
         return Distribution(step.logits[-1], attention, self.length)
 
-    def decide(self, distribution: Distribution, state: State, key: mx.array) -> Decision:
+    def decide(
+        self, distribution: Distribution, state: State, key: mx.array, force: int | None = None
+    ) -> Decision:
+        """What the sampler proposes, or the id `force` in its place."""
+        attention = distribution.attention
+        if attention is not None:
+            attention = self._over_layers(attention)
         return self._sampler.decide(
-            distribution.logits, distribution.attention, distribution.keys, state, key
+            distribution.logits, attention, distribution.keys, state, key, force
         )
 
-    def prefill(
-        self, ids: Sequence[int], on_chunk: Callable[[int, int], bool] = lambda _done, _total: True
-    ) -> bool:
-        """Read ids in chunks of bounded time; False if `on_chunk(done, total)` said to stop.
+    def _over_layers(self, attention: mx.array) -> mx.array:
+        """`[layers, ...]` averaged over the layers that the settings name."""
+        return mx.mean(attention if self._layers is None else attention[self._layers], axis=0)
+
+    def prefill(self, ids: Sequence[int], on_chunk: OnChunk = lambda _done, _total: True) -> bool:
+        """Read ids in chunks of bounded time; False if `on_chunk` said to stop.
 
         What was read stays read: the cache then holds fewer ids than were given.
         """
@@ -122,56 +121,61 @@ class Decoder:
             mx.clear_cache()
         return on_chunk(len(ids), len(ids))
 
-    def generate(self, last: int, max_tokens: int) -> Generator[Choice]:
+    def measure(
+        self, ids: Sequence[int], on_chunk: OnChunk = lambda _done, _total: True
+    ) -> Generator[Choice]:
+        """Read all ids but the last; a choice for each but the first, as it met the ones before.
+
+        Like `prefill`, in memory bounded by a chunk; ends early if `on_chunk` says so.
+        """
+        parameters = strategies.parameters(self.settings, self.calibration)
+        reducer = metrics.attention_statistics if self.captures else None
+        chunk, total = self.model.prefill_chunk, len(ids) - 1
+        for start in range(0, total, chunk):
+            if not on_chunk(start, total):
+                return
+            targets = ids[start + 1 : start + 1 + chunk]
+            read = mx.array(list(ids[start : start + len(targets)]))
+            step = self.model.step(read, self.cache, reducer)
+            attention = step.attention
+            if attention is not None:
+                attention = self._over_layers(attention)
+            choices = choice.given(step.logits, attention, targets, parameters)
+            mx.eval([layer.state for layer in self.cache])
+            mx.clear_cache()
+            yield from choices
+        on_chunk(total, total)
+
+    def generate(self, last: int, max_tokens: int, force: Sequence[int] = ()) -> Generator[Choice]:
         """Up to `max_tokens` choices after the id `last`, which the cache doesn't hold yet.
 
-        When the caller stops, the cache holds every id that was yielded, but for the last one
-        if that was the last allowed.
+        The first ones are the ids `force`. Settings that change while the caller has a token are
+        those of the next one: the step in flight is decided anew. When the caller stops, the
+        cache holds every id that was yielded, but for the last one if that was the last allowed.
         """
         if max_tokens < 1:
             return
-        flight = self._propose(mx.array([last]), self.state)
+        given: list[int | None] = [*force, *[None] * max_tokens]
+        flight = self._propose(self.advance(mx.array([last])), self.state, given[0])
         for n in range(max_tokens):
-            landed = flight
+            if flight.sampler is not self._sampler:
+                flight = self._propose(flight.distribution, flight.state, given[n])
+            landed = flight.proposal
             if n + 1 < max_tokens:
-                flight = self._propose(landed.token[None], landed.state)
-            choice = self._read(landed)
+                following = self.advance(landed.token[None])
+                flight = self._propose(following, landed.state, given[n + 1])
+            result = self._read(landed)
             self.state = landed.state
             if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
                 mx.clear_cache()
-            yield choice
+            yield result
 
-    def _propose(self, ids: mx.array, state: State) -> Decision:
-        distribution = self.advance(ids)
-        proposal = self.decide(distribution, state, draw_key(self.seed, distribution.keys))
+    def _propose(self, distribution: Distribution, state: State, force: int | None) -> _Flight:
+        key = draw_key(self.seed, distribution.keys)
+        proposal = self.decide(distribution, state, key, force)
         mx.async_eval(proposal.ints, proposal.floats, *proposal.state)  # type: ignore[no-untyped-call]
-        return proposal
+        return _Flight(distribution, state, self._sampler, proposal)
 
     def _read(self, decision: Decision) -> Choice:
-        """The one place where the host waits for the device."""
-        ints: list[Any] = cast("list[Any]", decision.ints.tolist())
-        floats: list[Any] = cast("list[Any]", decision.floats.tolist())
-        token, rank, quadrant, region, strategy, forced, top_k, *listed = ints
-        logprob, p = floats[9:11]
-        listed_logprobs = floats[11 : 11 + len(listed)]
-        candidates = list(zip(listed, listed_logprobs, floats[11 + len(listed) :], strict=True))
-        if token not in listed:
-            candidates.append((token, logprob, p))
-        drawn = not forced and STRATEGIES[strategy] != "greedy"
-        return Choice(
-            id=token,
-            rank=rank,
-            logprob=logprob,
-            entropy=floats[0],
-            varentropy=floats[1],
-            attention=(floats[2], floats[3], floats[4], floats[5]) if self._captures else None,
-            quadrant=QUADRANTS[quadrant],
-            region=REGIONS[region],
-            strategy="clarify" if forced else STRATEGIES[strategy],
-            forced=bool(forced),
-            temperature=floats[6] if drawn else None,
-            top_k=top_k if drawn else None,
-            top_p=floats[7] if drawn else None,
-            min_p=floats[8] if drawn else None,
-            candidates=candidates,
-        )
+        """The one place of the loop where the host waits for the device."""
+        return choice.drawn(decision, attention=self.captures)

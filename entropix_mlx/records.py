@@ -107,4 +107,5 @@ class End(msgspec.Struct, frozen=True, tag="end", kw_only=True):
     prefill_seconds: float
 
 
-Record = RunHeader | PromptRecord | TokenRecord | Event | End
+TurnRecord = PromptRecord | TokenRecord | Event | End
+Record = RunHeader | TurnRecord

@@ -13,30 +13,14 @@ from typing import NamedTuple, cast
 import mlx.core as mx
 
 from entropix_mlx import metrics, strategies
-from entropix_mlx.calibration import METRICS, Calibration
+from entropix_mlx.calibration import Calibration
 from entropix_mlx.records import REGIONS
 from entropix_mlx.settings import Settings
+from entropix_mlx.state import FORCED, LONG_AGO, State
 from entropix_mlx.strategies import Draw
 
 CANDIDATES = 8
 """How many of the most likely tokens a decision lists."""
-
-_LONG_AGO = 1 << 30
-
-
-class State(NamedTuple):
-    """A sampler's whole memory: a pure function of the path of tokens. Arrays, never read back.
-
-    `counts` int32 `[3]`: ids since the last one that clarified, how many of the clarifying ids
-    were forced so far (0 = none under way), steps. `means` float32 `[6]`: the rolling metrics.
-    """
-
-    counts: mx.array
-    means: mx.array
-
-    @staticmethod
-    def start() -> "State":
-        return State(mx.array([_LONG_AGO, 0, 0], dtype=mx.int32), mx.zeros(len(METRICS)))
 
 
 class Decision(NamedTuple):
@@ -102,16 +86,29 @@ class Sampler:
         self._parameters = strategies.parameters(bound, calibration)
 
     def decide(
-        self, logits: mx.array, attention: mx.array | None, keys: int, state: State, key: mx.array
+        self,
+        logits: mx.array,
+        attention: mx.array | None,
+        keys: int,
+        state: State,
+        key: mx.array,
+        force: int | None = None,
     ) -> Decision:
         """Decide on one token.
 
         `logits` `[vocabulary]`; `attention` float32 `[4]`, or None where none was measured;
-        `keys`: how many the last query attended to; `key` uint32 `[2]` (see `draw_key`).
+        `keys`: how many the last query attended to; `key` uint32 `[2]` (see `draw_key`); `force`:
+        the id that the user wants, whatever would be drawn.
         """
         seen = mx.zeros(4) if attention is None else attention
         token, ints, floats, counts, means = self._decide(
-            logits[None], seen, mx.array(keys, mx.float32), self._parameters, *state, key
+            logits[None],
+            seen,
+            mx.array(keys, mx.float32),
+            self._parameters,
+            *state,
+            key,
+            mx.array(-1 if force is None else force),
         )
         return Decision(token, ints, floats, State(counts, means))
 
@@ -175,6 +172,7 @@ def _decide(
     counts: mx.array,
     means: mx.array,
     key: mx.array,
+    given: mx.array,
 ) -> tuple[mx.array, ...]:
     """Token, ints, floats and the next state, as `Decision` describes them."""
     moments = metrics.moments(logits)
@@ -217,12 +215,12 @@ def _decide(
             final = mx.where(greedy, _one_hot(0, ids.shape[0]), final)
 
     listed = _candidates(program, logits, ids)
-    token, forced, counts = _clarify(program, ids[chosen], region, counts)
+    token, forced, counts = _force(program, ids[chosen], given, region, counts)
     named = mx.concatenate([token[None], listed[0]])
     log_p_named = logits[0][named].astype(mx.float32) - moments.log_normaliser
     listed_p = final[listed[1]]
-    own_p = mx.where(forced, 1.0, final[chosen])
-    listed_p = mx.where(forced, (listed[0] == token).astype(mx.float32), listed_p)
+    own_p = mx.where(forced > 0, 1.0, final[chosen])
+    listed_p = mx.where(forced > 0, (listed[0] == token).astype(mx.float32), listed_p)
     ints = mx.concatenate(
         [
             mx.stack(
@@ -260,24 +258,29 @@ def _candidates(program: _Program, logits: mx.array, ids: mx.array) -> tuple[mx.
     return listed, listed
 
 
-def _clarify(
-    program: _Program, drawn: mx.array, region: mx.array, counts: mx.array
+def _force(
+    program: _Program, drawn: mx.array, given: mx.array, region: mx.array, counts: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:
-    """Token, whether it is forced, and the new counts.
+    """Token, what forced it (an index into `FORCED`), and the new counts.
 
-    In HELV, if none of the last n ids was a forced clarifying one (n = the text's length), all n
-    are forced, one a step.
+    What the user gives comes first. In HELV, if none of the last n ids was a forced clarifying
+    one (n = the text's length), all n are forced, one a step.
     """
     n = len(program.clarify)
     since, position, steps = counts[0], counts[1], counts[2]
-    later = mx.minimum(since + 1, _LONG_AGO)
-    if n == 0 or not program.entropix:
-        return drawn, mx.array(False), mx.stack([later, position, steps + 1])
-    begins = (position == 0) & (region == REGIONS.index("HELV")) & (since >= n)
-    forced = begins | (position > 0)
-    token = mx.where(forced, mx.array(program.clarify, mx.int32)[position], drawn)
-    position = mx.where(forced, (position + 1) % n, 0)
-    return token, forced, mx.stack([mx.where(forced, 0, later), position, steps + 1])
+    taken = given >= 0
+    token = mx.where(taken, given, drawn)
+    since = mx.minimum(since + 1, LONG_AGO)
+    forced = mx.where(taken, FORCED.index("user"), 0)
+    if n and program.entropix:
+        begins = (position == 0) & (region == REGIONS.index("HELV")) & (counts[0] >= n)
+        clarifying = (begins | (position > 0)) & ~taken
+        text = mx.array(program.clarify, mx.int32)
+        token = mx.where(clarifying, text[position], token)
+        forced = mx.where(clarifying, FORCED.index("clarify"), forced)
+        position = mx.where(clarifying, (position + 1) % n, 0)
+        since = mx.where(clarifying, 0, since)
+    return token, forced, mx.stack([since, position, steps + 1])
 
 
 def draw_key(seed: int, depth: int, redraw: int = 0, branch: int = 0) -> mx.array:

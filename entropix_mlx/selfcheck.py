@@ -7,8 +7,9 @@ import numpy as np
 
 from entropix_mlx import metrics
 from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.sampling import Sampler, State, draw_key
+from entropix_mlx.sampling import Sampler, draw_key
 from entropix_mlx.settings import Settings
+from entropix_mlx.state import State
 
 _VOCABULARY = 128_256
 _DRAWS = 400

@@ -1,37 +1,29 @@
-"""A conversation: prompts in, records out, the cache kept between turns."""
+"""A conversation: prompts in, records out; whatever was said can be returned to."""
 
 import datetime
-import importlib.metadata
-import platform
 import secrets
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
 
-from entropix_mlx.calibration import PROVISIONAL, Calibration, shipped
-from entropix_mlx.decoding import Choice, Decoder
-from entropix_mlx.records import (
-    Candidate,
-    End,
-    Event,
-    FinishReason,
-    PromptRecord,
-    RunHeader,
-    TokenRecord,
-)
+from entropix_mlx.calibration import PROVISIONAL, Calibration
+from entropix_mlx.decoding import Decoder
+from entropix_mlx.inspecting import inspect
+from entropix_mlx.inspection import Inspection
+from entropix_mlx.journal import Journal, Writer
+from entropix_mlx.reader import Reader
+from entropix_mlx.recording import calibration_of, header_of
+from entropix_mlx.records import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.settings import Settings
-from entropix_mlx.stopping import StopTexts
-from entropix_mlx.trace import TraceWriter
-from entropix_mlx.valleys import ValleyDetector
-from entropix_models.chat_template import Message
+from entropix_mlx.state import State
+from entropix_mlx.tree import ROOT, Node, Tree, ids_of, messages_of
+from entropix_mlx.turn import Turn
 from entropix_models.errors import ContextLengthError, UsageError
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
-from entropix_models.tokenizer import Tokenizer
-from entropix_models.utf8 import Utf8Stream
-
-TurnRecord = PromptRecord | TokenRecord | Event | End
 
 
 class Session:
@@ -39,6 +31,8 @@ class Session:
 
     Everything that is yielded has been written to `trace` before. `progress` is told of the
     prefill. Without a `seed` one is drawn; without a `date`, templates that print one print today.
+    With `score_prompts` prompts are measured while they are read, and told once they are. A `tree`
+    is a conversation to go on with. In `cache_file` the cache outlives the session.
     """
 
     def __init__(
@@ -50,43 +44,103 @@ class Session:
         system: str = "",
         date: datetime.date | None = None,
         calibration: Calibration | None = None,
-        trace: TraceWriter | None = None,
+        trace: Writer | None = None,
+        score_prompts: bool = False,
+        tree: Tree | None = None,
+        cache_file: Path | None = None,
         progress: Progress = quiet,
     ) -> None:
         self.model = model
-        self.seed = secrets.randbelow(2**32) if seed is None else seed
         self.calibration = calibration or calibration_of(model) or PROVISIONAL
-        self.ids: list[int] = []
-        self._decoder = Decoder(model, settings, self.calibration, self.seed)
+        self.tree = Tree() if tree is None else tree
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        self._decoder = Decoder(model, settings, self.calibration, seed)
+        self._reader = Reader(self._decoder)
         self._date = date or datetime.date.today()
         self._system = system
-        self._messages: list[Message] = []
-        self._trace = trace
+        self._score_prompts = score_prompts
+        self._cache_file = cache_file
         self._progress = progress
         self._stopped = threading.Event()
-        self._index = -1
         prints_date = model.tokenizer.has_chat_template and model.tokenizer.template_prints_date
         self.header = header_of(
             model,
             self._decoder.settings,
             self.calibration,
-            seed=self.seed,
+            seed=seed,
             date=self._date if prints_date else None,
         )
+        self._journal = Journal(self.header, self.tree, trace)
+        if path := self.tree.path():
+            self._go_to(path)
+            if cache_file is not None:
+                self._reader.load(cache_file)
 
     @property
     def context(self) -> int:
         """The longest conversation that the model can hold, in tokens."""
         return self.model.facts.context_length
 
+    @property
+    def ids(self) -> list[int]:
+        """What the conversation consists of, for the model."""
+        return self._reader.ids
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the next token, thresholds filled in."""
+        return self._decoder.settings
+
+    @property
+    def seed(self) -> int:
+        """That of the next token."""
+        return self._decoder.seed
+
     def stop(self) -> None:
         """End the running turn after the current step; from any thread, at any time."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Nothing more will be sent."""
-        if self._trace is not None:
-            self._trace.close()
+        """Nothing more will be sent. A cache that can't be kept is read again next time."""
+        self._journal.close()
+        if self._cache_file is not None:
+            with suppress(OSError):
+                self._reader.save(self._cache_file)
+
+    def use(self, settings: Settings) -> Event | None:
+        """Sample by other settings from the next token drawn; None if nothing changes.
+
+        Between two records of a running turn, or between turns. Whether attention is captured
+        stays as it is.
+        """
+        old = self.settings.to_dict()
+        new = settings.bind(self.calibration).to_dict() | {"capture": self._decoder.captures}
+        changed = {name: new.get(name) for name in {**old, **new} if old.get(name) != new.get(name)}
+        if not changed:
+            return None
+        self._decoder.use(settings)
+        return self._journal.event("setting", self._journal.index, detail=changed)
+
+    def note(self, kind: str, detail: dict[str, Any]) -> Event:
+        """Record that something happened between two turns."""
+        return self._journal.event(kind, self._journal.index, detail=detail)
+
+    def name_branch(self, leaf: int, name: str) -> Event:
+        """Call the branch that ends at a record by a name."""
+        self._known(leaf)
+        return self._journal.event("branch", leaf, detail={"name": name})
+
+    def inspect(self, index: int) -> Inspection:
+        """What the token at record `index` was drawn from; one forward pass on a forked cache.
+
+        Raises UsageError where the record is no token.
+        """
+        self._known(index)
+        if isinstance(self.tree[index], PromptRecord):
+            raise UsageError(f"record {index} is a prompt: it was not drawn from anything")
+        path = self.tree.path(self.tree.parent(index))
+        ids = ids_of(path)
+        return inspect(self.model, index, ids[-1], self._reader.cache_of(ids[:-1]), path)
 
     def send(
         self,
@@ -96,226 +150,150 @@ class Session:
         stop: Sequence[str] = (),
         prefill: str = "",
         raw: bool = False,
+        after: int | None = None,
     ) -> Generator[TurnRecord]:
         """One turn: prompt records, then tokens and events as they come, an `End` last.
 
         `raw`: the text as it stands, without a template, special tokens in it recognised.
-        `prefill`: how the answer begins. Raises UsageError or ContextLengthError, before anything
-        is yielded or written; a later error is raised after an `End` that says so.
+        `prefill`: how the answer begins. `after`: the record that it follows (`ROOT`: none),
+        otherwise where the conversation stands. Raises UsageError or ContextLengthError, before
+        anything is yielded or written; a later error is raised after an `End` that says so.
         """
-        self._stopped.clear()
         if not text.strip() and not (raw and text):
             raise UsageError("the prompt is empty; give some text")
-        messages, ids = self._messages, self._encode(text, raw)
-        if not raw:
-            messages = self._conversation(text)
+        base = self._path(after)
+        ids = self._encode(base, text, raw)
         if prefill:
             ids = ids + self.model.tokenizer.encode(prefill)
         if not ids:
             raise UsageError("the prompt has no tokens; give some text")
-        room = self.context - len(self.ids) - len(ids)
-        if room < 1:
-            raise ContextLengthError(
-                f"the conversation would be {len(self.ids) + len(ids)} tokens long, the context of "
-                f"{self.model.facts.name} is {self.context}; shorten the prompt"
-            )
-        return self._turn(text, ids, messages, prefill, min(max_tokens, room), list(stop))
+        prompts = [("user", ids, text)]
+        if self._system and not base:
+            prompts.insert(0, ("system", [], self._system))
+        if prefill:
+            prompts.append(("assistant", [], prefill))
+        return self._begin(Turn(base, prompts, max_tokens, stop))
 
-    def _encode(self, text: str, raw: bool) -> list[int]:
-        """The ids that this turn adds to the context, up to where the answer begins."""
-        tokenizer = self.model.tokenizer
+    def go_on(
+        self,
+        *,
+        max_tokens: int,
+        after: int | None = None,
+        force: Sequence[int] = (),
+        seed: int | None = None,
+        settings: Settings | None = None,
+        stop: Sequence[str] = (),
+    ) -> Generator[TurnRecord]:
+        """Tokens without a new prompt: an answer continued, made again, or taken another way.
+
+        `after` as in `send`; `force`: the ids that come first; `seed`: from here on; `settings`:
+        for this turn only. Errors as in `send`.
+        """
+        base = self._path(after)
+        if not ids_of(base[-1:]):
+            raise UsageError("there is nothing to go on from; send a prompt first")
+        last = base[-1]
+        if isinstance(last, TokenRecord) and last.id in self.model.tokenizer.stop_ids:
+            raise UsageError("the answer is complete; send a prompt, or fork at one of its tokens")
+        if any(not 0 <= id < self.model.facts.vocab_size for id in force):
+            raise UsageError(f"an id to force is not in the vocabulary of {self.model.facts.name}")
+        return self._begin(Turn(base, [], max_tokens, stop, force, seed, settings))
+
+    def _known(self, index: int) -> None:
+        if index not in self.tree:
+            raise UsageError(f"there is no record {index} in this conversation")
+
+    def _path(self, after: int | None) -> list[Node]:
+        """The records up to `after`: whatever is said now is said after them."""
+        self._stopped.clear()
+        if after is not None and after != ROOT:
+            self._known(after)
+        return self.tree.path(after)
+
+    def _encode(self, base: list[Node], text: str, raw: bool) -> list[int]:
+        """The ids that a prompt adds to the context, up to where the answer begins."""
+        tokenizer, ids = self.model.tokenizer, ids_of(base)
         if raw:
-            return tokenizer.encode(text, special=True, bos=tokenizer.adds_bos and not self.ids)
-        messages = self._conversation(text)
-        if self.ids:
-            return tokenizer.next_turn(messages, date=self._date, after=self.ids)
+            return tokenizer.encode(text, special=True, bos=tokenizer.adds_bos and not ids)
+        messages = messages_of(base)
+        if self._system and not base:
+            messages.append({"role": "system", "content": self._system})
+        messages.append({"role": "user", "content": text})
+        if ids:
+            return tokenizer.next_turn(messages, date=self._date, after=ids)
         return tokenizer.chat(messages, date=self._date)
 
-    def _conversation(self, text: str) -> list[Message]:
-        opening: list[Message] = []
-        if self._system and not self._messages:
-            opening = [{"role": "system", "content": self._system}]
-        return [*opening, *self._messages, {"role": "user", "content": text}]
+    def _go_to(self, path: list[Node]) -> None:
+        """Return to the end of a path: what the model has read and the sampler's memory."""
+        self._reader.go_to(ids_of(path))
+        tokens = [node for node in path if isinstance(node, TokenRecord)]
+        rolling = self.settings.rolling or 1.0
+        self._decoder.state = State.after(tokens, len(self._decoder.clarify), rolling)
+        self.tree.leaf = path[-1].index if path else ROOT
 
-    def _turn(
-        self,
-        text: str,
-        ids: list[int],
-        messages: list[Message],
-        prefill: str,
-        max_tokens: int,
-        stop: list[str],
-    ) -> Generator[TurnRecord]:
-        began = time.perf_counter()
-        prefill_seconds = 0.0
-        reason: FinishReason = "interrupted"
-        self._answer: list[TokenRecord] = []
-        prompts = self._prompt_records(text, ids, prefill)
-        self.ids += ids
+    def _begin(self, turn: Turn) -> Generator[TurnRecord]:
+        total = len(ids_of(turn.base)) + len(turn.added)
+        room = self.context - total
+        if room < 1:
+            raise ContextLengthError(
+                f"the conversation would be {total} tokens long, the context of "
+                f"{self.model.facts.name} is {self.context}; shorten the prompt"
+            )
+        turn.max_tokens = min(turn.max_tokens, room)
+        return self._whole(turn)
+
+    def _whole(self, turn: Turn) -> Generator[TurnRecord]:
+        """A turn from the changes that it begins with to its end."""
+        began, before = time.perf_counter(), self.settings
+        siblings = self.tree.children(turn.leaf)
         try:
-            yield from map(self._write, prompts)
-            unread = self.ids[self._decoder.length : -1]
-            if max_tokens < 1:
-                reason = "length"
-            elif self._decoder.prefill(unread, self._on_chunk):
-                prefill_seconds = time.perf_counter() - began
-                with closing(self._tokens(max_tokens, stop)) as records:
-                    yield from map(self._write, records)
-                reason = self._reason
+            if turn.seed is not None and turn.seed != self.seed:
+                self._decoder.seed = turn.seed
+                yield self._journal.event(
+                    "setting", self._journal.index, detail={"seed": turn.seed}
+                )
+            if turn.settings is not None and (event := self.use(turn.settings)):
+                yield event
+            if self.tree.leaf != turn.leaf:
+                self._go_to(turn.base)
+            with closing(self._records_of(turn)) as records:
+                for record in records:
+                    yield record
+                    if siblings and isinstance(record, PromptRecord | TokenRecord):
+                        yield self._journal.event("fork", record.index, at=siblings.pop())
+                        siblings.clear()
+            if turn.settings is not None and (event := self.use(before)):
+                yield event
         except GeneratorExit:  # the caller wants no more; what was made is kept
+            turn.reason = "interrupted"
             return
         except BaseException as error:
-            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+            turn.reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
             self._decoder.forget()  # what it holds may be ahead of what was told, or torn
             raise
         finally:
-            answer = prefill + "".join(record.text for record in self._answer)
-            self._messages = [*messages, {"role": "assistant", "content": answer}]
+            if turn.settings is not None:
+                self.use(before)
             end = End(
-                leaf=self._index,
-                finish_reason=reason,
-                tokens=len(self._answer),
+                leaf=self.tree.leaf,
+                finish_reason=turn.reason,
+                tokens=turn.tokens,
                 seconds=time.perf_counter() - began,
-                prefill_seconds=prefill_seconds,
+                prefill_seconds=turn.prefill_seconds,
             )
-            self._write(end)
+            self._journal.tell(end)
         yield end
+
+    def _records_of(self, turn: Turn) -> Generator[TurnRecord]:
+        return turn.records(
+            self._reader,
+            self._journal,
+            self._on_chunk,
+            self._stopped,
+            score=self._score_prompts,
+            valley_delta=self.calibration.valley_delta,
+        )
 
     def _on_chunk(self, done: int, total: int) -> bool:
         self._progress("reading the prompt", done, total)
         return not self._stopped.is_set()
-
-    def _prompt_records(self, text: str, ids: list[int], prefill: str) -> Iterator[PromptRecord]:
-        parts: list[tuple[str, list[int], str]] = [("user", ids, text)]
-        if self._system and not self.ids:
-            parts.insert(0, ("system", [], self._system))
-        if prefill:
-            parts.append(("assistant", [], prefill))
-        return (self._prompt(*part) for part in parts)
-
-    def _prompt(self, role: str, ids: list[int], text: str) -> PromptRecord:
-        self._index += 1
-        return PromptRecord(
-            index=self._index, parent=self._index - 1, role=role, ids=ids, text=text
-        )
-
-    def _tokens(self, max_tokens: int, stop: list[str]) -> Generator[TokenRecord | Event]:
-        """Token records, settled against the stop texts, each followed by its valley if any."""
-        self._reason: FinishReason = "length"
-        tokenizer = self.model.tokenizer
-        stops, utf8 = StopTexts(stop), Utf8Stream()
-        valleys = ValleyDetector(delta=self.calibration.valley_delta)
-        first = self._index + 1
-        last = time.perf_counter()
-        choices = self._decoder.generate(self.ids[-1], max_tokens)
-        events: dict[int, Event] = {}
-        waiting: list[TokenRecord | Event] = []
-
-        def settled(records: list[TokenRecord]) -> Iterator[TokenRecord | Event]:
-            for record in records:
-                waiting.append(record)
-                if record.index in events:
-                    waiting.append(events.pop(record.index))
-            while waiting:
-                yield waiting.pop(0)
-
-        try:
-            for choice in choices:
-                now = time.perf_counter()
-                self.ids.append(choice.id)
-                self._index += 1
-                ends = choice.id in tokenizer.stop_ids and not choice.forced
-                text = "" if ends else utf8.feed(tokenizer.token_bytes(choice.id))
-                record = token_record(tokenizer, choice, self._index, text, (now - last) * 1e3)
-                last = now
-                if (at := valleys.update(choice.entropy)) is not None:
-                    events[self._index] = Event(kind="valley", index=self._index, at=first + at)
-                ready, hit = stops.feed(record)
-                yield from settled(ready)
-                if hit or ends:
-                    self._reason = "stop"
-                    break
-                if self._stopped.is_set():
-                    self._reason = "interrupted"
-                    break
-            yield from settled(stops.flush())
-        finally:
-            choices.close()
-            # Whoever left in between, or failed, wants no more of them; but they were made.
-            for unasked in settled(stops.flush()):
-                self._write(unasked)
-
-    def _write(self, record: TurnRecord) -> TurnRecord:
-        if isinstance(record, TokenRecord):
-            self._answer.append(record)
-        if self._trace is not None:
-            if self._trace.count == 0:  # not before there is a turn that makes sense
-                self._trace.write(self.header)
-            self._trace.write(record)
-        return record
-
-
-def token_record(
-    tokenizer: Tokenizer, choice: Choice, index: int, text: str, ms: float | None
-) -> TokenRecord:
-    """A choice in its place; it follows the record before it."""
-    attention = choice.attention or (None, None, None, None)
-    candidates: list[Candidate] = [
-        (id, tokenizer.token_text(id), logprob, p) for id, logprob, p in choice.candidates
-    ]
-    return TokenRecord(
-        index=index,
-        parent=index - 1,
-        id=choice.id,
-        text=text,
-        bytes=tokenizer.token_bytes(choice.id).hex(),
-        logprob=choice.logprob,
-        rank=choice.rank,
-        entropy=choice.entropy,
-        varentropy=choice.varentropy,
-        attn_entropy=attention[0],
-        attn_varentropy=attention[1],
-        agreement=attention[2],
-        interaction_strength=attention[3],
-        quadrant=choice.quadrant,
-        region=choice.region,
-        strategy=choice.strategy,
-        temperature=choice.temperature,
-        top_k=choice.top_k,
-        top_p=choice.top_p,
-        min_p=choice.min_p,
-        forced="clarify" if choice.forced else None,
-        candidates=candidates,
-        ms=ms,
-    )
-
-
-def calibration_of(model: LanguageModel) -> Calibration | None:
-    """The calibration that comes with the program for exactly these weights, if any."""
-    facts = model.facts
-    return shipped(facts.name, facts.revision, facts.quantization)
-
-
-def header_of(
-    model: LanguageModel,
-    settings: Settings | None,
-    calibration: Calibration,
-    *,
-    seed: int | None,
-    date: datetime.date | None,
-) -> RunHeader:
-    """The first line of a trace; without settings nothing is sampled."""
-    packages = ("entropix-mlx", "mlx", "mlx-lm")
-    versions = {name: importlib.metadata.version(name) for name in packages}
-    return RunHeader(
-        model=model.facts.name,
-        revision=model.facts.revision,
-        device=model.device.kind,
-        dtype=model.facts.dtype,
-        sampler=settings.to_dict() if settings else {},
-        calibration=None if calibration is PROVISIONAL else calibration.name,
-        seed=seed,
-        date=date.isoformat() if date else None,
-        versions={**versions, "python": platform.python_version()},
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )

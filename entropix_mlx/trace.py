@@ -45,12 +45,14 @@ class TraceWriter:
     TraceError once, saying what is kept; from then on `write` does nothing, so that cleaning up
     cannot fail again. A closed pipe's BrokenPipeError passes through. A line that is interrupted
     is taken back from a file. Closing closes files only, and removes one that never got a record.
+    With `append` a file's whole lines are kept and counted, and records follow them.
     """
 
-    def __init__(self, target: Path | BinaryIO) -> None:
+    def __init__(self, target: Path | BinaryIO, *, append: bool = False) -> None:
         self.count = 0
         self._encoder = msgspec.json.Encoder()
         self._failed = False
+        self._cut = False
         self._stream: BinaryIO | None = None
         self._file: int | None = None
         self._kept = 0
@@ -69,6 +71,9 @@ class TraceWriter:
                 f"cannot write {self._name}: {_reason(error)}; choose another path"
             ) from error
         self._regular = stat.S_ISREG(os.fstat(self._file).st_mode)
+        if append and self._regular:
+            self.count, self._kept = _whole_lines(target)
+            os.lseek(self._file, self._kept, os.SEEK_SET)
 
     def write(self, record: Record) -> None:
         """Append one record as one line."""
@@ -122,8 +127,9 @@ class TraceWriter:
     def _append(self, line: bytes) -> None:
         file = self._file
         assert file is not None
-        if self.count == 0 and self._regular:
-            os.ftruncate(file, 0)
+        if self._regular and not self._cut:  # what is to be replaced, or a torn last line
+            os.ftruncate(file, self._kept)
+            self._cut = True
         try:
             rest = memoryview(line)
             while rest:
@@ -134,6 +140,18 @@ class TraceWriter:
                 os.lseek(file, self._kept, os.SEEK_SET)
             raise
         self._kept += len(line)
+
+
+def _whole_lines(path: Path) -> tuple[int, int]:
+    """How many lines of a file are whole, and the bytes that they take."""
+    count = end = at = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            count += chunk.count(b"\n")
+            if (last := chunk.rfind(b"\n")) >= 0:
+                end = at + last + 1
+            at += len(chunk)
+    return count, end
 
 
 @dataclass(frozen=True)

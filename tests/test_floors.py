@@ -11,26 +11,21 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = [
     {"entropix_models"},
-    {
-        f"entropix_mlx.{name}"
-        for name in (
-            "records",
-            "metrics",
-            "valleys",
-            "calibration",
+    *(
+        {f"entropix_mlx.{name}" for name in floor.split()}
+        for floor in (
+            "records metrics valleys calibration palette stopping visible inspection",
             "settings",
-            "palette",
-            "stopping",
-            "visible",
+            "strategies state trace summary fitting tree",
+            "sampling archive journal",
+            "choice selfcheck",
+            "decoding recording",
+            "answer inspecting reader scoring",
+            "turn",
+            "session",
+            "resuming speed",
         )
-    },
-    {
-        f"entropix_mlx.{name}"
-        for name in ("strategies", "sampling", "trace", "summary", "fitting", "selfcheck")
-    },
-    {"entropix_mlx.decoding"},
-    {"entropix_mlx.session"},
-    {"entropix_mlx.scoring", "entropix_mlx.speed"},
+    ),
     {"entropix_mlx.api"},
     {"entropix_mlx"},  # the package itself names what `api` and others offer
     {"entropix_mlx.cli"},

@@ -28,7 +28,7 @@ from entropix_models.errors import UsageError
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
-    from entropix_mlx.session import TurnRecord
+    from entropix_mlx.records import TurnRecord
 
 
 @click.command()

@@ -79,7 +79,7 @@ def _stream(
     """Write the records and their summary; the exit status."""
     from entropix_mlx import scoring
     from entropix_mlx.calibration import PROVISIONAL
-    from entropix_mlx.session import calibration_of, header_of
+    from entropix_mlx.recording import calibration_of, header_of
 
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)

@@ -1,12 +1,21 @@
 """A language model as the engine sees it: ids in, logits and attention statistics out, lazily."""
 
 import copy
+import os
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.models.cache import (
+    KVCache,
+    can_trim_prompt_cache,
+    make_prompt_cache,
+    trim_prompt_cache,
+)
 
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
@@ -98,3 +107,43 @@ class LanguageModel:
     def fork(cache: Cache) -> Cache:
         """A copy that shares what was computed so far."""
         return copy.deepcopy(cache)
+
+    def save_cache(self, cache: Cache, path: Path, metadata: Mapping[str, str]) -> bool:
+        """Write a cache of plain keys and values to a safetensors file; False for other kinds.
+
+        Raises OSError, and leaves nothing half-made.
+        """
+        if any(type(layer) is not KVCache or layer.keys is None for layer in cache):
+            return False
+        arrays = {}
+        for n, layer in enumerate(cache):
+            arrays[f"{n}.keys"] = layer.keys[..., : layer.offset, :]
+            arrays[f"{n}.values"] = layer.values[..., : layer.offset, :]
+        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.safetensors")
+        try:
+            mx.save_safetensors(str(unfinished), arrays, dict(metadata))
+            os.replace(unfinished, path)
+        except RuntimeError as error:  # how MLX says that the disk is full
+            raise OSError(str(error)) from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return True
+
+    def load_cache(self, path: Path) -> tuple[Cache, dict[str, str]] | None:
+        """A cache that `save_cache` wrote, with its metadata; None if it is not one of this model.
+
+        Whether it holds the right ids is for the metadata to say.
+        """
+        cache = self.new_cache()
+        try:
+            loaded: Any = mx.load(str(path), return_metadata=True)
+            arrays, metadata = loaded
+            for n, layer in enumerate(cache):
+                keys, values = arrays[f"{n}.keys"], arrays[f"{n}.values"]
+                if type(layer) is not KVCache or keys.shape[:-1] != values.shape[:-1]:
+                    return None
+                layer.state = (keys, values, keys.shape[2])
+            mx.eval([layer.keys for layer in cache], [layer.values for layer in cache])
+        except (OSError, RuntimeError, ValueError, KeyError, IndexError):
+            return None
+        return cache, metadata

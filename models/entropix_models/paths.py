@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_data_path
 
 from entropix_models.errors import EntropixError, UsageError
 
@@ -17,6 +17,12 @@ def cache_root() -> Path:
     """The project's cache: `$ENTROPIX_CACHE`, or the platform's cache folder."""
     chosen = os.environ.get("ENTROPIX_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("entropix-mlx")
+
+
+def data_root() -> Path:
+    """What users have made, sessions above all: `$ENTROPIX_DATA`, or the platform's data folder."""
+    chosen = os.environ.get("ENTROPIX_DATA")
+    return Path(chosen).expanduser() if chosen else user_data_path("entropix-mlx")
 
 
 def models_root() -> Path:

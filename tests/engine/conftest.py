@@ -28,7 +28,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         def choose(self: Any, decision: Any) -> Any:
             if not ids:
                 ids.extend([*self.model.tokenizer.encode(text), min(self.model.tokenizer.stop_ids)])
-            return read(self, decision)._replace(id=ids.pop(0), forced=False)
+            return read(self, decision)._replace(id=ids.pop(0), forced=None)
 
         monkeypatch.setattr(Decoder, "_read", choose)
 

@@ -9,9 +9,12 @@ import pytest
 
 from entropix_mlx import metrics
 from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.decoding import Choice, Decoder
-from entropix_mlx.sampling import State, draw_key
+from entropix_mlx.choice import Choice
+from entropix_mlx.decoding import Decoder
+from entropix_mlx.recording import token_record
+from entropix_mlx.sampling import draw_key
 from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.state import State
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel, Step
 
@@ -198,13 +201,88 @@ def test_prefill_is_in_chunks_and_can_be_stopped(
     assert following[0] == following[1]
 
 
-def test_settings_change_from_the_next_proposal_on(llama: LanguageModel) -> None:
-    made = decoder(llama, "greedy")
-    made.use(Settings.make("temperature", {"capture": "false"}))
-    found = list(made.generate(PROMPT[-1], 2))
-    assert [c.strategy for c in found] == ["sample", "sample"]
-    assert found[0].attention is None
-    assert made.settings.lelv_entropy == PROVISIONAL.entropy.low
+class TestChangedSettings:
+    """They act on the next token drawn, though its step was in flight already."""
+
+    HOT = Settings.make("temperature", {"temperature": "3", "capture": "false"})
+
+    def test_before_the_first(self, llama: LanguageModel) -> None:
+        made = decoder(llama, "greedy")
+        made.use(self.HOT)
+        found = list(made.generate(PROMPT[-1], 2))
+        assert [c.temperature for c in found] == [3.0, 3.0]
+        assert made.settings.lelv_entropy == PROVISIONAL.entropy.low
+        assert all(c.attention for c in found)  # whether to capture stays as it was
+
+    @pytest.mark.parametrize("after", [1, 2, 5])
+    def test_while_it_runs(self, llama: LanguageModel, after: int) -> None:
+        made = decoder(llama, "greedy")
+        running = made.generate(PROMPT[-1], 8)
+        found = [next(running) for _ in range(after)]
+        made.use(self.HOT)
+        found += running
+        assert [c.temperature for c in found] == [None] * after + [3.0] * (8 - after)
+        straight = generate(llama, "greedy", after)
+        assert found[:after] == straight
+        # The same distributions and keys as for a decoder that was hot from there on.
+        fresh = decoder(llama, "temperature", temperature="3")
+        ids = [c.id for c in found[: after - 1]]
+        fresh.prefill([PROMPT[-1], *ids])
+        expected = list(fresh.generate(found[after - 1].id, 8 - after))
+        assert [c.id for c in found[after:]] == [c.id for c in expected]
+
+    def test_layers(self, llama: LanguageModel) -> None:
+        made = decoder(llama, "greedy")
+        running = made.generate(PROMPT[-1], 3)
+        next(running)
+        made.use(Settings.make("greedy", {"layers": "0"}))
+        one = next(running)
+        first = decoder(llama, "greedy", layers="0")
+        expected = list(first.generate(PROMPT[-1], 2))[1]
+        assert one.attention == pytest.approx(expected.attention)
+
+
+class TestForced:
+    def test_ids_come_first_and_are_measured(self, llama: LanguageModel) -> None:
+        made = decoder(llama, "temperature", temperature="3")
+        found = list(made.generate(PROMPT[-1], 5, force=[70, 71]))
+        assert [c.id for c in found[:2]] == [70, 71]
+        assert [c.forced for c in found] == ["user", "user", None, None, None]
+        free = generate(llama, "temperature", 1, temperature="3")[0]
+        assert found[0].entropy == free.entropy
+        assert found[0].candidates[:8] != []
+        assert {id: p for id, _, p in found[0].candidates}[70] == 1
+        assert found[0].temperature is None
+        check = decoder(llama, "greedy")
+        check.prefill([PROMPT[-1], 70])
+        following = next(check.generate(71, 1))
+        assert found[2].entropy == pytest.approx(following.entropy, abs=1e-4)
+
+    def test_more_than_are_allowed(self, llama: LanguageModel) -> None:
+        made = decoder(llama, "greedy")
+        assert [c.id for c in made.generate(PROMPT[-1], 2, force=[70, 71, 72])] == [70, 71]
+
+    def test_what_the_user_forces_breaks_off_clarifying(self, llama: LanguageModel) -> None:
+        overrides = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
+        made = decoder(llama, "calibrated", **overrides)
+        before = list(made.generate(PROMPT[-1], 2))
+        assert [c.forced for c in before] == ["clarify", "clarify"]
+        after = list(made.generate(before[-1].id, 6, force=[70]))
+        assert [c.forced for c in after] == ["user", None, None, None, "clarify", "clarify"]
+
+
+def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
+    overrides = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
+    for rolling in ("1", "0.3"):
+        made = decoder(llama, "calibrated", **overrides, rolling=rolling)
+        records = []
+        for n, c in enumerate(made.generate(PROMPT[-1], 14, force=[70])):
+            records.append(token_record(llama.tokenizer, c, n, n - 1, "", None))
+            again = State.after(records, 4, float(rolling))
+            assert again.counts.tolist()[1:] == made.state.counts.tolist()[1:]
+            since = made.state.counts.tolist()[0]
+            assert again.counts.tolist()[0] == (since if n else 1 << 30)
+            np.testing.assert_allclose(np.array(again.means), np.array(made.state.means), rtol=1e-6)
 
 
 def test_values_used_are_told_where_some_were(llama: LanguageModel) -> None:
@@ -221,12 +299,13 @@ def test_clarifying_text_is_forced_token_by_token(llama: LanguageModel) -> None:
     expected = llama.tokenizer.encode(" ...")
     assert len(expected) == 4  # a byte each
     assert [c.id for c in choices if c.forced] == expected * 2
-    assert [c.forced for c in choices] == [*[True] * 4, *[False] * 4] + [True] * 4 + [False]
+    by = [c.forced == "clarify" for c in choices]
+    assert by == [*[True] * 4, *[False] * 4] + [True] * 4 + [False]
     for choice in choices:
         assert choice.strategy == "clarify"
-        assert (choice.temperature is None) == choice.forced
+        assert (choice.temperature is None) == (choice.forced is not None)
         final = {id: p for id, _, p in choice.candidates}[choice.id]
-        assert (final == 1) == choice.forced
+        assert (final == 1) == (choice.forced is not None)
 
 
 def test_two_calls_are_the_loop(llama: LanguageModel) -> None:
@@ -255,7 +334,7 @@ def test_attention_is_that_of_the_last_query(llama: LanguageModel, count: int) -
     assert distribution.attention is not None
     assert step.attention is not None
     np.testing.assert_allclose(
-        np.array(distribution.attention), np.array(step.attention)[:, -1].mean(axis=0), atol=1e-6
+        np.array(distribution.attention), np.array(step.attention)[:, -1], atol=1e-6
     )
 
 

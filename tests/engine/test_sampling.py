@@ -335,8 +335,9 @@ def test_the_compiled_decision_is_the_same() -> None:
             row = np.random.default_rng(depth).normal(0, depth / 2, 300).astype(np.float32)
             arguments = (mx.array(row)[None], mx.array(ATTENTION), mx.array(9.0))
             key = draw_key(3, depth)
-            one = plain(*arguments, chooser._parameters, *state, key)
-            two = compiled(*arguments, chooser._parameters, *other, key)
+            given = mx.array(5 if depth == 6 else -1)
+            one = plain(*arguments, chooser._parameters, *state, key, given)
+            two = compiled(*arguments, chooser._parameters, *other, key, given)
             assert one[1].tolist() == two[1].tolist()
             np.testing.assert_allclose(np.array(one[2]), np.array(two[2]), atol=1e-4)
             state, other = one[3:], two[3:]

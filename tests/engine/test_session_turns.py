@@ -10,9 +10,9 @@ import pytest
 from turns import end, first_of, session, tokens, turn, whole
 
 from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.decoding import Choice, Decoder
-from entropix_mlx.records import End, PromptRecord
-from entropix_mlx.session import TurnRecord
+from entropix_mlx.choice import Choice
+from entropix_mlx.decoding import Decoder
+from entropix_mlx.records import End, PromptRecord, TurnRecord
 from entropix_mlx.trace import TraceWriter
 from entropix_models.errors import ContextLengthError, UsageError
 from entropix_models.language_model import LanguageModel

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.decoding import Choice, Decoder
-from entropix_mlx.records import End, TokenRecord
-from entropix_mlx.session import Session, TurnRecord
+from entropix_mlx.choice import Choice
+from entropix_mlx.decoding import Decoder
+from entropix_mlx.records import End, TokenRecord, TurnRecord
+from entropix_mlx.session import Session
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import Trace, read_trace
 from entropix_models.language_model import LanguageModel

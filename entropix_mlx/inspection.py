@@ -1,0 +1,49 @@
+"""What records don't hold, computed for one token on demand: the vocabulary, the attention."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from entropix_mlx.records import Candidate
+
+HEAD, TAIL = 256, 64
+"""How many of the most and the least likely tokens are spelt out."""
+
+STRONGEST = 4
+"""How many of the positions that a head attends to most are named."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Of the query that the token was drawn from.
+
+    `entropy` float32 `[layers, heads]`, bits; `keys`: how many could be attended to, so that
+    `log2(keys)` is the greatest entropy; `weights` float32 `[keys]`, mean over layers and heads,
+    by position in the context; `strongest` int32 `[layers, heads, 4]`: each head's most attended
+    positions, -1 where there is none to name. Positions count ids from 0; see `places`. Layers that
+    see only a window of the context are left out of positions and weights.
+    """
+
+    entropy: npt.NDArray[np.float32]
+    keys: int
+    weights: npt.NDArray[np.float32]
+    strongest: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The distribution that the token at record `index` was drawn from, whole.
+
+    `logprobs` float32 `[vocabulary]` in nats, raw, in descending order. `head` and `tail` are the
+    `HEAD` most likely and `TAIL` least likely as `(id, text, logprob, p)`, in descending order, `p`
+    raw. `places[i]` is the index of the record that position i of the context belongs to and the
+    number of the id in it. `attention` is None where it cannot be captured.
+    """
+
+    index: int
+    logprobs: npt.NDArray[np.float32]
+    head: list[Candidate]
+    tail: list[Candidate]
+    attention: Attention | None
+    places: list[tuple[int, int]]

@@ -1,0 +1,92 @@
+"""What a model has read: ids and cache in step, whatever part of a conversation is returned to."""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from entropix_mlx.decoding import Decoder, OnChunk
+from entropix_mlx.recording import given_records
+from entropix_mlx.records import TokenRecord
+from entropix_models.language_model import Cache
+
+LEAST_KEPT = 256
+"""Shorter caches are not worth a file: they are read again in a moment."""
+
+
+class Reader:
+    """A decoder and the ids that it stands after; its cache holds a prefix of them."""
+
+    def __init__(self, decoder: Decoder, ids: Sequence[int] = ()) -> None:
+        self.decoder = decoder
+        self.ids = list(ids)
+
+    def go_to(self, ids: Sequence[int]) -> None:
+        """Stand after other ids; what the cache has of them is kept."""
+        self.decoder.rewind(_common(self.ids[: self.decoder.length], ids))
+        self.ids = list(ids)
+
+    def read(self, on_chunk: OnChunk) -> bool:
+        """Read all ids but the last; False if that was stopped."""
+        self.decoder.rewind(len(self.ids) - 1)
+        return self.decoder.prefill(self.ids[self.decoder.length : -1], on_chunk)
+
+    def score(self, added: int, on_chunk: OnChunk) -> list[TokenRecord] | None:
+        """Like `read`, with a record for each of the last `added` ids; None if that was stopped."""
+        tokenizer, ids = self.decoder.model.tokenizer, self.ids[-added:]
+        start = max(len(self.ids) - added - 1, 0)  # after it comes the first one to be measured
+        self.decoder.rewind(start)
+        unread = self.ids[self.decoder.length : start]
+        if unread and not self.decoder.prefill(unread, on_chunk):
+            return None
+        choices = self.decoder.measure(self.ids[start:], on_chunk)
+        unmeasured = int(added == len(self.ids))
+        records = list(given_records(tokenizer, ids, choices, unmeasured))
+        return records if len(records) == len(ids) else None
+
+    def cache_of(self, ids: Sequence[int]) -> Cache:
+        """Another cache that holds exactly `ids`; what the present one has is not read again."""
+        model = self.decoder.model
+        shared = _common(self.ids[: self.decoder.length], ids)
+        cache = model.fork(self.decoder.cache)
+        excess = self.decoder.length - shared
+        if not shared or (excess and not model.trim(cache, excess)):
+            cache = model.new_cache()
+        aside = Decoder(model, self.decoder.settings, self.decoder.calibration, 0)
+        aside.cache = cache
+        aside.prefill(ids[aside.length :])
+        return cache
+
+    def save(self, path: Path) -> bool:
+        """Keep the cache in a file; False if it is short, or of a kind that can't be kept."""
+        length = self.decoder.length
+        if length < LEAST_KEPT:
+            return False
+        return self.decoder.model.save_cache(self.decoder.cache, path, self._signed(length))
+
+    def load(self, path: Path) -> bool:
+        """Take up a kept cache, if it is one of this model after a beginning of these ids."""
+        found = self.decoder.model.load_cache(path)
+        if found is None:
+            return False
+        cache, signature = found
+        length = self.decoder.model.cached(cache)
+        if not 0 < length <= len(self.ids) or signature != self._signed(length):
+            return False
+        self.decoder.cache = cache
+        return True
+
+    def _signed(self, length: int) -> dict[str, str]:
+        """What a cache's numbers depend on."""
+        facts, device = self.decoder.model.facts, self.decoder.model.device
+        ids = ",".join(map(str, self.ids[:length])).encode()
+        return {
+            "ids": hashlib.blake2b(ids, digest_size=16).hexdigest(),
+            "model": f"{facts.name}@{facts.revision}@{facts.quantization}@{facts.dtype}",
+            "device": device.kind,
+        }
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the longest common beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

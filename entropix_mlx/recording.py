@@ -1,0 +1,114 @@
+"""Records of a run: its header, and its tokens in their places."""
+
+import datetime
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from entropix_mlx.calibration import METRICS, PROVISIONAL, Calibration, shipped
+from entropix_mlx.choice import Choice
+from entropix_mlx.records import Candidate, RunHeader, TokenRecord
+from entropix_mlx.settings import Settings
+from entropix_models.language_model import LanguageModel
+from entropix_models.tokenizer import Tokenizer
+from entropix_models.utf8 import Utf8Stream
+
+_UNMEASURED: dict[str, Any] = dict.fromkeys(
+    ("logprob", "rank", *METRICS, "quadrant", "region", "strategy")
+)
+
+
+def token_record(
+    tokenizer: Tokenizer, choice: Choice, index: int, parent: int, text: str, ms: float | None
+) -> TokenRecord:
+    """A choice in its place; `text` is what the stream gains, `ms` the time since the last."""
+    attention = choice.attention or (None, None, None, None)
+    candidates: list[Candidate] = [
+        (id, tokenizer.token_text(id), logprob, p) for id, logprob, p in choice.candidates
+    ]
+    return TokenRecord(
+        index=index,
+        parent=parent,
+        id=choice.id,
+        text=text,
+        bytes=tokenizer.token_bytes(choice.id).hex(),
+        logprob=choice.logprob,
+        rank=choice.rank,
+        entropy=choice.entropy,
+        varentropy=choice.varentropy,
+        attn_entropy=attention[0],
+        attn_varentropy=attention[1],
+        agreement=attention[2],
+        interaction_strength=attention[3],
+        quadrant=choice.quadrant,
+        region=choice.region,
+        strategy=choice.strategy,
+        temperature=choice.temperature,
+        top_k=choice.top_k,
+        top_p=choice.top_p,
+        min_p=choice.min_p,
+        forced=choice.forced,
+        candidates=candidates,
+        ms=ms,
+    )
+
+
+def given_records(
+    tokenizer: Tokenizer, ids: Sequence[int], choices: Iterator[Choice], unmeasured: int
+) -> Iterator[TokenRecord]:
+    """Records of a given text, numbered from 0, for as long as there are choices.
+
+    The first `unmeasured` ids met no distribution and have no choice: their measures are None.
+    """
+    utf8 = Utf8Stream()
+    for n, id in enumerate(ids):
+        raw = tokenizer.token_bytes(id)
+        if n < unmeasured:
+            yield TokenRecord(
+                index=n, parent=n - 1, id=id, text=utf8.feed(raw), bytes=raw.hex(), **_UNMEASURED
+            )
+        elif (choice := next(choices, None)) is not None:
+            yield token_record(tokenizer, choice, n, n - 1, utf8.feed(raw), None)
+    next(choices, None)  # so that the reading comes to its end
+
+
+def calibration_of(model: LanguageModel) -> Calibration | None:
+    """The calibration that comes with the program for exactly these weights, if any."""
+    facts = model.facts
+    return shipped(facts.name, facts.revision, facts.quantization)
+
+
+def header_of(
+    model: LanguageModel,
+    settings: Settings | None,
+    calibration: Calibration,
+    *,
+    seed: int | None,
+    date: datetime.date | None,
+) -> RunHeader:
+    """The first line of a trace; without settings nothing is sampled."""
+    return RunHeader(
+        model=model.facts.name,
+        revision=model.facts.revision,
+        device=model.device.kind,
+        dtype=model.facts.dtype,
+        sampler=settings.to_dict() if settings else {},
+        calibration=None if calibration is PROVISIONAL else calibration.name,
+        seed=seed,
+        date=date.isoformat() if date else None,
+        versions=versions(),
+        created=now(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """What a run's numbers may depend on."""
+    packages = ("entropix-mlx", "mlx", "mlx-lm")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {**found, "python": platform.python_version()}
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

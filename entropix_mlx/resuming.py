@@ -1,0 +1,109 @@
+"""Going on with a conversation that a trace has kept."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from entropix_mlx.journal import Writer
+from entropix_mlx.recording import now, versions
+from entropix_mlx.records import Event, PromptRecord, RunHeader, TurnRecord
+from entropix_mlx.session import Session
+from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.trace import Trace, read_trace
+from entropix_mlx.tree import Tree
+from entropix_models.errors import TraceError, UsageError
+from entropix_models.language_model import LanguageModel
+from entropix_models.progress import Progress, quiet
+
+
+class Resumed(NamedTuple):
+    """A session that stands where its trace ends, and that trace."""
+
+    session: Session
+    trace: Trace
+
+
+def resume(
+    model: LanguageModel,
+    path: Path,
+    *,
+    writer: Writer | None,
+    settings: Settings | None = None,
+    cache_file: Path | None = None,
+    score_prompts: bool = False,
+    progress: Progress = quiet,
+) -> Resumed:
+    """Go on with a trace, which `writer` appends to.
+
+    Without `settings`, with those that were in force at its end. Nothing is read by the model
+    before the next turn, and then only what `cache_file` does not hold. Raises TraceError for what
+    is no trace, UsageError for one of another model.
+    """
+    trace = read_trace(path)
+    header = trace.header
+    if (header.model, header.revision) != (model.facts.name, model.facts.revision):
+        raise UsageError(
+            f"{path} was made with {header.model} {header.revision or ''}, this is "
+            f"{model.facts.name} {model.facts.revision or ''}: name that model"
+        )
+    sampler, seed = in_force(header, trace.records)
+    session = Session(
+        model,
+        settings_of(sampler, path),
+        seed=seed,
+        system=_system(trace.records),
+        date=_date(header.date),
+        trace=writer,
+        score_prompts=score_prompts,
+        tree=Tree.of(trace.records),
+        cache_file=cache_file,
+        progress=progress,
+    )
+    session.note("resumed", {"at": now(), "device": model.device.kind, "versions": versions()})
+    if settings is not None:
+        session.use(settings)
+    return Resumed(session, trace)
+
+
+def in_force(header: RunHeader, records: Iterable[TurnRecord]) -> tuple[dict[str, Any], int | None]:
+    """The sampler's settings by name, and the seed, after these records."""
+    sampler, seed = dict(header.sampler), header.seed
+    for record in records:
+        if isinstance(record, Event) and record.kind == "setting" and record.detail is not None:
+            detail = dict(record.detail)
+            changed = detail.pop("seed", seed)
+            seed = changed if isinstance(changed, int) else seed
+            sampler |= detail
+    return sampler, seed
+
+
+def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
+    """Settings from a trace. Raises TraceError where they cannot be right."""
+    preset = str(sampler.get("preset", ""))
+    values = {
+        name: str(value)
+        for name, value in sampler.items()
+        # The thresholds that a baseline's header names are the model's, and it gets them again.
+        if value is not None and name in PRESETS.get(preset, sampler) and name != "preset"
+    }
+    unknown = set(sampler) - {field.name for field in dataclasses.fields(Settings)}
+    try:
+        if unknown:
+            raise UsageError(f"there is no setting {min(unknown)!r}")
+        return Settings.make(preset, values)
+    except UsageError as error:
+        raise TraceError(f"the trace {path} has impossible settings: {error}") from error
+
+
+def _system(records: Iterable[TurnRecord]) -> str:
+    first = next((r for r in records if isinstance(r, PromptRecord)), None)
+    return first.text if first is not None and first.role == "system" else ""
+
+
+def _date(text: str | None) -> datetime.date | None:
+    with suppress(TypeError, ValueError):
+        return datetime.date.fromisoformat(text or "")
+    return None
