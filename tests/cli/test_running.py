@@ -16,6 +16,7 @@ import click
 import pytest
 
 from entropix_mlx.cli.running import debug_option, run
+from entropix_mlx.journal import Journal
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.session import Session
 from entropix_mlx.trace import read_trace
@@ -304,14 +305,14 @@ class TestInterrupt:
         def stop(_session: Session) -> None:
             signal.raise_signal(signal.SIGINT)  # the second one, before the first had an effect
 
-        def write(session: Session, record: Any) -> Any:
+        def tell(journal: Journal, record: Any) -> None:
             if isinstance(record, TokenRecord) and record.index == 5:
                 signal.raise_signal(signal.SIGINT)
-            return written(session, record)
+            told(journal, record)
 
-        written = Session._write
+        told = Journal.tell
         monkeypatch.setattr(Session, "stop", stop)
-        monkeypatch.setattr(Session, "_write", write)
+        monkeypatch.setattr(Journal, "tell", tell)
         before = signal.getsignal(signal.SIGINT)
         trace = tmp_path / "run.jsonl"
         arguments = ("--model", tiny_model, "--max-tokens", 100, "--trace", trace)
