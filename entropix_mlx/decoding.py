@@ -36,13 +36,19 @@ class Distribution(NamedTuple):
     keys: int
 
 
-class _Flight(NamedTuple):
-    """A step that was handed to the device: from which state, by which sampler."""
+class Flight(NamedTuple):
+    """A step that was handed to the device: a distribution, and what the sampler made of it.
+
+    `state` is that before the step. `force`, `redraw` and `banned` say how it was decided, see
+    `Decoder.reconsider`.
+    """
 
     distribution: Distribution
     state: State
-    sampler: Sampler
     proposal: Decision
+    force: int | None = None
+    redraw: int = 0
+    banned: tuple[int, ...] = ()
 
 
 class Decoder:
@@ -62,6 +68,8 @@ class Decoder:
         self.captures = settings.capture
         self.clarify = tuple(model.tokenizer.encode(model.facts.clarify))
         self.calibration = calibration
+        self.flight: Flight | None = None
+        """The next token's step, if it is under way: the cache holds all ids before that token."""
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -69,6 +77,12 @@ class Decoder:
         self._layers = settings.layer_indices(self.model.facts.layers)
         self._sampler = Sampler(settings, self.calibration, self.clarify, attention=self.captures)
         self.settings = self._sampler.settings
+        self._decide_again()
+
+    def reseed(self, seed: int) -> None:
+        """Draw by another seed from the next token on."""
+        self.seed = seed
+        self._decide_again()
 
     @property
     def length(self) -> int:
@@ -77,11 +91,14 @@ class Decoder:
 
     def forget(self) -> None:
         """Start with an empty cache: everything has to be read again."""
+        self.flight = None
         self.cache = self.model.new_cache()
 
     def rewind(self, length: int) -> None:
         """Keep the first `length` ids at most; a cache that can't be trimmed is emptied."""
         excess = self.length - length
+        if excess > 0:
+            self.flight = None
         if excess > 0 and not (length and self.model.trim(self.cache, excess)):
             self.forget()
 
@@ -93,14 +110,19 @@ class Decoder:
         return Distribution(step.logits[-1], attention, self.length)
 
     def decide(
-        self, distribution: Distribution, state: State, key: mx.array, force: int | None = None
+        self,
+        distribution: Distribution,
+        state: State,
+        key: mx.array,
+        force: int | None = None,
+        banned: Sequence[int] = (),
     ) -> Decision:
-        """What the sampler proposes, or the id `force` in its place."""
+        """What the sampler proposes, `banned` ids apart, or the id `force` in its place."""
         attention = distribution.attention
         if attention is not None:
             attention = self._over_layers(attention)
         return self._sampler.decide(
-            distribution.logits, attention, distribution.keys, state, key, force
+            distribution.logits, attention, distribution.keys, state, key, force, banned
         )
 
     def _over_layers(self, attention: mx.array) -> mx.array:
@@ -112,6 +134,8 @@ class Decoder:
 
         What was read stays read: the cache then holds fewer ids than were given.
         """
+        if ids:
+            self.flight = None
         chunk = self.model.prefill_chunk
         for start in range(0, len(ids), chunk):
             if not on_chunk(start, len(ids)):
@@ -128,6 +152,7 @@ class Decoder:
 
         Like `prefill`, in memory bounded by a chunk; ends early if `on_chunk` says so.
         """
+        self.flight = None
         parameters = strategies.parameters(self.settings, self.calibration)
         reducer = metrics.attention_statistics if self.captures else None
         chunk, total = self.model.prefill_chunk, len(ids) - 1
@@ -146,35 +171,71 @@ class Decoder:
             yield from choices
         on_chunk(total, total)
 
-    def generate(self, last: int, max_tokens: int, force: Sequence[int] = ()) -> Generator[Choice]:
-        """Up to `max_tokens` choices after the id `last`, which the cache doesn't hold yet.
+    def begin(self, last: int) -> Flight:
+        """Hand the step after the id `last`, which the cache doesn't hold yet, to the device."""
+        self.flight = self._propose(self.advance(mx.array([last])), self.state)
+        return self.flight
 
-        The first ones are the ids `force`. Settings that change while the caller has a token are
-        those of the next one: the step in flight is decided anew. When the caller stops, the
-        cache holds every id that was yielded, but for the last one if that was the last allowed.
+    def reconsider(
+        self, force: int | None = None, redraw: int = 0, banned: tuple[int, ...] = ()
+    ) -> None:
+        """Decide on the step under way anew.
+
+        `force`: the id to take whatever would be drawn; `redraw`: another key than that of the
+        draw (0); `banned`: ids that cannot be drawn here.
+        """
+        assert self.flight is not None
+        distribution, state = self.flight.distribution, self.flight.state
+        self.flight = self._propose(distribution, state, force, redraw, banned)
+
+    def _decide_again(self) -> None:
+        if (flight := self.flight) is not None:
+            self.reconsider(flight.force, flight.redraw, flight.banned)
+
+    def peek(self) -> Choice:
+        """What the step under way proposes."""
+        assert self.flight is not None
+        return self._read(self.flight.proposal)
+
+    def generate(
+        self, last: int | None, max_tokens: int, force: Sequence[int] = ()
+    ) -> Generator[Choice]:
+        """Up to `max_tokens` choices after the id `last`; None goes on with the step under way.
+
+        The first ones are the ids `force`. While the caller has a token, the step of the next one
+        is under way and can be reconsidered. When the caller stops, the cache holds every id that
+        was yielded, but for the last one if that was the last allowed.
         """
         if max_tokens < 1:
             return
-        given: list[int | None] = [*force, *[None] * max_tokens]
-        flight = self._propose(self.advance(mx.array([last])), self.state, given[0])
+        if last is not None:
+            self.begin(last)
+        given = list(force)
         for n in range(max_tokens):
-            if flight.sampler is not self._sampler:
-                flight = self._propose(flight.distribution, flight.state, given[n])
-            landed = flight.proposal
+            if given:
+                self.reconsider(given.pop(0))
+            assert self.flight is not None
+            landed, self.flight = self.flight.proposal, None
             if n + 1 < max_tokens:
-                following = self.advance(landed.token[None])
-                flight = self._propose(following, landed.state, given[n + 1])
+                self.flight = self._propose(self.advance(landed.token[None]), landed.state)
             result = self._read(landed)
             self.state = landed.state
             if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
                 mx.clear_cache()
             yield result
 
-    def _propose(self, distribution: Distribution, state: State, force: int | None) -> _Flight:
-        key = draw_key(self.seed, distribution.keys)
-        proposal = self.decide(distribution, state, key, force)
+    def _propose(
+        self,
+        distribution: Distribution,
+        state: State,
+        force: int | None = None,
+        redraw: int = 0,
+        banned: tuple[int, ...] = (),
+    ) -> Flight:
+        key = draw_key(self.seed, distribution.keys, redraw)
+        proposal = self.decide(distribution, state, key, force, banned)
         mx.async_eval(proposal.ints, proposal.floats, *proposal.state)  # type: ignore[no-untyped-call]
-        return _Flight(distribution, state, self._sampler, proposal)
+        return Flight(distribution, state, proposal, force, redraw, banned)
 
     def _read(self, decision: Decision) -> Choice:
         """The one place of the loop where the host waits for the device."""

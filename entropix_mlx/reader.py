@@ -26,8 +26,15 @@ class Reader:
         self.decoder.rewind(_common(self.ids[: self.decoder.length], ids))
         self.ids = list(ids)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the next token's distribution is there, or being computed."""
+        return self.decoder.flight is not None and self.decoder.length == len(self.ids)
+
     def read(self, on_chunk: OnChunk) -> bool:
-        """Read all ids but the last; False if that was stopped."""
+        """Read all ids but the last, or that too if its step is under way; False if stopped."""
+        if self.is_under_way:
+            return on_chunk(len(self.ids), len(self.ids))
         self.decoder.rewind(len(self.ids) - 1)
         return self.decoder.prefill(self.ids[self.decoder.length : -1], on_chunk)
 

@@ -5,7 +5,7 @@ renormalised; the most likely token always stays.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple, cast
@@ -69,7 +69,7 @@ class Sampler:
         bound = settings.bind(calibration)
         self.settings = bound
         support, ordered = _support(bound)
-        program = _Program(
+        self._program = program = _Program(
             entropix=bound.is_entropix,
             greedy=bound.temperature is None,
             literal=bound.is_literal,
@@ -93,23 +93,31 @@ class Sampler:
         state: State,
         key: mx.array,
         force: int | None = None,
+        banned: Sequence[int] = (),
     ) -> Decision:
         """Decide on one token.
 
         `logits` `[vocabulary]`; `attention` float32 `[4]`, or None where none was measured;
         `keys`: how many the last query attended to; `key` uint32 `[2]` (see `draw_key`); `force`:
-        the id that the user wants, whatever would be drawn.
+        the id that the user wants, whatever would be drawn; `banned`: ids that cannot be drawn, and
+        count for nothing in what the filters see. All measures are of the raw distribution.
         """
-        seen = mx.zeros(4) if attention is None else attention
-        token, ints, floats, counts, means = self._decide(
+        arguments = (
             logits[None],
-            seen,
+            mx.zeros(4) if attention is None else attention,
             mx.array(keys, mx.float32),
             self._parameters,
             *state,
             key,
             mx.array(-1 if force is None else force),
         )
+        if banned:  # rare, and as long as it likes: not worth a compiled program
+            forbidden = mx.zeros(logits.shape[-1]).at[mx.array(list(banned))].add(-mx.inf)
+            token, ints, floats, counts, means = _decide(
+                self._program, *arguments, forbidden, len(banned)
+            )
+        else:
+            token, ints, floats, counts, means = self._decide(*arguments)
         return Decision(token, ints, floats, State(counts, means))
 
 
@@ -173,8 +181,13 @@ def _decide(
     means: mx.array,
     key: mx.array,
     given: mx.array,
+    forbidden: mx.array | None = None,
+    more: int = 0,
 ) -> tuple[mx.array, ...]:
-    """Token, ints, floats and the next state, as `Decision` describes them."""
+    """Token, ints, floats and the next state, as `Decision` describes them.
+
+    `forbidden` float32 `[vocabulary]`: -inf where an id is banned, else 0; `more`: how many are.
+    """
     moments = metrics.moments(logits)
     entropy, varentropy = moments.entropy[0], moments.varentropy[0]
     measured = mx.concatenate([moments.entropy, moments.varentropy, attention])
@@ -194,9 +207,15 @@ def _decide(
         ids, values = mx.arange(logits.shape[-1], dtype=mx.int32), logits[0]
         values = values.astype(mx.float32)
     else:
-        size = min(program.support or logits.shape[-1], logits.shape[-1])
+        size = min((program.support or logits.shape[-1]) + more, logits.shape[-1])
         top_ids, top_values = metrics.top(logits, size)
         ids, values = top_ids[0], top_values[0]
+    listed, places = _candidates(program, logits, ids)
+    if forbidden is not None:
+        values = values + forbidden[ids]
+        if program.ordered:
+            order = mx.argsort(-values)
+            ids, values, places = ids[order], values[order], mx.argsort(order)[places]
 
     if program.greedy:
         chosen, final = mx.array(0), _one_hot(0, ids.shape[0])
@@ -214,13 +233,12 @@ def _decide(
             chosen = mx.where(greedy, 0, chosen)
             final = mx.where(greedy, _one_hot(0, ids.shape[0]), final)
 
-    listed = _candidates(program, logits, ids)
     token, forced, counts = _force(program, ids[chosen], given, region, counts)
-    named = mx.concatenate([token[None], listed[0]])
+    named = mx.concatenate([token[None], listed])
     log_p_named = logits[0][named].astype(mx.float32) - moments.log_normaliser
-    listed_p = final[listed[1]]
+    listed_p = final[places]
     own_p = mx.where(forced > 0, 1.0, final[chosen])
-    listed_p = mx.where(forced > 0, (listed[0] == token).astype(mx.float32), listed_p)
+    listed_p = mx.where(forced > 0, (listed == token).astype(mx.float32), listed_p)
     ints = mx.concatenate(
         [
             mx.stack(
@@ -234,7 +252,7 @@ def _decide(
                     draw.top_k,
                 ]
             ).astype(mx.int32),
-            listed[0],
+            listed,
         ]
     )
     floats = mx.concatenate(

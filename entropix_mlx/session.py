@@ -248,7 +248,7 @@ class Session:
         siblings = self.tree.children(turn.leaf)
         try:
             if turn.seed is not None and turn.seed != self.seed:
-                self._decoder.seed = turn.seed
+                self._decoder.reseed(turn.seed)
                 yield self._journal.event(
                     "setting", self._journal.index, detail={"seed": turn.seed}
                 )

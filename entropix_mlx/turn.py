@@ -105,7 +105,8 @@ class Turn:
             valley_delta=valley_delta,
             stop=self.stop,
         )
-        choices = decoder.generate(reader.ids[-1], self.max_tokens, self.force)
+        last = None if reader.is_under_way else reader.ids[-1]
+        choices = decoder.generate(last, self.max_tokens, self.force)
         try:
             with closing(answer.tokens(choices, reader.ids, stopped.is_set)) as records:
                 for record in records:

@@ -363,3 +363,60 @@ class TestRealModel:
         assert run("calibrated") == run("calibrated")
         seen, unseen = (run("temperature", capture=c) for c in ("true", "false"))
         assert [c._replace(attention=None) for c in seen] == unseen
+
+
+class TestReconsidering:
+    """The step under way, looked at and decided anew before it is taken."""
+
+    def test_looking_changes_nothing(self, llama: LanguageModel) -> None:
+        made = decoder(llama, "temperature", temperature="3")
+        made.begin(PROMPT[-1])
+        ahead = [made.peek()]
+        found = []
+        for one in made.generate(None, 5):
+            found.append(one)
+            if made.flight:
+                ahead.append(made.peek())
+        assert ahead == found == generate(llama, "temperature", 5, temperature="3")
+
+    def test_another_key(self, llama: LanguageModel) -> None:
+        made = decoder(llama, "temperature", temperature="3")
+        made.begin(PROMPT[-1])
+        drawn = []
+        for redraw in range(6):
+            made.reconsider(redraw=redraw)
+            drawn.append(made.peek().id)
+        assert len(set(drawn)) > 3
+        made.reconsider(redraw=4)
+        assert next(made.generate(None, 1)).id == drawn[4]
+
+    @pytest.mark.parametrize("preset", list(PRESETS))
+    def test_banned(self, llama: LanguageModel, preset: str) -> None:
+        made = decoder(llama, preset)
+        before = made.begin(PROMPT[-1])
+        banned: tuple[int, ...] = ()
+        for _ in range(12):
+            seen = made.peek()
+            assert seen.id not in banned
+            assert seen.entropy == pytest.approx(made._read(before.proposal).entropy)
+            assert seen.candidates[:8] != []
+            listed = {id: p for id, _, p in seen.candidates}
+            assert not any(listed.get(id) for id in banned)
+            banned = (*banned, seen.id)
+            made.reconsider(banned=banned)
+        raw = np.array(before.distribution.logits.astype(mx.float32))
+        if preset == "greedy":  # the most likely ones went one by one
+            assert list(banned) == np.argsort(-raw, kind="stable")[:12].tolist()
+
+    def test_going_on_takes_up_the_step_under_way(
+        self, llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = decoder(llama, "greedy")
+        reads = Reads(llama, monkeypatch)
+        running = made.generate(PROMPT[-1], 9)
+        first = [next(running) for _ in range(3)]
+        running.close()
+        assert len(reads.sizes) == 4
+        rest = list(made.generate(None, 2))
+        assert len(reads.sizes) == 5
+        assert first + rest == generate(llama, "greedy", 5)

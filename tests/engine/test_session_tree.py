@@ -245,3 +245,16 @@ def test_a_trace_holds_the_tree(llama: LanguageModel, file: Path) -> None:
     assert again.branches() == made.tree.branches()
     assert again.leaf == made.tree.leaf
     assert timeless(again.path()) == timeless(made.tree.path())  # type: ignore[arg-type]
+
+
+def test_another_seed_in_mid_answer(llama: LanguageModel) -> None:
+    """The step that was under way is drawn anew."""
+    made, fresh = hot(llama), hot(llama)
+    stopping = made.send("Hello", max_tokens=20)
+    first = tokens([next(stopping) for _ in range(4)])
+    stopping.close()
+    other = list(made.go_on(max_tokens=4, seed=99))
+    turn(fresh, "Hello", 3)
+    expected = list(fresh.go_on(max_tokens=4, seed=99))
+    assert len(first) == 3
+    assert [r.id for r in tokens(other)] == [r.id for r in tokens(expected)]
