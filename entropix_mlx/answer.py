@@ -28,11 +28,13 @@ class Answer:
         *,
         valley_delta: float,
         stop: Sequence[str],
+        pauses: Callable[[], bool],
     ) -> None:
         self.reason: FinishReason = "length"
         self._tokenizer = tokenizer
         self._parent = parent
         self._next_index = next_index
+        self._pauses = pauses
         self._stops, self._utf8 = StopTexts(list(stop)), Utf8Stream()
         self._valleys = ValleyDetector(delta=valley_delta)
         self._places: list[int] = []
@@ -46,15 +48,21 @@ class Answer:
 
     def tokens(
         self, choices: Generator[Choice], ids: list[int], stopped: Callable[[], bool]
-    ) -> Generator[TokenRecord | Event]:
+    ) -> Generator[TokenRecord | Event | None]:
         """Records that are settled, each followed by its valley if any; closes `choices`.
 
         `ids` gains every choice. Whoever leaves in between finds what was made but not yet given
-        in `rest`.
+        in `rest`. None comes where it `pauses`: the next token is proposed and not taken yet.
         """
         last = time.perf_counter()
         try:
-            for choice in choices:
+            while True:
+                if self._pauses():
+                    yield None
+                    last = time.perf_counter()
+                choice = next(choices, None)
+                if choice is None:
+                    break
                 now = time.perf_counter()
                 ids.append(choice.id)
                 ends = choice.id in self._tokenizer.stop_ids and not choice.forced
@@ -71,6 +79,13 @@ class Answer:
             yield from self._given(self._stops.flush())
         finally:
             choices.close()
+
+    def preview(self, choice: Choice, index: int) -> TokenRecord:
+        """The record that a choice would become, as number `index`."""
+        text = ""
+        if choice.id not in self._tokenizer.stop_ids or choice.forced:
+            text = self._utf8.fork().feed(self._tokenizer.token_bytes(choice.id))
+        return token_record(self._tokenizer, choice, index, self._parent, text, None)
 
     def rest(self) -> Iterator[TokenRecord | Event]:
         """What was made and not yet given."""

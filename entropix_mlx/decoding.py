@@ -12,7 +12,7 @@ import mlx.core as mx
 from entropix_mlx import choice, metrics, strategies
 from entropix_mlx.calibration import Calibration
 from entropix_mlx.choice import Choice
-from entropix_mlx.sampling import Decision, Sampler, draw_key
+from entropix_mlx.sampling import Decision, Sampler, Stages, draw_key
 from entropix_mlx.settings import Settings
 from entropix_mlx.state import State
 from entropix_models.language_model import LanguageModel
@@ -191,6 +191,12 @@ class Decoder:
     def _decide_again(self) -> None:
         if (flight := self.flight) is not None:
             self.reconsider(flight.force, flight.redraw, flight.banned)
+
+    def stages(self, flight: Flight) -> Stages:
+        """How the proposal of a step came about."""
+        logits, _, keys = flight.distribution
+        key = draw_key(self.seed, keys, flight.redraw)
+        return self._sampler.stages(logits, keys, flight.proposal.state, key, flight.banned)
 
     def peek(self) -> Choice:
         """What the step under way proposes."""

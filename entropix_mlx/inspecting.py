@@ -5,8 +5,16 @@ import numpy as np
 import numpy.typing as npt
 
 from entropix_mlx import metrics
-from entropix_mlx.inspection import HEAD, STRONGEST, TAIL, Attention, Inspection
-from entropix_mlx.records import PromptRecord
+from entropix_mlx.inspection import (
+    HEAD,
+    STRONGEST,
+    TAIL,
+    Attention,
+    Future,
+    Inspection,
+    LayerSaid,
+)
+from entropix_mlx.records import Candidate, PromptRecord
 from entropix_mlx.tree import Node
 from entropix_models.attention import Reducer
 from entropix_models.errors import UnsupportedError
@@ -49,9 +57,47 @@ def inspect(
     )
 
 
+def lens(model: LanguageModel, last: int, cache: Cache, count: int = 5) -> list[LayerSaid]:
+    """What each layer would have said after the id `last`, which `cache` doesn't hold.
+
+    Raises UnsupportedError for architectures whose layers can't be asked.
+    """
+    logits = model.lens(mx.array([last]), model.fork(cache))
+    moments = metrics.moments(logits)
+    said = _most_likely(model.tokenizer, logits, moments, count)
+    final = mx.full((logits.shape[0],), said[-1][0][0])
+    ranks = np.array(metrics.rank(logits, final)).tolist()
+    entropies = np.array(moments.entropy).tolist()
+    return [LayerSaid(*layer) for layer in zip(entropies, said, ranks, strict=True)]
+
+
+def futures(model: LanguageModel, cache: Cache, ids: list[int], logits: mx.array) -> list[Future]:
+    """One step further for each of `ids`: the distributions after them, in one batched pass.
+
+    `cache` holds everything before them, `logits` `[vocabulary]` is the distribution they are of.
+    """
+    after = model.futures(ids, cache)
+    moments, here = metrics.moments(after), metrics.moments(logits[None])
+    own = np.array(logits.astype(mx.float32)[mx.array(ids)] - here.log_normaliser)
+    then = _most_likely(model.tokenizer, after, moments, 3)
+    entropies, varentropies = np.array(moments.entropy), np.array(moments.varentropy)
+    candidates = _spelt(model.tokenizer, np.array(ids), own)
+    columns = (candidates, entropies.tolist(), varentropies.tolist(), then)
+    return [Future(*row) for row in zip(*columns, strict=True)]
+
+
+def _most_likely(
+    tokenizer: Tokenizer, logits: mx.array, moments: metrics.Moments, count: int
+) -> list[list[Candidate]]:
+    """The most likely tokens of each row."""
+    ids, values = metrics.top(logits, count)
+    logprobs = np.array(values - moments.log_normaliser[:, None])
+    return [_spelt(tokenizer, *row) for row in zip(np.array(ids), logprobs, strict=True)]
+
+
 def _spelt(
     tokenizer: Tokenizer, ids: npt.NDArray[np.intp], logprobs: npt.NDArray[np.float32]
-) -> list[tuple[int, str, float, float]]:
+) -> list[Candidate]:
     return [
         (id, tokenizer.token_text(id), logprob, float(np.exp(logprob)))
         for id, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True)

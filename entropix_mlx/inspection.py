@@ -47,3 +47,30 @@ class Inspection:
     tail: list[Candidate]
     attention: Attention | None
     places: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class LayerSaid:
+    """What a layer would have said (the logit lens): its output through the final norm and head.
+
+    `entropy` in bits; `candidates`: its most likely tokens, `p` raw; `rank` of what the last layer
+    says first.
+    """
+
+    entropy: float
+    candidates: list[Candidate]
+    rank: int
+
+
+@dataclass(frozen=True)
+class Future:
+    """One step further: what would come after a candidate.
+
+    `candidate`: the token and its raw probability; `entropy` (bits) and `varentropy` (bits^2) of
+    the distribution after it, whose most likely tokens are `then`.
+    """
+
+    candidate: Candidate
+    entropy: float
+    varentropy: float
+    then: list[Candidate]

@@ -1,8 +1,4 @@
-"""From a distribution to a decision: pure functions, branch-free, without host synchronisation.
-
-Filters act in the order temperature, min-p, top-k, top-p, each on what the one before it left,
-renormalised; the most likely token always stays.
-"""
+"""From a distribution to a decision: pure functions, branch-free, without host synchronisation."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,6 +10,7 @@ import mlx.core as mx
 
 from entropix_mlx import metrics, strategies
 from entropix_mlx.calibration import Calibration
+from entropix_mlx.filters import Filtered, best_of, filtered
 from entropix_mlx.records import REGIONS
 from entropix_mlx.settings import Settings
 from entropix_mlx.state import FORCED, LONG_AGO, State
@@ -112,13 +109,46 @@ class Sampler:
             mx.array(-1 if force is None else force),
         )
         if banned:  # rare, and as long as it likes: not worth a compiled program
-            forbidden = mx.zeros(logits.shape[-1]).at[mx.array(list(banned))].add(-mx.inf)
+            forbidden = _forbidden(logits, banned)
             token, ints, floats, counts, means = _decide(
                 self._program, *arguments, forbidden, len(banned)
             )
         else:
             token, ints, floats, counts, means = self._decide(*arguments)
         return Decision(token, ints, floats, State(counts, means))
+
+    def stages(
+        self,
+        logits: mx.array,
+        keys: int,
+        state: State,
+        key: mx.array,
+        banned: Sequence[int] = (),
+    ) -> "Stages":
+        """How `decide` came to its token; `state` is the one that it returned."""
+        program, p = self._program, self._parameters
+        region, draw = _intended(program, state.means, mx.array(keys, mx.float32), p)
+        forbidden = _forbidden(logits, banned) if banned else None
+        ids, values, _, _ = _supported(program, logits[None], forbidden, len(banned))
+        left, drawn, chosen, final = _drawn(program, draw, values, key)
+        return Stages(region, draw, ids, values, left, drawn, chosen, final)
+
+
+class Stages(NamedTuple):
+    """How one decision came about, lazy; everything over the ids that can be drawn.
+
+    `ids`, `logits` `[support]`; `left`: what the filters left, None for greedy; `drawn`: the places
+    drawn, in their order, `chosen` the one taken; `final` `[support]`: each one's probability.
+    """
+
+    region: mx.array
+    draw: Draw
+    ids: mx.array
+    logits: mx.array
+    left: Filtered | None
+    drawn: mx.array
+    chosen: mx.array
+    final: mx.array
 
 
 def _support(settings: Settings) -> tuple[int | None, bool]:
@@ -134,35 +164,6 @@ def _support(settings: Settings) -> tuple[int | None, bool]:
     if 0 < top_k <= 1024:
         return max(CANDIDATES, top_k), True
     return None, top_k > 0 or (settings.top_p or 1.0) < 1
-
-
-def filtered(logits: mx.array, draw: Draw, *, ordered: bool) -> mx.array:
-    """Log-probabilities after temperature and filters, -inf where removed.
-
-    `logits` float32 `[support]`, in descending order if `ordered`; without an order top-k and
-    top-p must be off.
-    """
-    scaled = (logits - mx.max(logits)) / draw.temperature
-    keep = scaled >= mx.log(draw.min_p)
-    if ordered:
-        places = mx.arange(logits.shape[0])
-        keep &= (places < draw.top_k) | (draw.top_k == 0)
-        p = mx.softmax(mx.where(keep, scaled, -mx.inf))
-        keep &= (mx.cumsum(p) - p < draw.top_p) | (draw.top_p >= 1)
-        keep |= places == 0
-    kept = mx.where(keep, scaled, -mx.inf)
-    return kept - mx.logsumexp(kept)
-
-
-def best_of(p: mx.array, n: mx.array) -> mx.array:
-    """Probability that each token is the most likely of `n` independent draws from `p`.
-
-    `p` `[support]` in descending order. With `S_r` the mass from rank r on, the best of n draws
-    has rank r with probability `S_r^n - S_(r+1)^n`.
-    """
-    tail = mx.minimum(mx.cumsum(p, reverse=True), 1.0)
-    powers = tail**n
-    return powers - mx.concatenate([powers[1:], mx.zeros(1)])
 
 
 @cache
@@ -188,54 +189,15 @@ def _decide(
 
     `forbidden` float32 `[vocabulary]`: -inf where an id is banned, else 0; `more`: how many are.
     """
-    moments = metrics.moments(logits)
-    entropy, varentropy = moments.entropy[0], moments.varentropy[0]
-    measured = mx.concatenate([moments.entropy, moments.varentropy, attention])
+    entropy, varentropy, log_normaliser = (x[0] for x in metrics.moments(logits))
+    measured = mx.concatenate([mx.stack([entropy, varentropy]), attention])
     means = mx.where(counts[2] == 0, measured, p["rolling"] * measured + (1 - p["rolling"]) * means)
-    region = strategies.regions(means[0], means[1], p)
-    if program.greedy:
-        draw = Draw(mx.array(strategies.GREEDY), *(mx.array(0.0) for _ in range(4)))
-    elif program.entropix:
-        draw = strategies.entropix_draw(
-            region, means, keys, p, has_attention=program.attention, literal=program.literal
-        )
-    else:
-        base = (p["temperature"], p["top_k"], p["top_p"], p["min_p"])
-        draw = Draw(mx.array(strategies.SAMPLE), *base)
-
-    if program.support is None and not program.ordered:
-        ids, values = mx.arange(logits.shape[-1], dtype=mx.int32), logits[0]
-        values = values.astype(mx.float32)
-    else:
-        size = min((program.support or logits.shape[-1]) + more, logits.shape[-1])
-        top_ids, top_values = metrics.top(logits, size)
-        ids, values = top_ids[0], top_values[0]
-    listed, places = _candidates(program, logits, ids)
-    if forbidden is not None:
-        values = values + forbidden[ids]
-        if program.ordered:
-            order = mx.argsort(-values)
-            ids, values, places = ids[order], values[order], mx.argsort(order)[places]
-
-    if program.greedy:
-        chosen, final = mx.array(0), _one_hot(0, ids.shape[0])
-    else:
-        log_p = filtered(values, draw, ordered=program.ordered)
-        drawn = mx.random.categorical(log_p, num_samples=program.draws, key=key)
-        middle = draw.strategy == strategies.ADAPTIVE
-        # Scores are log p plus a confidence that all candidates of a step share, so the
-        # best of the drawn is the one that comes first in the order.
-        chosen = mx.where(middle, mx.min(drawn), drawn[0])
-        final = mx.exp(log_p)
-        if program.entropix:
-            final = best_of(final, mx.where(middle, program.draws, 1))
-            greedy = draw.strategy == strategies.GREEDY
-            chosen = mx.where(greedy, 0, chosen)
-            final = mx.where(greedy, _one_hot(0, ids.shape[0]), final)
-
+    region, draw = _intended(program, means, keys, p)
+    ids, values, listed, places = _supported(program, logits, forbidden, more)
+    _, _, chosen, final = _drawn(program, draw, values, key)
     token, forced, counts = _force(program, ids[chosen], given, region, counts)
     named = mx.concatenate([token[None], listed])
-    log_p_named = logits[0][named].astype(mx.float32) - moments.log_normaliser
+    log_p_named = logits[0][named].astype(mx.float32) - log_normaliser
     listed_p = final[places]
     own_p = mx.where(forced > 0, 1.0, final[chosen])
     listed_p = mx.where(forced > 0, (listed == token).astype(mx.float32), listed_p)
@@ -266,6 +228,63 @@ def _decide(
         ]
     )
     return token, ints, floats, counts, means
+
+
+def _intended(
+    program: _Program, means: mx.array, keys: mx.array, p: strategies.Parameters
+) -> tuple[mx.array, Draw]:
+    """The region that the metrics fall into, and how it wants the token drawn."""
+    region = strategies.regions(means[0], means[1], p)
+    if program.greedy:
+        return region, Draw(mx.array(strategies.GREEDY), *(mx.array(0.0) for _ in range(4)))
+    if program.entropix:
+        draw = strategies.entropix_draw(
+            region, means, keys, p, has_attention=program.attention, literal=program.literal
+        )
+        return region, draw
+    base = (p["temperature"], p["top_k"], p["top_p"], p["min_p"])
+    return region, Draw(mx.array(strategies.SAMPLE), *base)
+
+
+def _supported(
+    program: _Program, logits: mx.array, forbidden: mx.array | None, more: int
+) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+    """Ids and logits that can be drawn; the most likely ids, and where they stand among them."""
+    if program.support is None and not program.ordered:
+        ids, values = mx.arange(logits.shape[-1], dtype=mx.int32), logits[0]
+        values = values.astype(mx.float32)
+    else:
+        size = min((program.support or logits.shape[-1]) + more, logits.shape[-1])
+        top_ids, top_values = metrics.top(logits, size)
+        ids, values = top_ids[0], top_values[0]
+    listed, places = _candidates(program, logits, ids)
+    if forbidden is not None:
+        values = values + forbidden[ids]
+        if program.ordered:
+            order = mx.argsort(-values)
+            ids, values, places = ids[order], values[order], mx.argsort(order)[places]
+    return ids, values, listed, places
+
+
+def _drawn(
+    program: _Program, draw: Draw, values: mx.array, key: mx.array
+) -> tuple[Filtered | None, mx.array, mx.array, mx.array]:
+    """What the filters left, the places drawn, the one chosen, and each place's probability."""
+    if program.greedy:
+        return None, mx.array([0]), mx.array(0), _one_hot(0, values.shape[0])
+    left = filtered(values, draw, ordered=program.ordered)
+    log_p = left.log_p
+    drawn = mx.random.categorical(log_p, num_samples=program.draws, key=key)
+    final = mx.exp(log_p)
+    if not program.entropix:
+        return left, drawn, drawn[0], final
+    middle, greedy = draw.strategy == strategies.ADAPTIVE, draw.strategy == strategies.GREEDY
+    # Scores are log p plus a confidence that all candidates of a step share, so the best of the
+    # drawn is the one that comes first in the order.
+    chosen = mx.where(middle, mx.min(drawn), drawn[0])
+    final = best_of(final, mx.where(middle, program.draws, 1))
+    final = mx.where(greedy, _one_hot(0, values.shape[0]), final)
+    return left, drawn, mx.where(greedy, 0, chosen), final
 
 
 def _candidates(program: _Program, logits: mx.array, ids: mx.array) -> tuple[mx.array, mx.array]:
@@ -309,6 +328,10 @@ def draw_key(seed: int, depth: int, redraw: int = 0, branch: int = 0) -> mx.arra
     place = f"{seed}/{depth}/{redraw}/{branch}".encode()
     digest = hashlib.blake2b(place, digest_size=8).digest()
     return mx.array([int.from_bytes(digest[:4]), int.from_bytes(digest[4:])], mx.uint32)
+
+
+def _forbidden(logits: mx.array, banned: Sequence[int]) -> mx.array:
+    return mx.zeros(logits.shape[-1]).at[mx.array(list(banned))].add(-mx.inf)
 
 
 def _one_hot(index: int, size: int) -> mx.array:

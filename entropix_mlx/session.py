@@ -55,7 +55,7 @@ class Session:
         self.tree = Tree() if tree is None else tree
         seed = secrets.randbelow(2**32) if seed is None else seed
         self._decoder = Decoder(model, settings, self.calibration, seed)
-        self._reader = Reader(self._decoder)
+        self.reader = Reader(self._decoder)
         self._date = date or datetime.date.today()
         self._system = system
         self._score_prompts = score_prompts
@@ -74,7 +74,7 @@ class Session:
         if path := self.tree.path():
             self._go_to(path)
             if cache_file is not None:
-                self._reader.load(cache_file)
+                self.reader.load(cache_file)
 
     @property
     def context(self) -> int:
@@ -82,9 +82,14 @@ class Session:
         return self.model.facts.context_length
 
     @property
+    def newest(self) -> int:
+        """The greatest index given out."""
+        return self._journal.index
+
+    @property
     def ids(self) -> list[int]:
         """What the conversation consists of, for the model."""
-        return self._reader.ids
+        return self.reader.ids
 
     @property
     def settings(self) -> Settings:
@@ -105,7 +110,7 @@ class Session:
         self._journal.close()
         if self._cache_file is not None:
             with suppress(OSError):
-                self._reader.save(self._cache_file)
+                self.reader.save(self._cache_file)
 
     def use(self, settings: Settings) -> Event | None:
         """Sample by other settings from the next token drawn; None if nothing changes.
@@ -140,7 +145,7 @@ class Session:
             raise UsageError(f"record {index} is a prompt: it was not drawn from anything")
         path = self.tree.path(self.tree.parent(index))
         ids = ids_of(path)
-        return inspect(self.model, index, ids[-1], self._reader.cache_of(ids[:-1]), path)
+        return inspect(self.model, index, ids[-1], self.reader.cache_of(ids[:-1]), path)
 
     def send(
         self,
@@ -159,6 +164,19 @@ class Session:
         otherwise where the conversation stands. Raises UsageError or ContextLengthError, before
         anything is yielded or written; a later error is raised after an `End` that says so.
         """
+        return self.run(self.asked(text, max_tokens, stop, prefill, raw=raw, after=after))
+
+    def asked(
+        self,
+        text: str,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        prefill: str = "",
+        *,
+        raw: bool = False,
+        after: int | None = None,
+    ) -> Turn:
+        """The turn that `send` runs."""
         if not text.strip() and not (raw and text):
             raise UsageError("the prompt is empty; give some text")
         base = self._path(after)
@@ -172,7 +190,7 @@ class Session:
             prompts.insert(0, ("system", [], self._system))
         if prefill:
             prompts.append(("assistant", [], prefill))
-        return self._begin(Turn(base, prompts, max_tokens, stop))
+        return Turn(base, prompts, max_tokens, stop)
 
     def go_on(
         self,
@@ -189,6 +207,18 @@ class Session:
         `after` as in `send`; `force`: the ids that come first; `seed`: from here on; `settings`:
         for this turn only. Errors as in `send`.
         """
+        return self.run(self.continued(max_tokens, after, force, seed, settings, stop))
+
+    def continued(
+        self,
+        max_tokens: int,
+        after: int | None = None,
+        force: Sequence[int] = (),
+        seed: int | None = None,
+        settings: Settings | None = None,
+        stop: Sequence[str] = (),
+    ) -> Turn:
+        """The turn that `go_on` runs."""
         base = self._path(after)
         if not ids_of(base[-1:]):
             raise UsageError("there is nothing to go on from; send a prompt first")
@@ -197,7 +227,24 @@ class Session:
             raise UsageError("the answer is complete; send a prompt, or fork at one of its tokens")
         if any(not 0 <= id < self.model.facts.vocab_size for id in force):
             raise UsageError(f"an id to force is not in the vocabulary of {self.model.facts.name}")
-        return self._begin(Turn(base, [], max_tokens, stop, force, seed, settings))
+        return Turn(base, [], max_tokens, stop, force, seed, settings)
+
+    def run(self, turn: Turn) -> Generator[TurnRecord]:
+        """A turn from its beginning to its end. Raises ContextLengthError before anything."""
+        self._make_room(turn)
+        return self._unpaused(turn)
+
+    def step(self, turn: Turn) -> Generator[TurnRecord | None]:
+        """A turn that yields None before each token is taken."""
+        self._make_room(turn)
+        turn.pauses = True
+        return self._whole(turn)
+
+    def _unpaused(self, turn: Turn) -> Generator[TurnRecord]:
+        with closing(self._whole(turn)) as records:
+            for record in records:
+                assert record is not None
+                yield record
 
     def _known(self, index: int) -> None:
         if index not in self.tree:
@@ -225,13 +272,13 @@ class Session:
 
     def _go_to(self, path: list[Node]) -> None:
         """Return to the end of a path: what the model has read and the sampler's memory."""
-        self._reader.go_to(ids_of(path))
+        self.reader.go_to(ids_of(path))
         tokens = [node for node in path if isinstance(node, TokenRecord)]
         rolling = self.settings.rolling or 1.0
         self._decoder.state = State.after(tokens, len(self._decoder.clarify), rolling)
         self.tree.leaf = path[-1].index if path else ROOT
 
-    def _begin(self, turn: Turn) -> Generator[TurnRecord]:
+    def _make_room(self, turn: Turn) -> None:
         total = len(ids_of(turn.base)) + len(turn.added)
         room = self.context - total
         if room < 1:
@@ -240,9 +287,8 @@ class Session:
                 f"{self.model.facts.name} is {self.context}; shorten the prompt"
             )
         turn.max_tokens = min(turn.max_tokens, room)
-        return self._whole(turn)
 
-    def _whole(self, turn: Turn) -> Generator[TurnRecord]:
+    def _whole(self, turn: Turn) -> Generator[TurnRecord | None]:
         """A turn from the changes that it begins with to its end."""
         began, before = time.perf_counter(), self.settings
         siblings = self.tree.children(turn.leaf)
@@ -284,9 +330,9 @@ class Session:
             self._journal.tell(end)
         yield end
 
-    def _records_of(self, turn: Turn) -> Generator[TurnRecord]:
+    def _records_of(self, turn: Turn) -> Generator[TurnRecord | None]:
         return turn.records(
-            self._reader,
+            self.reader,
             self._journal,
             self._on_chunk,
             self._stopped,

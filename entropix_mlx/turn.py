@@ -21,7 +21,8 @@ class Turn:
     """What was asked for, and what came of it.
 
     `base`: the records that it follows; `prompts`: role, ids, text of each; `force`: the ids that
-    the answer begins with; `seed`: from this turn on; `settings`: for this turn only.
+    the answer begins with; `seed`: from this turn on; `settings`: for this turn only; `pauses`:
+    whether to halt before each token is taken.
     """
 
     base: list[Node]
@@ -31,9 +32,11 @@ class Turn:
     force: Sequence[int] = ()
     seed: int | None = None
     settings: Settings | None = None
+    pauses: bool = False
     prefill_seconds: float = 0.0
     tokens: int = 0
     reason: FinishReason = "interrupted"
+    answer: Answer | None = None
 
     @property
     def leaf(self) -> int:
@@ -54,7 +57,7 @@ class Turn:
         *,
         score: bool,
         valley_delta: float,
-    ) -> Generator[PromptRecord | TokenRecord | Event]:
+    ) -> Generator[PromptRecord | TokenRecord | Event | None]:
         """Prompts, then tokens, each with its valley if any; told in `journal` before.
 
         `reader` stands where the turn begins. With `score` the prompts come once they were
@@ -93,25 +96,28 @@ class Turn:
 
     def _answer(
         self, reader: Reader, journal: Journal, stopped: threading.Event, valley_delta: float
-    ) -> Generator[TokenRecord | Event]:
+    ) -> Generator[TokenRecord | Event | None]:
         decoder = reader.decoder
         begun = takewhile(lambda node: isinstance(node, TokenRecord), reversed(self.base))
         before = [node for node in begun if isinstance(node, TokenRecord)]
-        answer = Answer(
+        self.answer = answer = Answer(
             decoder.model.tokenizer,
             () if self.prompts else before[::-1],
             journal.tree.leaf,
             journal.number,
             valley_delta=valley_delta,
             stop=self.stop,
+            pauses=lambda: self.pauses and decoder.flight is not None,
         )
-        last = None if reader.is_under_way else reader.ids[-1]
-        choices = decoder.generate(last, self.max_tokens, self.force)
+        if not reader.is_under_way:
+            decoder.begin(reader.ids[-1])
+        choices = decoder.generate(None, self.max_tokens, self.force)
         try:
             with closing(answer.tokens(choices, reader.ids, stopped.is_set)) as records:
                 for record in records:
-                    journal.tell(record)
-                    self.tokens += isinstance(record, TokenRecord)
+                    if record is not None:
+                        journal.tell(record)
+                        self.tokens += isinstance(record, TokenRecord)
                     yield record
             self.reason = answer.reason
         finally:

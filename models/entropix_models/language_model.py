@@ -3,10 +3,10 @@
 import copy
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -19,6 +19,7 @@ from mlx_lm.models.cache import (
 
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
+from entropix_models.errors import UnsupportedError
 from entropix_models.tokenizer import Tokenizer
 
 Cache = list[Any]
@@ -50,6 +51,21 @@ class Facts:
     layers: int
     vocab_size: int
     clarify: str
+
+
+class _Recording:
+    """A layer that keeps what it returns. Attributes are the layer's own."""
+
+    def __init__(self, layer: Any, outputs: list[mx.array]) -> None:
+        self._layer, self._outputs = layer, outputs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        output = self._layer(*args, **kwargs)
+        self._outputs.append(output[0] if isinstance(output, tuple) else output)
+        return output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
 
 
 class LanguageModel:
@@ -107,6 +123,52 @@ class LanguageModel:
     def fork(cache: Cache) -> Cache:
         """A copy that shares what was computed so far."""
         return copy.deepcopy(cache)
+
+    def lens(self, ids: mx.array, cache: Cache) -> mx.array:
+        """What each layer would have said: logits `[layers, vocabulary]` after the last id.
+
+        Each layer's output through the final norm and the head (the "logit lens"), lazily; the last
+        row is the model's own. Reads `ids` (int `[queries]`) like `step`. Raises UnsupportedError
+        for architectures that are built otherwise.
+        """
+        inner = getattr(self.network, "model", None)
+        layers = getattr(inner, "layers", None)
+        norm = getattr(inner, "norm", None)
+        head = getattr(self.network, "lm_head", None) or getattr(
+            getattr(inner, "embed_tokens", None), "as_linear", None
+        )
+        if not isinstance(layers, list) or norm is None or head is None:
+            raise UnsupportedError(f"{self.facts.architecture} shows no logits of its layers")
+        outputs: list[mx.array] = []
+        inner.layers = [_Recording(layer, outputs) for layer in layers]  # type: ignore[union-attr]
+        try:
+            logits = self.network(ids[None], cache=cache)[0, -1]
+        finally:
+            inner.layers = layers  # type: ignore[union-attr]
+        if len(outputs) != len(layers):
+            raise UnsupportedError(f"{self.facts.architecture} shows no outputs of its layers")
+        rows = head(norm(mx.stack([output[0, -1] for output in outputs[:-1]])))
+        return mx.concatenate([rows.astype(logits.dtype), logits[None]])
+
+    def futures(self, ids: Sequence[int], cache: Cache) -> mx.array:
+        """Logits `[n, vocabulary]` after each of n ids in the place of the next one, lazily.
+
+        One batched pass where the cache consists of plain keys and values, else one pass for each;
+        `cache` stays as it is.
+        """
+        if any(type(layer) is not KVCache for layer in cache):
+            return mx.stack([self.step(mx.array([id]), self.fork(cache)).logits[-1] for id in ids])
+        batch = self.new_cache()
+        for layer, kept in zip(batch, cache, strict=True):
+            n = kept.offset
+            shape = (len(ids), *kept.keys.shape[1:2], n, kept.keys.shape[-1])
+            values = (*shape[:-1], kept.values.shape[-1])
+            layer.state = (
+                mx.broadcast_to(kept.keys[..., :n, :], shape),
+                mx.broadcast_to(kept.values[..., :n, :], values),
+                n,
+            )
+        return cast("mx.array", self.network(mx.array(list(ids))[:, None], cache=batch)[:, -1])
 
     def save_cache(self, cache: Cache, path: Path, metadata: Mapping[str, str]) -> bool:
         """Write a cache of plain keys and values to a safetensors file; False for other kinds.

@@ -17,6 +17,12 @@ class Utf8Stream:
         """The characters that `data` completes, possibly none."""
         return self._decoder.decode(data)
 
+    def fork(self) -> "Utf8Stream":
+        """Another stream that stands where this one does."""
+        other = Utf8Stream()
+        other._decoder.setstate(self._decoder.getstate())
+        return other
+
     @property
     def pending(self) -> bytes:
         """Bytes of a character that is not complete yet: at most three."""

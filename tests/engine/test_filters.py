@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from oracles import warped
 
-from entropix_mlx import sampling
+from entropix_mlx import filters
 from entropix_mlx.strategies import Draw
 
 
@@ -44,17 +44,17 @@ class TestFilters:
         logits = np.random.default_rng(int(spread * 10)).normal(0, spread, 700).astype(np.float32)
         descending = np.sort(logits)[::-1].copy()
         expected = warped(descending, temperature, min_p, top_k, top_p)
-        found = sampling.filtered(
+        found = filters.filtered(
             mx.array(descending), draw(temperature, top_k, top_p, min_p), ordered=True
         )
-        p = np.exp(np.array(found, np.float64))
+        p = np.exp(np.array(found.log_p, np.float64))
         np.testing.assert_array_equal(p > 0, expected > 0)
         np.testing.assert_allclose(p, expected, atol=1e-5)
         if top_k == 0 and top_p == 1:
-            found = sampling.filtered(
+            found = filters.filtered(
                 mx.array(logits), draw(temperature, 0, 1, min_p), ordered=False
             )
-            p = np.exp(np.array(found, np.float64))
+            p = np.exp(np.array(found.log_p, np.float64))
             np.testing.assert_allclose(p, warped(logits, temperature, min_p, 0, 1), atol=1e-5)
 
     @given(
@@ -68,15 +68,15 @@ class TestFilters:
         self, logits: np.ndarray, temperature: float, top_k: int, top_p: float, min_p: float
     ) -> None:
         descending = mx.array(np.sort(logits)[::-1].copy())
-        found = sampling.filtered(descending, draw(temperature, top_k, top_p, min_p), ordered=True)
-        p = np.exp(np.array(found, np.float64))
+        found = filters.filtered(descending, draw(temperature, top_k, top_p, min_p), ordered=True)
+        p = np.exp(np.array(found.log_p, np.float64))
         assert p[0] > 0
         assert p.sum() == pytest.approx(1, abs=1e-5)
         assert (np.diff(p) <= 1e-7).all()
         if top_k:
             assert np.count_nonzero(p) <= top_k
-        loose = sampling.filtered(mx.array(logits), draw(temperature, 0, 1, min_p), ordered=False)
-        p = np.exp(np.array(loose, np.float64))
+        loose = filters.filtered(mx.array(logits), draw(temperature, 0, 1, min_p), ordered=False)
+        p = np.exp(np.array(loose.log_p, np.float64))
         assert p[logits.argmax()] > 0
         assert p.sum() == pytest.approx(1, abs=1e-5)
 
@@ -87,7 +87,7 @@ class TestFilters:
     def test_best_of(self, weights: np.ndarray, n: int) -> None:
         weights = weights + np.float32(1e-3)
         p = np.sort(weights / weights.sum())[::-1].astype(np.float64)
-        found = np.array(sampling.best_of(mx.array(p.astype(np.float32)), mx.array(n)), np.float64)
+        found = np.array(filters.best_of(mx.array(p.astype(np.float32)), mx.array(n)), np.float64)
         # All n draws are at rank r or later, but not all later.
         later = np.array([p[rank:].sum() for rank in range(p.size + 1)]) ** n
         np.testing.assert_allclose(found, later[:-1] - later[1:], atol=2e-4)

@@ -33,3 +33,11 @@ def test_pieces_together_are_the_whole(data: bytes, cuts: list[int]) -> None:
     text = "".join(stream.feed(data[start:end]) for start, end in pairwise(bounds))
     assert len(stream.pending) <= 3
     assert text + stream.pending.decode("utf-8", "replace") == data.decode("utf-8", "replace")
+
+
+def test_a_fork_goes_its_own_way() -> None:
+    stream = Utf8Stream()
+    assert stream.feed("é".encode()[:1]) == ""
+    other = stream.fork()
+    assert other.feed(b"x") == "\ufffdx"
+    assert stream.feed("é".encode()[1:]) == "é"

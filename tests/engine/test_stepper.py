@@ -1,0 +1,91 @@
+"""A turn that halts before each token is taken."""
+
+import numpy as np
+import pytest
+from turns import session, timeless, tokens, turn
+
+from entropix_mlx.records import PromptRecord
+from entropix_mlx.scoring import score
+from entropix_mlx.session import Session
+from entropix_mlx.settings import Settings
+from entropix_mlx.stepper import Stepper
+from entropix_models.language_model import LanguageModel
+
+
+def hot(model: LanguageModel) -> Session:
+    return session(model, "temperature", overrides={"temperature": "3"})
+
+
+def stepper(made: Session, count: int = 8) -> Stepper:
+    return Stepper(made, made.asked("Hello", count))
+
+
+def test_proposals_are_what_comes(llama: LanguageModel) -> None:
+    made = hot(llama)
+    stepping = stepper(made)
+    records, proposed = stepping.take(), []
+    assert [type(r) for r in records] == [PromptRecord]
+    while not stepping.ended:
+        proposed.append(stepping.proposal())
+        records += stepping.take()
+    assert timeless(proposed) == timeless(tokens(records))
+    assert timeless(records) == timeless(turn(hot(llama), "Hello", 8))
+
+
+def test_deciding(llama: LanguageModel) -> None:
+    made = hot(llama)
+    stepping = stepper(made)
+    stepping.take()
+    seen = stepping.proposal()
+    stepping.reconsider(banned=(seen.id,))
+    assert stepping.proposal().id != seen.id
+    assert stepping.proposal().entropy == seen.entropy
+    stepping.reconsider(force=70)
+    assert (stepping.proposal().id, stepping.proposal().forced) == (70, "user")
+    assert tokens(stepping.take())[0].id == 70
+    made.use(Settings.make("greedy"))
+    assert stepping.proposal().strategy == "greedy"
+
+
+def test_leaving(llama: LanguageModel) -> None:
+    made = hot(llama)
+    stepping = stepper(made)
+    stepping.take()
+    taken = tokens(stepping.take() + stepping.take())
+    stepping.leave()
+    assert made.tree.leaf == taken[-1].index
+    assert made.ids == made.ids[: -len(taken)] + [r.id for r in taken]
+    assert tokens(list(made.go_on(max_tokens=2)))[0].parent == taken[-1].index
+
+
+def test_the_lens(llama: LanguageModel) -> None:
+    made = hot(llama)
+    stepping = stepper(made)
+    stepping.take()
+    before = stepping.proposal()
+    layers = stepping.lens()
+    assert len(layers) == llama.facts.layers
+    last = layers[-1]
+    assert last.entropy == pytest.approx(before.entropy, abs=1e-4)
+    assert [id for id, *_ in last.candidates] == [id for id, *_ in before.candidates[:5]]
+    assert last.rank == 0
+    assert any(layer.rank > 0 for layer in layers[:-1])
+    assert stepping.proposal() == before
+
+
+@pytest.mark.parametrize("count", [3, 20])
+def test_futures(llama: LanguageModel, count: int) -> None:
+    made = hot(llama)
+    stepping = stepper(made)
+    stepping.take()
+    stepping.take()
+    futures = stepping.futures(count)
+    assert len(futures) == count
+    for future in (futures[0], futures[-1]):
+        id, _, logprob, p = future.candidate
+        assert p == pytest.approx(np.exp(logprob))
+        assert stepping.p(id) == pytest.approx(p)
+        *_, after = score(llama, [*made.ids, id, 70], made.calibration)
+        assert future.entropy == pytest.approx(after.entropy, abs=2e-4)
+        assert future.varentropy == pytest.approx(after.varentropy, abs=1e-3)
+        assert [c[0] for c in future.then] == [c[0] for c in after.candidates[:3]]
