@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 
 from entropix_mlx.decoding import Decoder, OnChunk
 from entropix_mlx.recording import given_records
 from entropix_mlx.records import TokenRecord
+from entropix_mlx.shelf import Shelf, common
 from entropix_models.language_model import Cache
 
 LEAST_KEPT = 256
@@ -19,12 +19,31 @@ class Reader:
 
     def __init__(self, decoder: Decoder, ids: Sequence[int] = ()) -> None:
         self.decoder = decoder
+        self.shelf = Shelf()
         self.ids = list(ids)
 
     def go_to(self, ids: Sequence[int]) -> None:
-        """Stand after other ids; what the cache has of them is kept."""
-        self.decoder.rewind(_common(self.ids[: self.decoder.length], ids))
+        """Stand after other ids; as much of them as any cache has is not read again."""
+        decoder, model = self.decoder, self.decoder.model
+        held = self.ids[: decoder.length]
+        shared = common(held, ids)
+        number, better = self.shelf.best(ids)
+        if better > shared and self._trims(self.shelf.look(number).cache, better):
+            kept = self.shelf.take(number)
+            if held:
+                self.shelf.put(held, decoder.cache)
+            decoder.forget()
+            decoder.cache, shared = kept.cache, better
+        elif shared < len(held):
+            self.shelf.put(held, model.fork(decoder.cache))
+        decoder.rewind(shared)
         self.ids = list(ids)
+
+    def _trims(self, cache: Cache, length: int) -> bool:
+        """Whether a cache can be made to hold its first `length` ids."""
+        model = self.decoder.model
+        excess = model.cached(cache) - length
+        return excess == 0 or model.trim(model.fork(cache), excess)
 
     @property
     def is_under_way(self) -> bool:
@@ -54,10 +73,13 @@ class Reader:
     def cache_of(self, ids: Sequence[int]) -> Cache:
         """Another cache that holds exactly `ids`; what the present one has is not read again."""
         model = self.decoder.model
-        shared = _common(self.ids[: self.decoder.length], ids)
-        cache = model.fork(self.decoder.cache)
-        excess = self.decoder.length - shared
-        if not shared or (excess and not model.trim(cache, excess)):
+        held, source = common(self.ids[: self.decoder.length], ids), self.decoder.cache
+        number, better = self.shelf.best(ids)
+        if better > held:
+            held, source = better, self.shelf.look(number).cache
+        cache = model.fork(source)
+        excess = model.cached(cache) - held
+        if not held or (excess and not model.trim(cache, excess)):
             cache = model.new_cache()
         aside = Decoder(model, self.decoder.settings, self.decoder.calibration, 0)
         aside.cache = cache
@@ -92,8 +114,3 @@ class Reader:
             "model": f"{facts.name}@{facts.revision}@{facts.quantization}@{facts.dtype}",
             "device": device.kind,
         }
-
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
