@@ -11,15 +11,18 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from entropix_mlx.records import End, RunHeader, TokenRecord
+from entropix_mlx.records import End, TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_models.devices import release_thread
 from entropix_tui.app import EntropixApp
 from entropix_tui.demos import DEMOS
-from entropix_tui.engine import Engine, MakeSession, Progress, SessionLike, TurnRecord
+from entropix_tui.engine import Engine
+from entropix_tui.making import Complain, MakeSession, Opened, Progress, Wish
+from entropix_tui.outputs import Restored, TurnRecord
 from entropix_tui.screens.chat import ChatScreen
 from entropix_tui.sessions import SessionFactory
 
@@ -29,33 +32,37 @@ SIZE = (110, 34)
 
 
 class Steady:
-    """A session whose every token took as long."""
+    """Sessions on the real model whose every token took as long."""
 
-    def __init__(self, session: SessionLike) -> None:
-        self._session = session
+    def __init__(self, make: MakeSession) -> None:
+        self._make = make
 
-    @property
-    def header(self) -> RunHeader:
-        return self._session.header
+    def prepare(self, wish: Wish, progress: Progress) -> None:
+        self._make.prepare(wish, progress)
 
-    @property
-    def context(self) -> int | None:
-        return self._session.context
+    def past(self, wish: Wish) -> Restored | None:
+        return self._make.past(wish)
 
-    def send(self, text: str, *, max_tokens: int) -> Iterator[TurnRecord]:
-        for record in self._session.send(text, max_tokens=max_tokens):
-            if isinstance(record, TokenRecord):
-                yield msgspec.structs.replace(record, ms=MS)
-            elif isinstance(record, End):
-                yield msgspec.structs.replace(record, seconds=record.tokens * MS / 1000)
-            else:
-                yield record
+    def __call__(
+        self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain
+    ) -> Opened:
+        opened = self._make(wish, settings, progress, complain)
+        session = opened.session
+        send = session.send
 
-    def stop(self) -> None:
-        self._session.stop()
+        def steady(text: str, **options: Any) -> Iterator[TurnRecord]:
+            return map(_steady, send(text, **options))
 
-    def close(self) -> None:
-        self._session.close()
+        session.send = steady  # type: ignore[method-assign]
+        return opened
+
+
+def _steady(record: TurnRecord) -> TurnRecord:
+    if isinstance(record, TokenRecord):
+        return msgspec.structs.replace(record, ms=MS)
+    if isinstance(record, End):
+        return msgspec.structs.replace(record, seconds=record.tokens * MS / 1000)
+    return record
 
 
 def factory(scripted: bool) -> MakeSession:
@@ -64,12 +71,7 @@ def factory(scripted: bool) -> MakeSession:
         from scripted import ScriptedFactory, ScriptedSession
 
         return ScriptedFactory([ScriptedSession()])
-    make = SessionFactory(Settings.make(), model="smollm2-135m", seed=7)
-
-    def steady(progress: Progress) -> SessionLike:
-        return Steady(make(progress))
-
-    return steady
+    return Steady(SessionFactory(Settings.make(), model="smollm2-135m", seed=7))
 
 
 async def take(app: EntropixApp, demo: str, cursor: int) -> str:

@@ -87,6 +87,12 @@ class Answer:
             text = self._utf8.fork().feed(self._tokenizer.token_bytes(choice.id))
         return token_record(self._tokenizer, choice, index, self._parent, text, None)
 
+    def leaves_open(self, id: int) -> bool:
+        """Whether a token would leave a character unfinished."""
+        stream = self._utf8.fork()
+        stream.feed(self._tokenizer.token_bytes(id))
+        return bool(stream.pending)
+
     def rest(self) -> Iterator[TokenRecord | Event]:
         """What was made and not yet given."""
         return self._given(self._stops.flush())

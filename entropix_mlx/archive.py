@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from entropix_mlx.trace import TraceWriter
 from entropix_models.errors import EntropixError, UsageError
@@ -131,6 +130,8 @@ class SessionFile(TraceWriter):
     """A session's trace, written by one program at a time."""
 
     def __init__(self, path: Path, lock: Path) -> None:
+        from filelock import FileLock, Timeout
+
         self._lock = FileLock(lock)
         try:
             self._lock.acquire(timeout=0)

@@ -65,6 +65,8 @@ class Decoder:
         self.seed = seed
         self.cache = model.new_cache()
         self.state = State.start()
+        self.read = 0
+        """How many ids were read in all, whatever became of them."""
         self.captures = settings.capture
         self.clarify = tuple(model.tokenizer.encode(model.facts.clarify))
         self.calibration = calibration
@@ -106,6 +108,7 @@ class Decoder:
         """Read `ids` (int `[n]`, n >= 1); the distribution is that of the token after them."""
         reducer = metrics.attention_statistics if self.captures else None
         step = self.model.step(ids, self.cache, reducer)
+        self.read += ids.size
         attention = None if step.attention is None else step.attention[:, -1]
         return Distribution(step.logits[-1], attention, self.length)
 
@@ -141,6 +144,7 @@ class Decoder:
             if not on_chunk(start, len(ids)):
                 return False
             self.model.step(mx.array(list(ids[start : start + chunk])), self.cache)
+            self.read += len(ids[start : start + chunk])
             mx.eval([layer.state for layer in self.cache])
             mx.clear_cache()
         return on_chunk(len(ids), len(ids))
@@ -162,6 +166,7 @@ class Decoder:
             targets = ids[start + 1 : start + 1 + chunk]
             read = mx.array(list(ids[start : start + len(targets)]))
             step = self.model.step(read, self.cache, reducer)
+            self.read += read.size
             attention = step.attention
             if attention is not None:
                 attention = self._over_layers(attention)

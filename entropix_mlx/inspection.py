@@ -1,11 +1,13 @@
 """What records don't hold, computed for one token on demand: the vocabulary, the attention."""
 
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from entropix_mlx.records import Candidate
+
+if TYPE_CHECKING:  # screens know these values before they need NumPy
+    import numpy as np
+    import numpy.typing as npt
 
 HEAD, TAIL = 256, 64
 """How many of the most and the least likely tokens are spelt out."""
@@ -25,10 +27,10 @@ class Attention:
     see only a window of the context are left out of positions and weights.
     """
 
-    entropy: npt.NDArray[np.float32]
+    entropy: "npt.NDArray[np.float32]"
     keys: int
-    weights: npt.NDArray[np.float32]
-    strongest: npt.NDArray[np.int32]
+    weights: "npt.NDArray[np.float32]"
+    strongest: "npt.NDArray[np.int32]"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Inspection:
     """
 
     index: int
-    logprobs: npt.NDArray[np.float32]
+    logprobs: "npt.NDArray[np.float32]"
     head: list[Candidate]
     tail: list[Candidate]
     attention: Attention | None

@@ -135,6 +135,11 @@ class Session:
         self._known(leaf)
         return self._journal.event("branch", leaf, detail={"name": name})
 
+    def prune(self, leaf: int) -> Event:
+        """Leave the branch that ends at a record out of the list; nothing recorded is destroyed."""
+        self._known(leaf)
+        return self._journal.event("prune", leaf)
+
     def inspect(self, index: int) -> Inspection:
         """What the token at record `index` was drawn from; one forward pass on a forked cache.
 
@@ -320,7 +325,7 @@ class Session:
         finally:
             if turn.settings is not None:
                 self.use(before)
-            end = End(
+            turn.end = end = End(
                 leaf=self.tree.leaf,
                 finish_reason=turn.reason,
                 tokens=turn.tokens,

@@ -60,12 +60,14 @@ class Settings:
 
     @classmethod
     def make(cls, preset: str = "calibrated", overrides: Mapping[str, str] = {}) -> "Settings":
-        """A preset with some values replaced, given as text. Raises UsageError."""
+        """A preset with some values replaced, given as text.
+
+        The preset is a built-in one or the user's, which comes to its base preset and the values
+        that it replaces. Raises UsageError, and what `presets.load` raises if a name is not
+        built-in.
+        """
         if preset not in PRESETS:
-            raise UsageError(
-                f"unknown sampler {preset!r}{_did_you_mean(preset, PRESETS)}; "
-                f"presets: {', '.join(PRESETS)}"
-            )
+            preset, overrides = _users(preset, overrides)
         values = dict(PRESETS[preset])
         for name, text in overrides.items():
             if name not in values:
@@ -172,6 +174,19 @@ PRESETS: dict[str, dict[str, Any]] = {
     "temperature": {"temperature": 0.7, "top_p": 1.0, "top_k": 0, "min_p": 0.0, **_CAPTURE},
 }
 """Each preset's values; what it doesn't name, it doesn't have."""
+
+
+def _users(preset: str, overrides: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The base of one of the user's presets, and what replaces its values."""
+    from entropix_mlx import presets  # it makes settings of what it reads
+
+    own = presets.load()
+    if preset not in own:
+        known = dict.fromkeys((*PRESETS, *own))
+        raise UsageError(
+            f"unknown sampler {preset!r}{_did_you_mean(preset, known)}; presets: {', '.join(known)}"
+        )
+    return own[preset].base, {**own[preset].values, **overrides}
 
 
 def _parse(preset: str, name: str, text: str) -> float | int | bool | str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from entropix_mlx.decoding import Decoder
-from entropix_mlx.inspecting import futures, lens
-from entropix_mlx.inspection import Future, LayerSaid
+from entropix_mlx.decoding import Decoder, Flight
+from entropix_mlx.inspecting import futures, inspect, lens
+from entropix_mlx.inspection import Future, Inspection, LayerSaid
 from entropix_mlx.records import TokenRecord, TurnRecord
 from entropix_mlx.session import Session
 from entropix_mlx.turn import Turn
@@ -38,10 +38,11 @@ class Stepper:
         self.ended = True
         return taken
 
-    def leave(self) -> None:
-        """End the turn here; the conversation stands at its last token."""
+    def leave(self) -> list[TurnRecord]:
+        """End the turn here; the conversation stands at its last token. Gives the end."""
         self._records.close()
         self.ended = True
+        return [self.turn.end] if self.turn.end is not None else []
 
     def proposal(self) -> TokenRecord:
         """The record that would be taken next."""
@@ -54,6 +55,28 @@ class Stepper:
     ) -> None:
         """Decide on the proposal anew; see `Decoder.reconsider`."""
         self._decoder.reconsider(force, redraw, banned)
+
+    def ban(self, id: int) -> None:
+        """Forbid an id here, and those banned before it."""
+        flight = self._flight
+        self.reconsider(redraw=flight.redraw, banned=(*flight.banned, id))
+
+    def redraw(self, key: int | None = None) -> None:
+        """Draw again with another key than that of the draw (0); without one, with the next."""
+        flight = self._flight
+        self.reconsider(None, flight.redraw + 1 if key is None else key, flight.banned)
+
+    def inspect(self) -> Inspection:
+        """The whole distribution and the attention of the query that it is of."""
+        reader, tree = self._session.reader, self._session.tree
+        cache = reader.cache_of(reader.ids[:-1])
+        index = self._session.newest + 1
+        return inspect(self._session.model, index, reader.ids[-1], cache, tree.path())
+
+    def leaves_open(self, id: int) -> bool:
+        """Whether a token would leave a character unfinished."""
+        assert self.turn.answer is not None
+        return self.turn.answer.leaves_open(id)
 
     def p(self, id: int) -> float:
         """The raw probability of an id here."""
@@ -84,6 +107,10 @@ class Stepper:
 
     @property
     def _logits(self) -> mx.array:
+        return self._flight.distribution.logits.astype(mx.float32)
+
+    @property
+    def _flight(self) -> Flight:
         flight = self._decoder.flight
         assert flight is not None
-        return flight.distribution.logits.astype(mx.float32)
+        return flight

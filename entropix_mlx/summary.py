@@ -15,8 +15,13 @@ class Summary:
         self.bytes = 0
         self.regions: Counter[str] = Counter()
         self.finish_reason: FinishReason | None = None
-        self.rate: float | None = None
+        self._ended = 0  # tokens of the turns that have ended
+        self._seconds = 0.0  # and how long decoding them took
+        self._running = 0  # tokens since
+        self._running_ms = 0.0
         self._measured = 0
+        self._attended = 0
+        self._attn_entropy = 0.0
         self._nats = 0.0
         self._entropy = 0.0
 
@@ -28,14 +33,33 @@ class Summary:
                 self._nats -= record.logprob
                 self._entropy += record.entropy
                 self.bytes += len(record.bytes) // 2
+            if record.attn_entropy is not None:
+                self._attended += 1
+                self._attn_entropy += record.attn_entropy
+            if record.ms is not None:
+                self._running += 1
+                self._running_ms += record.ms
             if record.region:
                 self.regions[record.region] += 1
         elif isinstance(record, Event):
             self.valleys += record.kind == "valley"
         elif isinstance(record, End):
             self.finish_reason = record.finish_reason
-            decoding = record.seconds - record.prefill_seconds
-            self.rate = record.tokens / decoding if record.tokens and decoding > 0 else None
+            self._ended += record.tokens
+            self._seconds += record.seconds - record.prefill_seconds
+            self._running, self._running_ms = 0, 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """Tokens per second without the reading of prompts; of a running turn by its tokens."""
+        seconds = self._seconds + self._running_ms / 1000
+        tokens = self._ended + self._running
+        return tokens / seconds if tokens and seconds > 0 else None
+
+    @property
+    def mean_attn_entropy(self) -> float | None:
+        """Bits per token, of the tokens whose attention was measured."""
+        return self._attn_entropy / self._attended if self._attended else None
 
     @property
     def mean_entropy(self) -> float | None:

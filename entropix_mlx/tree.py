@@ -6,10 +6,12 @@ to know what to show; both are made of the same records, in the order in which t
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_models.chat_template import Message
+
+if TYPE_CHECKING:
+    from entropix_models.chat_template import Message
 
 Node = PromptRecord | TokenRecord
 ROOT = -1
@@ -42,6 +44,8 @@ class Tree:
         self._children: dict[int, list[int]] = {}  # of those that something follows
         self._events: dict[int, list[Event]] = {}
         self._names: dict[int, str] = {}
+        self._pruned: set[int] = set()
+        self._last: dict[str, Event] = {}
 
     @classmethod
     def of(cls, records: Iterable[Node | Event | End]) -> "Tree":
@@ -65,6 +69,9 @@ class Tree:
             self.leaf = index
         elif isinstance(record, Event):
             self._events.setdefault(record.index, []).append(record)
+            self._last[record.kind] = record
+            if record.kind == "prune":
+                self._pruned.add(record.index)
             if record.kind == "branch" and record.detail is not None:
                 self._names[record.index] = str(record.detail.get("name", ""))
         elif record.leaf in self._nodes:
@@ -81,7 +88,7 @@ class Tree:
 
     @property
     def newest(self) -> int:
-        """The greatest index in use, events included; `ROOT` when there is none."""
+        """The greatest index in use; `ROOT` when there is none."""
         return max(next(reversed(self._nodes), ROOT), ROOT)
 
     def parent(self, index: int) -> int:
@@ -97,6 +104,10 @@ class Tree:
     def events(self, index: int) -> list[Event]:
         """What happened at a record."""
         return list(self._events.get(index, ()))
+
+    def last_event(self, kind: str) -> Event | None:
+        """The newest of its kind."""
+        return self._last.get(kind)
 
     def up(self, index: int) -> Iterator[int]:
         """A record and all before it, back to the root."""
@@ -122,7 +133,7 @@ class Tree:
         return index
 
     def branches(self) -> list[Branch]:
-        """Every way through the tree, in the order in which they were begun."""
+        """Every way through the tree that was not pruned, in the order in which they began."""
         found: list[tuple[int, Branch]] = []
         waiting = [(index, ROOT) for index in self._children.get(ROOT, ())]
         while waiting:
@@ -135,7 +146,8 @@ class Tree:
                     break
                 waiting += [(other, index) for other in following[1:]]
                 index = following[0]
-            found.append((first, Branch(index, fork, tokens, self._names.get(index, ""))))
+            if index not in self._pruned:
+                found.append((first, Branch(index, fork, tokens, self._names.get(index, ""))))
         found.sort()
         return [branch for _, branch in found]
 
@@ -151,7 +163,7 @@ def ids_of(path: Iterable[Node]) -> list[int]:
     return ids
 
 
-def messages_of(path: Iterable[Node]) -> list[Message]:
+def messages_of(path: Iterable[Node]) -> "list[Message]":
     """What was said on a path, as a chat template takes it: after every user an assistant."""
     messages: list[Message] = []
     for node in path:

@@ -11,7 +11,7 @@ from entropix_mlx.answer import Answer
 from entropix_mlx.decoding import OnChunk
 from entropix_mlx.journal import Journal
 from entropix_mlx.reader import Reader
-from entropix_mlx.records import Event, FinishReason, PromptRecord, TokenRecord
+from entropix_mlx.records import End, Event, FinishReason, PromptRecord, TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_mlx.tree import ROOT, Node
 
@@ -37,6 +37,7 @@ class Turn:
     tokens: int = 0
     reason: FinishReason = "interrupted"
     answer: Answer | None = None
+    end: End | None = None
 
     @property
     def leaf(self) -> int:

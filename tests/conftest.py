@@ -466,6 +466,13 @@ def smollm2() -> "LanguageModel":
     return loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
 
 
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the sessions, presets or keys of whoever runs it."""
+    monkeypatch.setenv("ENTROPIX_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("ENTROPIX_CONFIG", str(tmp_path / "config"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _released() -> Iterator[None]:
     """Without this a process that evaluated arrays may abort at its exit."""

@@ -15,15 +15,18 @@ FLOORS = [
         {f"entropix_mlx.{name}" for name in floor.split()}
         for floor in (
             "records metrics valleys calibration palette stopping visible inspection",
-            "settings",
-            "strategies state trace summary fitting tree",
-            "sampling archive journal",
+            "settings presets",
+            "lexing patterns operands terms conditions stops breakpoints",
+            "strategies state trace summary fitting tree formulas shelf",
+            "filters sampling archive journal explain",
             "choice selfcheck",
             "decoding recording",
-            "answer inspecting reader scoring",
+            "answer inspecting reader scoring waterfall",
             "turn",
             "session",
-            "resuming speed",
+            "resuming speed stepper",
+            "debugger",
+            "arguments moving deciding commands telling",
         )
     ),
     {"entropix_mlx.api"},

@@ -1,14 +1,16 @@
 """`entropix-mlx generate`: one prompt, one answer."""
 
 import datetime
+import shlex
 import sys
 from collections.abc import Generator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from entropix_mlx.breakpoints import Breakpoints
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
     date_of,
@@ -22,13 +24,16 @@ from entropix_mlx.cli.options import (
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
-from entropix_mlx.records import RunHeader
+from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.summary import Summary
+from entropix_mlx.visible import escaped
 from entropix_models.errors import UsageError
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
     from entropix_mlx.records import TurnRecord
+    from entropix_mlx.session import Session
+    from entropix_mlx.turn import Turn
 
 
 @click.command()
@@ -54,6 +59,13 @@ if TYPE_CHECKING:
 @click.option(
     "--stop", multiple=True, metavar="TEXT", help="End the answer before this text; repeatable."
 )
+@click.option(
+    "--break",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Stop before the token for which this holds, and report: 'entropy > 3 and rank > 0'.",
+)
 @trace_option
 @format_option
 @debug_option
@@ -70,6 +82,7 @@ def generate(
     date: datetime.datetime | None,
     max_tokens: int,
     stop: tuple[str, ...],
+    conditions: tuple[str, ...],
     trace: Path | None,
     format_: str,
 ) -> int:
@@ -79,6 +92,9 @@ def generate(
     terminal.
     """
     settings = settings_of(sampler, overrides)
+    breakpoints = Breakpoints()
+    for condition in conditions:
+        breakpoints.add(condition)
     text = read_text(prompt)
     if raw and system:
         raise UsageError("--raw takes no --system: write it into the prompt")
@@ -108,15 +124,63 @@ def generate(
             note_calibration(loaded, session.calibration)
             if seed is None and settings.temperature is not None:
                 click.echo(f"seed: {session.seed}", err=True)
-            turn = session.send(text, max_tokens=max_tokens, stop=stop, prefill=prefill, raw=raw)
+            turn = session.asked(text, max_tokens, stop, prefill, raw=raw)
+            output = Output(cast(Format, format_))
+            halted: list[str] = []
             with graceful(session.stop):
-                summary = _stream(session.header, turn, Output(cast(Format, format_)))
+                if conditions:
+                    records = _until(session, turn, breakpoints, halted)
+                else:
+                    records = session.run(turn)
+                summary = _stream(session.header, records, output)
         click.echo(summary.line(session.seed), err=True)
+        if halted:
+            again = _command(text, session.seed, click.get_current_context().params)
+            click.echo("\n".join([*halted, f"step on from here: {again}"]), err=True)
+            return 0
         return INTERRUPTED if summary.finish_reason == "interrupted" else 0
     finally:
         if writer:
             writer.close()
         release_thread()
+
+
+def _until(
+    session: "Session", turn: "Turn", breakpoints: Breakpoints, halted: list[str]
+) -> "Generator[TurnRecord]":
+    """The turn's records up to a breakpoint, which is reported in `halted`."""
+    from entropix_mlx.debugger import Debugger, Halt, Said
+    from entropix_mlx.telling import report
+
+    debugger = Debugger(session)
+    debugger.breakpoints = breakpoints
+    try:
+        for output in chain(debugger.begin(turn), debugger.onwards()):
+            if isinstance(output, Halt):
+                if output.hits:
+                    halted += map(escaped, report(debugger, output))
+                    break
+            elif isinstance(output, Said):
+                click.echo("\n".join(map(escaped, output.lines)), err=True)
+            elif isinstance(output, PromptRecord | TokenRecord | Event | End):
+                yield output
+        yield from debugger.leave()
+    finally:
+        debugger.leave()
+
+
+def _command(text: str, seed: int, given: dict[str, Any]) -> str:
+    """The command that opens the same point in the debugger's screen."""
+    words = ["entropix-tui", "step", text, "--seed", str(seed)]
+    for name, option in (("model", "--model"), ("system", "--system"), ("sampler", "--sampler")):
+        if given[name]:
+            words += [option, given[name]]
+    for name, option in (("overrides", "--set"), ("conditions", "--break")):
+        for value in given[name]:
+            words += [option, value]
+    if given["date"]:
+        words += ["--date", given["date"].date().isoformat()]
+    return shlex.join(words)
 
 
 def _stream(header: RunHeader, turn: "Generator[TurnRecord]", output: Output) -> Summary:

@@ -67,7 +67,7 @@ def sampler_options(command: Command) -> Command:
             "--sampler",
             default="calibrated",
             metavar="PRESET",
-            help=f"One of {', '.join(PRESETS)}. Default: calibrated.",
+            help=f"One of {', '.join(PRESETS)}, or one of your own. Default: calibrated.",
         ),
     ):
         command = option(command)
@@ -84,7 +84,7 @@ trace_option = click.option(
 
 
 def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
-    """Raises UsageError for an unknown preset, setting or value."""
+    """Raises UsageError for an unknown preset, setting or value, and what `presets.load` raises."""
     pairs = {}
     for override in overrides:
         name, equals, value = override.partition("=")

@@ -68,6 +68,7 @@ def test_figures() -> None:
     assert summary.valleys == 1
     assert summary.regions == {"LELV": 30, "MID": 20}
     assert summary.rate == pytest.approx(5.1)
+    assert summary.mean_attn_entropy is None
     line = summary.line(7)
     assert "\n" not in line
     for word in ("51 tokens", "5.1 tokens/s", "perplexity", "1 valley", "seed 7", "stop"):
@@ -91,3 +92,27 @@ def test_an_impossible_token_overflows_nothing() -> None:
     summary.add(msgspec.structs.replace(records()[0], logprob=-1e30))
     assert summary.perplexity is not None
     assert math.isfinite(summary.perplexity)
+
+
+def test_attention_is_averaged_where_it_was_measured() -> None:
+    summary = Summary()
+    values = [2.0, None, 3.5, 1.25]
+    for record, value in zip(records(), values, strict=False):
+        summary.add(msgspec.structs.replace(record, attn_entropy=value))
+    assert summary.mean_attn_entropy == pytest.approx(np.mean([2.0, 3.5, 1.25]))
+
+
+def test_the_rate_of_several_turns_and_of_one_that_is_running() -> None:
+    summary = Summary()
+    timed = [msgspec.structs.replace(record, ms=20.0) for record in records()]
+    for record in timed[:10]:
+        summary.add(record)
+    assert summary.rate == pytest.approx(50)
+    end = End(leaf=9, finish_reason="stop", tokens=10, seconds=1.5, prefill_seconds=0.5)
+    summary.add(end)  # its clock knows better
+    assert summary.rate == pytest.approx(10)
+    for record in timed[10:30]:
+        summary.add(record)
+    assert summary.rate == pytest.approx(30 / 1.4)
+    summary.add(End(leaf=29, finish_reason="stop", tokens=20, seconds=2.0, prefill_seconds=1.0))
+    assert summary.rate == pytest.approx(30 / 2.0)

@@ -61,6 +61,10 @@ class Chat:
         blocks = self.screen.conversation.transcript.blocks
         await self.until(lambda: blocks and blocks[-1].kind in ("note", "error"))
 
+    def told(self) -> str:
+        """Everything that the user was notified of."""
+        return "\n".join(notice.message for notice in self.app._notifications)
+
     def rows(self) -> list[str]:
         """What is on the screen, row by row."""
         lines = self.app.screen._compositor.render_strips()

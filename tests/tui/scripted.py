@@ -4,9 +4,15 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+import msgspec
+import numpy as np
+
+from entropix_mlx.inspection import HEAD, TAIL, Attention, Inspection
 from entropix_mlx.records import (
     QUADRANTS,
+    Candidate,
     End,
     Event,
     FinishReason,
@@ -14,20 +20,33 @@ from entropix_mlx.records import (
     RunHeader,
     TokenRecord,
 )
-from entropix_tui.engine import Progress, TurnRecord
+from entropix_mlx.settings import Settings
+from entropix_mlx.tree import Tree
+from entropix_models.errors import UsageError
+from entropix_tui.making import Complain, Fresh, Opened, Progress, Resume, Wish
+from entropix_tui.outputs import Restored, TurnRecord, Unsaved
+
+SETTINGS = Settings.make(
+    "calibrated",
+    {
+        "lelv_entropy": "1.5",
+        "lelv_varentropy": "3",
+        "helv_entropy": "4",
+        "helv_varentropy": "6",
+        "lehv_entropy": "1.5",
+        "lehv_varentropy": "8",
+        "hehv_entropy": "4",
+        "hehv_varentropy": "10",
+    },
+)
+"""As a session has them: thresholds filled in."""
 
 HEADER = RunHeader(
     model="smollm2-135m",
     revision="0.1.2",
     device="CPU, 2 cores",
     dtype="float32",
-    sampler={
-        "preset": "calibrated",
-        "lelv_entropy": 1.5,
-        "helv_entropy": 4.0,
-        "lelv_varentropy": 3.0,
-        "hehv_varentropy": 10.0,
-    },
+    sampler=SETTINGS.to_dict(),
     calibration="smollm2-135m",
     seed=7,
     date=None,
@@ -41,6 +60,17 @@ STORY = re.findall(
     " digits: 9.90 and 9.11. Ninety hundredths are more than eleven, so 9.9 is the larger one.",
 )
 """Tokens of an answer, much as a model's tokenizer would cut them."""
+
+OPENING = ("<|im_start|>", "user", "\n")
+CLOSING = ("<|im_end|>", "\n", "<|im_start|>", "assistant", "\n")
+"""A chat template's tokens around what the user has said."""
+
+MEASURED = (
+    *("logprob", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
+    *("agreement", "interaction_strength", "quadrant", "region"),
+)
+VOCABULARY = 1000
+LAYERS, HEADS = 6, 4
 
 
 def token(index: int, text: str, raw: bytes | None = None, **fields: object) -> TokenRecord:
@@ -75,6 +105,70 @@ def token(index: int, text: str, raw: bytes | None = None, **fields: object) -> 
         "ms": 80.0,
     }
     return TokenRecord(index=index, text=text, **(values | fields))  # type: ignore[arg-type]
+
+
+def scored(text: str, *, first: bool = True) -> list[TokenRecord]:
+    """What a prompt's `records` are: its tokens and the template's, as a score has them.
+
+    `first`: nothing came before, so that the first token has no figures.
+    """
+    pieces = [*OPENING, *(re.findall(r" ?\S+|\s", text)), *CLOSING]
+    drawn: dict[str, Any] = dict.fromkeys(
+        ("strategy", "temperature", "top_k", "top_p", "min_p", "ms")
+    )
+    unknown: dict[str, Any] = dict.fromkeys(MEASURED)
+    records = []
+    for nth, piece in enumerate(pieces):
+        fields = drawn | (unknown | {"candidates": []} if first and nth == 0 else {})
+        records.append(token(nth, piece, **fields))
+    return records
+
+
+def prompt(
+    index: int, text: str, *, parent: int | None = None, role: str = "user", score: bool = True
+) -> PromptRecord:
+    """A prompt that was read; `score` False: its reading was interrupted."""
+    records = scored(text, first=index == 0)
+    return PromptRecord(
+        index=index,
+        parent=index - 1 if parent is None else parent,
+        role=role,
+        ids=[record.id for record in records],
+        text=text,
+        records=records if score else None,
+    )
+
+
+def inspection(record: TokenRecord, places: list[tuple[int, int]]) -> Inspection:
+    """What an engine would find out about a token, with figures that follow from its index."""
+    random = np.random.default_rng(record.index)
+    logits = np.sort(random.normal(0, 4, VOCABULARY))[::-1]
+    logprobs = (logits - np.logaddexp.reduce(logits)).astype(np.float32)
+    ids = [id for id, *_ in record.candidates]
+    ids += [id for id in range(2000, 2000 + VOCABULARY) if id not in ids]
+    names = {id: text for id, text, *_ in record.candidates}
+
+    def ranked(ranks: range) -> list[Candidate]:
+        return [
+            (
+                ids[r],
+                names.get(ids[r], f" w{ids[r]}"),
+                float(logprobs[r]),
+                float(np.exp(logprobs[r])),
+            )
+            for r in ranks
+        ]
+
+    keys = max(1, len(places))
+    weights = random.dirichlet(np.full(keys, 0.3)).astype(np.float32)
+    attention = Attention(
+        entropy=(random.random((LAYERS, HEADS)) * np.log2(keys)).astype(np.float32),
+        keys=keys,
+        weights=weights,
+        strongest=random.integers(0, keys, (LAYERS, HEADS, 4)).astype(np.int32),
+    )
+    head, tail = ranked(range(HEAD)), ranked(range(VOCABULARY - TAIL, VOCABULARY))
+    return Inspection(record.index, logprobs, head, tail, attention, places)
 
 
 class Gate:
@@ -115,51 +209,93 @@ class Gate:
             return True
 
 
-Step = str | TokenRecord | Event | Exception
-"""What a script is made of: a token's text, a finished record, an event, or an error to raise."""
+Recorded = TypeVar("Recorded", PromptRecord, TokenRecord, Event, End)
+
+Step = str | TokenRecord | Event | Exception | Unsaved
+"""What a script is made of: a token's text, a finished record, an event, an error to raise, or
+a save that fails."""
 
 
 @dataclass
 class ScriptedSession:
-    """Answers turn after turn from a script; the last one again when it runs out."""
+    """Answers turn after turn from a script; the last one again when it runs out.
+
+    A turn that goes on from the middle of an answer of the same script says the rest of it.
+    `past`: what it has when it is resumed. `calls`: every turn and aside that was asked for.
+    """
 
     answers: Sequence[Sequence[Step]] = (STORY,)
     gate: Gate = field(default_factory=Gate)
     header: RunHeader = HEADER
     context: int | None = 2048
+    settings: Settings = SETTINGS
+    name: str | None = None
+    note: str = ""
+    system: str = ""
+    past: Sequence[TurnRecord] = ()
     heard: list[str] = field(default_factory=list)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     closed: bool = False
+    complain: Complain = lambda _message: None
     _index: int = 0
+    _turns: int = 0
 
-    def send(self, text: str, *, max_tokens: int) -> Iterator[TurnRecord]:
-        steps = self.answers[min(len(self.heard), len(self.answers) - 1)]
+    def __post_init__(self) -> None:
+        self.tree = Tree.of(self.past)
+        self._index = self.tree.newest + 1
+        self._script: dict[int, int] = {}  # record index -> the answer that it came from
+
+    def send(self, text: str, *, max_tokens: int, after: int | None = None) -> Iterator[TurnRecord]:
+        self.calls.append(("send", {"text": text, "max_tokens": max_tokens, "after": after}))
         self.heard.append(text)
         self.gate.reset()
-        yield PromptRecord(
-            index=self._next(), parent=self._index - 2, role="user", ids=[1] * 12, text=text
-        )
-        reason: FinishReason = "stop"
-        tokens = 0
-        for step in steps:
-            if not self.gate.wait():
-                reason = "interrupted"
-                break
-            if isinstance(step, Exception):
-                raise step
-            if isinstance(step, str):
-                step = token(self._next(), step)
-            tokens += isinstance(step, TokenRecord)
-            yield step
-            if tokens == max_tokens:
-                reason = "length"
-                break
-        yield End(
-            leaf=self._index - 1,
-            finish_reason=reason,
-            tokens=tokens,
-            seconds=tokens * 0.08,
-            prefill_seconds=0.5,
-        )
+        parent = self.tree.leaf if after is None else after
+        prompts = [prompt(self._next(), text, parent=parent)]
+        if self.system and parent == -1:
+            opening = PromptRecord(
+                index=prompts[0].index, parent=-1, role="system", ids=[], text=self.system
+            )
+            prompts = [opening, prompt(self._next(), text, parent=opening.index)]
+        return self._turn(prompts, (), max_tokens, None, None)
+
+    def go_on(
+        self,
+        *,
+        max_tokens: int,
+        after: int | None = None,
+        force: Sequence[int] = (),
+        seed: int | None = None,
+        settings: Settings | None = None,
+    ) -> Iterator[TurnRecord]:
+        call = {"max_tokens": max_tokens, "after": after, "force": list(force)}
+        self.calls.append(("go_on", call | {"seed": seed, "settings": settings}))
+        self.gate.reset()
+        self.tree.leaf = self.tree.leaf if after is None else after
+        if self.tree.leaf == -1:
+            raise UsageError("there is nothing to go on from; say something first")
+        return self._turn([], force, max_tokens, seed, settings)
+
+    def use(self, settings: Settings) -> Event | None:
+        self.calls.append(("use", {"settings": settings}))
+        changes = changed(self.settings, settings)
+        self.settings = settings
+        if not changes:
+            return None
+        return self._kept(Event(kind="setting", index=self._index - 1, detail=changes))
+
+    def name_branch(self, leaf: int, name: str) -> Event:
+        self.calls.append(("name_branch", {"leaf": leaf, "name": name}))
+        return self._kept(Event(kind="branch", index=leaf, detail={"name": name}))
+
+    def inspect(self, index: int) -> Inspection:
+        self.calls.append(("inspect", {"index": index}))
+        if index not in self.tree or not isinstance(record := self.tree[index], TokenRecord):
+            raise UsageError(f"record {index} is no token")
+        places: list[tuple[int, int]] = []
+        for node in self.tree.path(self.tree.parent(index)):
+            ids = node.ids if isinstance(node, PromptRecord) else [node.id]
+            places += [(node.index, nth) for nth in range(len(ids))]
+        return inspection(record, places)
 
     def stop(self) -> None:
         self.gate.stop()
@@ -167,26 +303,150 @@ class ScriptedSession:
     def close(self) -> None:
         self.closed = True
 
+    def _turn(
+        self,
+        prompts: list[PromptRecord],
+        force: Sequence[int],
+        max_tokens: int,
+        seed: int | None,
+        settings: Settings | None,
+    ) -> Iterator[TurnRecord]:
+        script = min(self._turns, len(self.answers) - 1)
+        self._turns += 1
+        steps = list(self.answers[script])
+        if not prompts and self._script.get(self.tree.leaf) == script:
+            steps = steps[self._said() + len(force) :]
+        yield from map(self._kept, prompts)
+        began = self.tree.leaf
+        others = [index for index in self.tree.children(began) if not prompts]
+        changes = changed(self.settings, settings) if settings else {}
+        changes |= {} if seed is None else {"seed": seed}
+        if changes:
+            yield self._kept(Event(kind="setting", index=began, detail=changes))
+        reason: FinishReason = "stop"
+        tokens = 0
+        shift = 0
+        for step in [*self._forced(began, force), *steps]:
+            if not self.gate.wait():
+                reason = "interrupted"
+                break
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, Unsaved):
+                self.complain(step.message)
+                continue
+            if isinstance(step, Event):
+                at = None if step.at is None else step.at + shift
+                yield self._kept(msgspec.structs.replace(step, index=step.index + shift, at=at))
+                continue
+            if isinstance(step, str):
+                record = token(self._index, step, parent=self.tree.leaf)
+            else:  # a script may be said again: then its records are others
+                index = max(self._index, step.index)
+                shift = index - step.index
+                record = msgspec.structs.replace(step, index=index, parent=self.tree.leaf)
+            self._index = record.index + 1
+            self._script[record.index] = script
+            tokens += 1
+            yield self._kept(record)
+            if others:
+                yield self._kept(Event(kind="fork", index=record.index, at=others[0]))
+                others = []
+            if tokens == max_tokens:
+                reason = "length"
+                break
+        if settings and (back := changed(settings, self.settings)):
+            yield self._kept(Event(kind="setting", index=self.tree.leaf, detail=back))
+        yield self._kept(
+            End(
+                leaf=self.tree.leaf,
+                finish_reason=reason,
+                tokens=tokens,
+                seconds=tokens * 0.08,
+                prefill_seconds=0.5,
+            )
+        )
+
+    def _forced(self, after: int, force: Sequence[int]) -> list[TokenRecord]:
+        known = {
+            id: text
+            for child in self.tree.children(after)
+            if isinstance(node := self.tree[child], TokenRecord)
+            for id, text, *_ in node.candidates
+        }
+        return [
+            token(self._index + n, known.get(id, f" w{id}"), id=id, forced="user", strategy=None)
+            for n, id in enumerate(force)
+        ]
+
+    def _said(self) -> int:
+        """How many tokens the present answer has."""
+        count = 0
+        for index in self.tree.up(self.tree.leaf):
+            if isinstance(self.tree[index], PromptRecord):
+                break
+            count += 1
+        return count
+
+    def _kept(self, record: Recorded) -> Recorded:
+        self.tree.add(record)
+        return record
+
     def _next(self) -> int:
         self._index += 1
         return self._index - 1
 
 
+def changed(before: Settings, after: Settings) -> dict[str, Any]:
+    """The settings that differ, with their new values."""
+    old = before.to_dict()
+    return {name: value for name, value in after.to_dict().items() if old.get(name) != value}
+
+
 @dataclass
 class ScriptedFactory:
-    """Makes the sessions given, one after another; reports progress as a download would."""
+    """Makes the sessions given, one after another; reports progress as a download would.
+
+    `refused`: what preparing the n-th wish raises. `wishes`: those that were made.
+    """
 
     sessions: Sequence[ScriptedSession | Exception]
     gate: Gate = field(default_factory=Gate)
+    refused: dict[int, Exception] = field(default_factory=dict)
+    wishes: list[Wish] = field(default_factory=list)
     made: int = 0
+    prepared: int = 0
 
-    def __call__(self, progress: Progress) -> ScriptedSession:
+    def prepare(self, _wish: Wish, progress: Progress) -> None:
+        self.prepared += 1
+        progress("looking", 1, 1)
+        if error := self.refused.get(self.prepared):
+            raise error
+
+    def past(self, wish: Wish) -> Restored | None:
+        session = self._next
+        if not isinstance(wish, Resume) or isinstance(session, Exception):
+            return None
+        return Restored(list(session.past), session.header)
+
+    @property
+    def _next(self) -> ScriptedSession | Exception:
+        return self.sessions[min(self.made, len(self.sessions) - 1)]
+
+    def __call__(
+        self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain
+    ) -> Opened:
         for done in range(0, 101, 20):
             while not self.gate.wait():
                 progress("downloading smollm2-135m", done, 100)
             progress("downloading smollm2-135m", done, 100)
-        session = self.sessions[min(self.made, len(self.sessions) - 1)]
+        session = self._next
         self.made += 1
+        self.wishes.append(wish)
         if isinstance(session, Exception):
             raise session
-        return session
+        session.complain = complain
+        if isinstance(wish, Fresh):
+            session.settings = settings or session.settings
+            session.system = session.system if wish.system is None else wish.system
+        return Opened(session, session.name, session.note, session.system)

@@ -9,6 +9,7 @@ from textual.widgets import OptionList
 
 from entropix_tui.demos import DEMOS
 from entropix_tui.screens.help import Help
+from entropix_tui.spots import Spot
 from entropix_tui.transcript import Place
 from entropix_tui.widgets.inspector import Inspector
 
@@ -22,13 +23,13 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         await chat.ask()
         await chat.pilot.press("ctrl+left", "ctrl+left")
         inspector = chat.screen.query_one(Inspector)
-        await chat.until(lambda: inspector.display and "“ one”" in chat.text())
+        await chat.until(lambda: inspector.display and "“␣one”" in chat.text())
         text = chat.text()
         assert "[red]" in text
         assert "75.0%" in text
-        assert "drawn T 0.875" in text
-        index = len(STORY) - 1
-        assert [strip.cursor for strip in chat.screen.strips] == [index, index]
+        assert "fork → explore" in text
+        spot = Spot(len(STORY) - 1)
+        assert chat.screen.spot == chat.screen.strips.cursor == chat.screen.plane.cursor == spot
         await chat.pilot.press("ctrl+right", "ctrl+right")
         assert chat.screen.tokens.cursor == Place(1, len(STORY) - 1)
         await chat.pilot.press("escape")
@@ -95,7 +96,6 @@ async def test_help_theme_and_cues() -> None:
         await chat.ask()
         await chat.pilot.press("f1")
         await chat.until(lambda: isinstance(chat.app.screen, Help))
-        assert "flowing with unspoken intent" in chat.text()
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert chat.app.current_theme.dark
@@ -104,9 +104,11 @@ async def test_help_theme_and_cues() -> None:
         await chat.pilot.press("ctrl+g")
         await chat.until(lambda: "L=" in chat.text())
         await chat.pilot.press("ctrl+l")
-        await chat.until(lambda: "colours are off" in chat.text())
+        await chat.until(lambda: "entropy (bits)" in chat.text())
+        await chat.pilot.press("ctrl+l")
+        await chat.until(lambda: "varentropy (bits²)" in chat.text())
         assert "↵" in chat.text()
-        chat.screen.action_toggle_breaks()
+        chat.screen.action_breaks()
         await chat.until(lambda: "↵" not in chat.text())
 
 
@@ -115,10 +117,10 @@ async def test_commands_by_name() -> None:
     async with chatting(ScriptedSession(), ScriptedSession()) as chat:
         await chat.ask()
         await chat.pilot.press("ctrl+p")
-        await chat.until(lambda: "New conversation" in chat.text())
+        await chat.until(lambda: "About this conversation" in chat.text())
         for letter in "new conv":
             await chat.pilot.press("space" if letter == " " else letter)
-        await chat.until(lambda: "Line breaks" not in chat.text())
+        await chat.until(lambda: "About this" not in chat.text())
         await chat.pilot.press("enter")
         await chat.until(lambda: chat.screen.conversation.is_empty)
 

@@ -164,3 +164,54 @@ def test_a_conversation_with_the_real_model(tmp_path: Path) -> None:
     assert kinds.count("prompt") == kinds.count("end") == 2
     assert kinds[-1] == "end"
     assert 2 <= kinds.count("token") <= 24
+
+
+UP, DOWN, LEFT = "\x1b[A", "\x1b[B", "\x1b[D"
+AGAIN, BRANCHES, QUIT = "\x12", "\x02", "\x11"
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
+    options = ("chat", "--model", "smollm2-135m", "--max-tokens", "8", "--session", "trip")
+    saved = tmp_path / "sessions" / "trip.jsonl"
+    child = terminal(*options, "--seed", "7", timeout=90, ENTROPIX_DATA=str(tmp_path))
+    child.expect("● ready")
+    child.expect("saved as trip")
+    child.send("What is the capital of France?\r")
+    wait_for_ends(child, saved, 1)
+    child.expect("mean entropy")
+    child.send(AGAIN)
+    wait_for_ends(child, saved, 2)
+    child.expect("2 branches")
+    child.send("\t")  # to the text
+    child.expect("another token|next valley")
+    child.send(LEFT + LEFT + LEFT + "\r")
+    child.expect("another token here")
+    child.send(DOWN + "\r")
+    wait_for_ends(child, saved, 3)
+    child.expect("3 branches")
+    child.send(QUIT)
+    assert ended(child)[0] == 0
+    before = [json.loads(line) for line in saved.read_text(encoding="utf-8").splitlines()]
+    kinds = [record["type"] for record in before]
+    assert kinds.count("prompt") == 1
+    assert kinds.count("end") == 3
+    forced = [record for record in before if record.get("forced") == "user"]
+    assert len(forced) == 1
+    assert [e["index"] for e in before if e.get("kind") == "fork"][-1] == forced[0]["index"]
+    assert any("seed" in (record.get("detail") or {}) for record in before)
+    assert before[1]["records"], "the prompt was scored"
+
+    child = terminal(*options, timeout=90, ENTROPIX_DATA=str(tmp_path))
+    child.expect("3 branches")
+    child.send("And of Italy?\r")
+    wait_for_ends(child, saved, 4)
+    child.expect("mean entropy")
+    child.send(QUIT)
+    assert ended(child)[0] == 0
+    after = [json.loads(line) for line in saved.read_text(encoding="utf-8").splitlines()]
+    assert after[: len(before)] == before, "what was said before stands as it was"
+    prompts = [record for record in after if record["type"] == "prompt"]
+    assert prompts[-1]["text"] == "And of Italy?"
+    assert prompts[-1]["parent"] == before[-1]["leaf"], "it goes on where it stopped"

@@ -2,56 +2,37 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from scripted import STORY, Gate, ScriptedFactory, ScriptedSession
+from gathering import running
+from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession
 
 from entropix_mlx.records import End, PromptRecord, TokenRecord
+from entropix_mlx.settings import Settings
 from entropix_models.errors import DownloadError
-from entropix_tui.engine import (
-    Engine,
-    Failed,
-    Loading,
-    MakeSession,
-    Output,
-    Progress,
-    Ready,
-    Renewed,
-)
+from entropix_tui.engine import Engine
+from entropix_tui.making import Complain, Opened, Progress, Wish
+from entropix_tui.outputs import Failed, Loading, Ready, Renewed
 
 
-class Collected:
-    """An engine whose outputs a test gathers until a condition holds."""
+class Maker:
+    """Sessions from a function that is given the progress callback."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.outputs: list[Output] = []
+    def __init__(self, make: Callable[[Progress], ScriptedSession]) -> None:
+        self._make = make
 
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, f"never held; got {self.outputs}"
-            self.outputs += self.engine.drain()
+    def prepare(self, _wish: Wish, _progress: Progress) -> None:
+        pass
 
-    def of(self, kind: type) -> list[Output]:
-        return [output for output in self.outputs if isinstance(output, kind)]
+    def past(self, _wish: Wish) -> None:
+        return None
 
-    def until_count(self, kind: type, count: int = 1) -> None:
-        self.until(lambda: len(self.of(kind)) >= count)
-
-
-@contextmanager
-def running(make: MakeSession, **options: int) -> Iterator[Collected]:
-    released = threading.Event()
-    engine = Engine(make, release=released.set, **options)
-    engine.start()
-    try:
-        yield Collected(engine)
-    finally:
-        assert engine.quit(20)
-        assert released.is_set(), "the thread's last act is to release"
+    def __call__(
+        self, _wish: Wish, _settings: Settings | None, progress: Progress, _complain: Complain
+    ) -> Opened:
+        return Opened(self._make(progress))
 
 
 def _loading(done: int) -> Loading:
@@ -75,9 +56,12 @@ def test_every_call_on_the_session_is_made_in_one_thread() -> None:
     threads: set[str] = set()
 
     class Session(ScriptedSession):
-        def send(self, text: str, *, max_tokens: int):  # type: ignore[no-untyped-def]
+        def send(self, text: str, **options: Any):  # type: ignore[no-untyped-def]
             threads.add(threading.current_thread().name)
-            return super().send(text, max_tokens=max_tokens)
+            return super().send(text, **options)
+
+        def use(self, settings: Settings) -> None:  # noqa: ARG002
+            threads.add(threading.current_thread().name)
 
         def close(self) -> None:
             threads.add(threading.current_thread().name)
@@ -86,8 +70,9 @@ def test_every_call_on_the_session_is_made_in_one_thread() -> None:
         threads.add(threading.current_thread().name)
         return Session()
 
-    with running(make) as got:
+    with running(Maker(make)) as got:
         got.engine.send("a", max_tokens=1)
+        got.engine.use(SETTINGS)
         got.until_count(End)
     assert threads == {"engine"}
 
@@ -162,7 +147,7 @@ def test_quitting_while_loading_is_prompt() -> None:
             waiting.set()
             done += 1
 
-    engine = Engine(make, limit=10)
+    engine = Engine(Maker(make), limit=10)
     engine.start()
     assert waiting.wait(20)
     began = time.monotonic()
@@ -191,7 +176,7 @@ def test_a_thread_in_a_blocking_call_is_reported_not_waited_for() -> None:
         assert release.wait(30)
         return ScriptedSession()
 
-    engine = Engine(make)
+    engine = Engine(Maker(make))
     engine.start()
     assert inside.wait(20)
     assert not engine.quit(0.01)
@@ -208,7 +193,9 @@ def test_quitting_before_the_start() -> None:
     [
         (DownloadError("the Hub cannot be reached; try later"), "the Hub cannot be reached; try"),
         (RuntimeError("bad\n  thing"), "the engine failed: RuntimeError: bad thing"),
-        (MemoryError(), "the engine failed: MemoryError"),
+        (MemoryError(), "out of memory: what was said is kept; begin a new, shorter conversation"),
+        (RuntimeError("[METAL] failed: Insufficient Memory"), "out of memory: what was said is"),
+        (RuntimeError("[malloc] Unable to allocate 8 bytes"), "out of memory: what was said is"),
     ],
 )
 def test_errors_are_one_line_and_the_thread_lives_on(error: Exception, message: str) -> None:

@@ -58,12 +58,10 @@ def test_everything_is_kept_and_fits(pieces: list[Piece], width: int) -> None:
             assert category != "Cf" or char in "\u200c\u200d"
 
 
-@given(st.lists(PIECES, min_size=1, max_size=12), st.integers(2, 30), st.integers(2, 30))
+@given(st.lists(PIECES, min_size=1, max_size=12), st.integers(2, 30))
 @settings(max_examples=100, deadline=None)
-def test_resizing_equals_laying_out_anew(pieces: list[Piece], before: int, after: int) -> None:
-    layout = laid(pieces, before)
-    layout.resize(after, breaks=True)
-    assert picture(layout) == picture(laid(pieces, after))
+def test_appending_equals_laying_out_at_once(pieces: list[Piece], width: int) -> None:
+    assert picture(laid(pieces, width)) == picture(Layout(width, pieces=list(pieces)))
 
 
 @given(st.lists(PIECES, min_size=1, max_size=12), st.integers(2, 30), st.data())
@@ -88,6 +86,20 @@ def test_every_piece_is_found_on_the_line_where_it_begins(pieces: list[Piece], w
             assert layout.line_of(index) == where[0]
 
 
+class Slow(Layout):
+    """Without the short way for plain words."""
+
+    def _lay_plainly(self, _index: int, _text: str) -> bool:
+        return False
+
+
+@given(st.lists(st.one_of(PIECES, st.text("abc.", max_size=5).map(lambda t: Piece(" " + t)))))
+@settings(max_examples=200, deadline=None)
+def test_the_short_way_for_plain_words_leads_to_the_same_lines(pieces: list[Piece]) -> None:
+    for width in (2, 5, 13):
+        assert picture(laid(pieces, width)) == picture(Slow(width, pieces=list(pieces)))
+
+
 def lines(text: str, width: int) -> list[str]:
     layout = laid([Piece(part) for part in text.split("|")], width)
     return ["".join(run.shown for run in line.runs) for line in layout.lines]
@@ -109,6 +121,7 @@ def lines(text: str, width: int) -> list[str]:
         ("a\tb", 8, ["a   b"]),
         ("a\x1b[2Jb\u202ec", 30, ["a‹1B›[2Jb‹U+202E›c"]),
         ("a\u200db", 30, ["a‹U+200D›b"]),
+        ("a| b| cde| f", 4, ["a b ", "cde ", "f"]),
     ],
 )
 def test_examples(text: str, width: int, expected: list[str]) -> None:
@@ -131,6 +144,11 @@ def test_bytes_stand_where_a_character_is_not_finished() -> None:
     layout.change(1, shown="")
     layout.add(Piece("中"))
     assert "".join(run.shown for run in layout.lines[0].runs) == "a中"
+
+
+def test_a_mark_stands_before_the_line_break_that_it_marks() -> None:
+    layout = laid([Piece("a"), Piece(" \n", "▾"), Piece("b")], 20)
+    assert ["".join(run.shown for run in line.runs) for line in layout.lines] == ["a ▾↵", "b"]
 
 
 def test_appending_touches_the_last_line_only() -> None:

@@ -1,7 +1,7 @@
 """The application: themes, commands by name, and the engine's life."""
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
@@ -9,8 +9,15 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from entropix_tui import cues
-from entropix_tui.engine import Engine, Failed
+from entropix_tui.config import Config
+from entropix_tui.engine import Engine
+from entropix_tui.glyphs import one_line
+from entropix_tui.history import History
+from entropix_tui.outputs import Failed
 from entropix_tui.screens.chat import ChatScreen
+
+if TYPE_CHECKING:
+    from entropix_mlx.archive import Archive
 
 # The palette's contrasts are computed against these backgrounds.
 DARK = Theme(
@@ -47,9 +54,17 @@ class EntropixApp(App[None]):
     """`entropix-tui chat`."""
 
     TITLE = "entropix"
+    BINDING_GROUP_TITLE = "Everywhere"
     ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar = [
-        Binding("ctrl+t", "toggle_dark", "Dark or light", show=False, priority=True)
+        Binding(
+            "ctrl+t", "toggle_dark", "Dark or light", id="app.theme", show=False, priority=True
+        ),
+        Binding(
+            "ctrl+p", "command_palette", "Commands", id="app.palette", show=False, priority=True
+        ),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
     ]
 
     def __init__(
@@ -60,12 +75,18 @@ class EntropixApp(App[None]):
         dark: bool = True,
         max_tokens: int = 512,
         demo: str | None = None,
+        archive: "Archive | None" = None,
+        history: History | None = None,
+        config: Config | None = None,
     ) -> None:
         super().__init__(ansi_color=None if colours == "true" else True)
         self.engine = engine
         self.colours = colours
         self._dark = dark
-        self._chat = ChatScreen(engine, colours, max_tokens=max_tokens, demo=demo)
+        self._config = Config() if config is None else config
+        self._chat = ChatScreen(
+            engine, colours, max_tokens=max_tokens, archive=archive, history=history, demo=demo
+        )
         self.register_theme(DARK)
         self.register_theme(LIGHT)
 
@@ -76,23 +97,24 @@ class EntropixApp(App[None]):
 
     def on_mount(self) -> None:
         self._set_theme()
+        self._set_keys()
         self.push_screen(self._chat)
+
+    def _set_keys(self) -> None:
+        """Take over the user's keys; what can't be used is told."""
+        if self._config.keys:
+            from entropix_tui import keymap
+
+            loaded = keymap.check(self._config)
+            self.set_keymap(loaded.keymap)
+            self._config.notices.extend(loaded.notices)
+        for notice in self._config.notices:
+            self.notify(one_line(notice), severity="warning", markup=False, timeout=10)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         chat = self._chat
         if screen is chat:
-            yield SystemCommand("New conversation", "With the same model", chat.action_new_chat)
-            yield SystemCommand("Stop", "End the answer that is being generated", chat.action_stop)
-            yield SystemCommand(
-                "Copy answer", "The last one, as plain text", chat.action_copy_answer
-            )
-            yield SystemCommand(
-                "Colours", "Show or hide the quadrants' colours", chat.action_toggle_colours
-            )
-            yield SystemCommand(
-                "Letters", "Name the quadrants beside each line", chat.action_toggle_letters
-            )
-            yield SystemCommand("Line breaks", "Show or hide ↵", chat.action_toggle_breaks)
+            yield from (SystemCommand(*command) for command in commands(chat))
         yield SystemCommand("Dark or light", "Change the theme", self.action_toggle_dark)
         yield SystemCommand("Help", "Keys, marks and measures", chat.action_help)
         yield SystemCommand("Quit", "Leave the program", self.action_quit)
@@ -104,3 +126,36 @@ class EntropixApp(App[None]):
     def _set_theme(self) -> None:
         family = "entropix" if self.colours == "true" else "ansi"
         self.theme = f"{family}-{'dark' if self._dark else 'light'}"
+
+
+def commands(chat: ChatScreen) -> list[tuple[str, str, Callable[[], Any]]]:
+    """The conversation's commands by name, as the palette lists them."""
+    tokens = chat.tokens
+    return [
+        ("New conversation", "With the same model and sampler", chat.action_new_chat),
+        ("System prompt", "A new conversation that begins with one", chat.action_system_prompt),
+        ("Stop", "End the answer that is being generated", chat.action_leave),
+        ("Continue", "Go on with an answer that was cut off", chat.action_go_on),
+        ("Regenerate", "The last answer, with another seed: a branch", chat.action_regenerate),
+        ("Edit message", "Write the last one anew: a branch", lambda: chat.action_edit(-1)),
+        ("Fork here", "Take another token at the cursor: a branch", tokens.action_fork),
+        ("Branches", "Switch, name, compare", chat.action_branches),
+        ("Sessions", "Resume, rename, delete", chat.action_sessions),
+        ("Model", "Switch to another, in a new conversation", chat.action_models),
+        ("Sampler", "Preset, thresholds, parameters", chat.action_sampler),
+        ("Side by side", "Another sampler, seed or wording", chat.action_compare),
+        ("Vocabulary", "All that could have stood at the cursor", chat.action_vocabulary),
+        ("Attention", "Where the model looked", chat.action_attention),
+        ("Panel", "Show or hide the plane and the figures", chat.action_side),
+        ("Search", "Look for a text", chat.action_search),
+        ("Markdown", "The answer as a document, or its tokens", chat.action_markdown),
+        ("Copy answer", "The last one, as plain text", chat.action_copy_answer),
+        ("Export as Markdown", "The conversation", lambda: chat.action_export(".md")),
+        ("Export as text", "The conversation", lambda: chat.action_export(".txt")),
+        ("Export the screen", "As a picture (SVG)", lambda: chat.action_export(".svg")),
+        ("Colours", "Colour by the next measure", lambda: chat.action_colour(1)),
+        ("Letters", "Letters beside each line", chat.action_letters),
+        ("Line breaks", "Show or hide ↵", chat.action_breaks),
+        ("Jump", "A letter over every part", chat.action_jump),
+        ("About this conversation", "Model, seed, where it is saved", chat.action_about),
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from entropix_mlx.cli.options import (
     date_of,
@@ -18,9 +19,13 @@ from entropix_mlx.cli.options import (
 from entropix_mlx.cli.running import run
 from entropix_models.errors import UsageError
 from entropix_tui.demos import DEMOS
+from entropix_tui.keys_command import keys
+from entropix_tui.web import is_served, web
 
 if TYPE_CHECKING:
-    from entropix_tui.engine import MakeSession
+    from entropix_mlx.archive import Archive
+    from entropix_tui.making import Wish
+    from entropix_tui.sessions import SessionFactory
 
 PATIENCE = 5.0
 """Seconds that quitting waits for the engine, which may be inside a download's blocking call."""
@@ -30,6 +35,10 @@ PATIENCE = 5.0
 @click.version_option(package_name="entropix-mlx", prog_name="entropix-tui")
 def entropix_tui() -> None:
     """Watch a language model decide, token by token."""
+
+
+entropix_tui.add_command(keys)
+entropix_tui.add_command(web)
 
 
 @entropix_tui.command()
@@ -45,53 +54,104 @@ def entropix_tui() -> None:
     default=512,
     help="The longest answer, in tokens. Default: 512.",
 )
+@click.option("--session", metavar="NAME", help="Begin or go on with the session of this name.")
+@click.option("--resume", is_flag=True, help="Go on with the session that was used last.")
+@click.option("--no-save", is_flag=True, help="Keep nothing of what is said.")
 @trace_option
 @click.option("--demo", type=click.Choice(list(DEMOS)), help="Begin with a demo prompt.")
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
+@click.pass_context
 def chat(
+    context: click.Context,
     model: str | None,
     system: str,
     sampler: str,
     overrides: tuple[str, ...],
     seed: int | None,
     max_tokens: int,
+    session: str | None,
+    resume: bool,
+    no_save: bool,
     trace: Path | None,
     date: datetime.datetime | None,
     device: str,
     demo: str | None,
     debug: bool,
 ) -> int:
-    """Talk with a model and see how sure it is of every token."""
+    """Talk with a model and see how sure it is of every token.
+
+    Conversations are saved as they happen, each a trace; Ctrl+O lists them.
+    """
+    settings = settings_of(sampler, overrides)
+    archive, name, first = _session(session, resume, no_save, trace)
     require_terminal()
     from entropix_tui.sessions import SessionFactory
 
+    given = context.get_parameter_source
+    chosen = any(given(flag) is ParameterSource.COMMANDLINE for flag in ("sampler", "overrides"))
     factory = SessionFactory(
-        settings_of(sampler, overrides),
+        settings,
         model=model,
         device=device,
         system=system,
         seed=seed,
         date=date_of(date),
+        archive=archive,
+        name=name,
         trace=trace,
+        explicit=settings if chosen else None,
     )
     factory.open_trace()
-    return show(factory, max_tokens=max_tokens, demo=demo, debug=debug)
+    return show(factory, first=first, max_tokens=max_tokens, demo=demo, debug=debug)
 
 
-def show(factory: "MakeSession", *, max_tokens: int, demo: str | None, debug: bool) -> int:
+def _session(
+    session: str | None, resume: bool, no_save: bool, trace: Path | None
+) -> "tuple[Archive | None, str | None, Wish]":
+    """Where conversations are saved, the name of a new one if it is given, and how to begin."""
+    from entropix_mlx.archive import Archive
+    from entropix_tui.making import AS_STARTED, Resume
+
+    flags = {"--session": session, "--resume": resume, "--no-save": no_save, "--trace": trace}
+    if len(given := [flag for flag, value in flags.items() if value]) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other: each says where to save")
+    archive = Archive()
+    if no_save:
+        return None, None, AS_STARTED
+    if resume:
+        saved = archive.list()
+        if not saved:
+            raise UsageError("there is no session to resume yet; leave out --resume to begin one")
+        return archive, None, Resume(saved[0].name)
+    if session is None:
+        return archive, None, AS_STARTED
+    if archive.exists(session):
+        return archive, None, Resume(session)
+    return archive, session, AS_STARTED
+
+
+def show(
+    factory: "SessionFactory", *, first: "Wish", max_tokens: int, demo: str | None, debug: bool
+) -> int:
     """Open the screen; return the exit status once it is closed and the engine has ended."""
     from rich.console import Console
 
     from entropix_models.devices import release_thread
-    from entropix_tui import cues
+    from entropix_tui import config, cues
     from entropix_tui.app import EntropixApp
     from entropix_tui.engine import Engine
+    from entropix_tui.history import History, history_path
 
-    engine = Engine(factory, release=release_thread)
+    configured = config.read()
+    engine = Engine(factory, first=first, release=release_thread)
     app = EntropixApp(
         engine,
-        colours=cues.detect(Console(stderr=True).color_system),
-        dark=not cues.is_light(os.environ),
+        # In a browser standard error is no terminal, but the page has all the colours.
+        colours="true" if is_served() else cues.detect(Console(stderr=True).color_system),
+        dark=configured.is_dark(),
+        config=configured,
+        archive=factory.archive,
+        history=History(history_path()),
         max_tokens=max_tokens,
         demo=demo,
     )
@@ -112,6 +172,8 @@ def show(factory: "MakeSession", *, max_tokens: int, demo: str | None, debug: bo
 
 def require_terminal() -> None:
     """Raise UsageError unless a screen can be drawn and keys read."""
+    if is_served():
+        return
     instead = "use `entropix-mlx generate` instead"
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
         if not stream.isatty():

@@ -1,235 +1,299 @@
 """The one thread that owns the model. Commands go in through a queue, host values come out.
 
-The screen drains what came out as one batch a tick; when it does not, the thread waits, so a
-run's memory is bounded whatever the screen does. Nothing of MLX leaves the thread.
+Turns and new sessions are commands, done one after another. Asides (other settings, a branch's
+name, a look inside) are served between two records of the turn that runs. The screen drains what
+came out as one batch a tick; when it does not, the thread waits, so a run's memory is bounded
+whatever the screen does. Nothing of MLX leaves the thread.
 """
 
 import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord
-from entropix_models.errors import EntropixError
-
-TurnRecord = PromptRecord | TokenRecord | Event | End
-
-
-class SessionLike(Protocol):
-    """What the thread needs of a session; it is made, used and closed in the thread."""
-
-    @property
-    def header(self) -> RunHeader: ...
-    @property
-    def context(self) -> int | None: ...
-
-    def send(self, text: str, *, max_tokens: int) -> Iterator[TurnRecord]: ...
-    def stop(self) -> None: ...
-    def close(self) -> None: ...
-
-
-Progress = Callable[[str, int, int | None], None]
-MakeSession = Callable[[Progress], SessionLike]
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How far the model is: `done` of `total` (None: not known) of a stage."""
-
-    stage: str
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A session is there. `context` is the longest conversation in tokens, None if unknown."""
-
-    header: RunHeader
-    context: int | None
-
-
-@dataclass(frozen=True)
-class Renewed:
-    """The conversation before has ended; nothing that belongs to it comes any more."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """What went wrong, in one line; `details` is the traceback, for `--debug`."""
-
-    message: str
-    details: str
-
-
-Output = Loading | Ready | Renewed | Failed | TurnRecord
-
-
-class CancelledError(Exception):
-    """Raised inside a progress callback: the user has quit or pressed stop."""
-
-
-@dataclass(frozen=True)
-class _Send:
-    text: str
-    max_tokens: int
-    turn: int
-
-
-@dataclass(frozen=True)
-class _Load:
-    fresh: bool
-    turn: int
+from entropix_mlx.settings import Settings
+from entropix_models.errors import UsageError
+from entropix_tui.failures import CancelledError, one_line
+from entropix_tui.mailbox import Aside, Command, Mailbox, Make, Turn
+from entropix_tui.making import AS_STARTED, Fresh, MakeSession, Resume, SessionLike, Switch, Wish
+from entropix_tui.outputs import (
+    Failed,
+    Inspected,
+    Loading,
+    Output,
+    Ready,
+    Renewed,
+    Restored,
+    Scope,
+    Unsaved,
+)
 
 
 class Engine:
     """Runs a session in a thread of its own; every method is for the screen's thread.
 
-    `make_session` is called in the engine's thread, for the first conversation and for every
-    new one; it is given the progress callback, which may raise. `release` is the thread's last
-    act. `limit` is how many outputs may wait to be drained before the thread pauses.
+    `make_session` is called in the engine's thread: with `first`, and then with every wish for
+    another conversation. `release` is the thread's last act. `limit` is how many outputs may wait
+    to be drained before the thread pauses.
     """
 
     def __init__(
         self,
         make_session: MakeSession,
         *,
+        first: Wish = AS_STARTED,
         release: Callable[[], None] = lambda: None,
         limit: int = 512,
     ) -> None:
         self._make_session = make_session
         self._release = release
-        self._limit = limit
-        self._commands: SimpleQueue[_Send | _Load | None] = SimpleQueue()
-        self._out: deque[Output] = deque()
-        self._room = threading.Condition()
-        self._session: SessionLike | None = None
-        self._turn = 0  # the last command's number: written by the screen's thread alone
-        self._stopped = 0  # commands up to this number are to stop
-        self._running = 0  # the command in hand: written by the engine's thread alone
-        self._quitting = False
+        self._mail = Mailbox(limit)
         self._thread = threading.Thread(target=self._run, name="engine")
+        # Written by the screen's thread alone.
+        self._number = 0  # the last command's
+        self._stopped = 0  # commands up to this number are to stop
+        # Written by the engine's thread alone.
+        self._session: SessionLike | None = None
+        self._name: str | None = None  # what the session is saved under
+        self._running = 0  # the command in hand
+        self._making = False
+        self._complaint = ""  # why the session that is being made will not be saved
+        self._wish = first  # how to come by a session while there is none
+        self._in_place = False  # whether that is the session whose records the screen has
 
     def start(self) -> None:
         """Start the thread and load the first session."""
         self._thread.start()
-        self._command(lambda turn: _Load(fresh=False, turn=turn))
+        self._command(lambda number: Make(number, None))
 
-    def send(self, text: str, *, max_tokens: int) -> None:
-        """Queue one turn. If no session could be loaded, loading is tried again first."""
-        self._command(lambda turn: _Send(text, max_tokens, turn))
+    # A turn. If no session could be made, making one is tried again first.
 
-    def new_chat(self) -> None:
-        """Stop what runs, close the session and make another."""
-        self.stop()
-        self._command(lambda turn: _Load(fresh=True, turn=turn))
+    def send(self, text: str, *, max_tokens: int, after: int | None = None) -> None:
+        """Say something after record `after`; None: where the conversation stands."""
+        self._command(
+            lambda number: Turn(
+                number, lambda session: session.send(text, max_tokens=max_tokens, after=after)
+            )
+        )
+
+    def go_on(
+        self,
+        *,
+        max_tokens: int,
+        after: int | None = None,
+        force: Sequence[int] = (),
+        seed: int | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Generate after record `after`, the ids of `force` first; the rest for this turn only."""
+        self._command(
+            lambda number: Turn(
+                number,
+                lambda session: session.go_on(
+                    max_tokens=max_tokens, after=after, force=force, seed=seed, settings=settings
+                ),
+            )
+        )
+
+    # Asides.
+
+    def use(self, settings: Settings) -> None:
+        """Draw with these from the next token on."""
+        self._mail.post(Aside("use", lambda session: session.use(settings)))
+
+    def inspect(self, index: int) -> None:
+        """Look inside at the token record `index`."""
+        self._mail.post(Aside("inspect", lambda session: Inspected(session.inspect(index))))
+
+    def name_branch(self, leaf: int, name: str) -> None:
+        self._mail.post(Aside(None, lambda session: session.name_branch(leaf, name)))
+
+    # Another session. What runs is stopped.
+
+    def new_chat(self, system: str | None = None) -> None:
+        """Begin a new conversation; `system` None: with the system prompt of the last one."""
+        self._renew(Fresh(system))
+
+    def resume(self, name: str) -> None:
+        """Go on with a saved conversation."""
+        self._renew(Resume(name))
+
+    def switch_model(self, name: str) -> None:
+        """Begin a new conversation with another model."""
+        self._renew(Switch(name))
 
     def stop(self) -> None:
         """End the loading or the turn that runs, and those that are queued."""
-        self._stopped = self._turn
+        self._stopped = self._number
         session = self._session
         if session is not None:
             session.stop()
 
     def quit(self, timeout: float) -> bool:
         """Stop everything and wait for the thread; False if it has not ended in `timeout` s."""
-        self._quitting = True
+        self._mail.close()
         self.stop()
-        self._commands.put(None)
-        with self._room:
-            self._room.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def drain(self) -> list[Output]:
         """All that has come out since the last call, in order."""
-        with self._room:
-            batch = list(self._out)
-            self._out.clear()
-            self._room.notify_all()
-        return batch
+        return self._mail.drain()
 
     @property
     def waiting(self) -> int:
         """How many outputs have not been drained."""
-        return len(self._out)
+        return self._mail.waiting
 
-    def _command(self, make: Callable[[int], _Send | _Load]) -> None:
-        self._turn += 1
-        self._commands.put(make(self._turn))
+    def _renew(self, wish: Wish) -> None:
+        self.stop()
+        self._command(lambda number: Make(number, wish))
+
+    def _command(self, make: Callable[[int], Command]) -> None:
+        self._number += 1
+        self._mail.post(make(self._number))
 
     # In the thread.
 
     def _run(self) -> None:
         try:
-            while (command := self._commands.get()) is not None and not self._quitting:
-                try:
-                    self._obey(command)
-                except CancelledError:
-                    self._emit(
-                        Failed("Stopped before the model was loaded. Enter tries again.", "")
-                    )
-                except Exception as error:
-                    self._emit(Failed(_one_line(error), traceback.format_exc()))
+            while (task := self._mail.take(asides=self._session is not None)) is not None:
+                if isinstance(task, list):
+                    self._serve(task)
+                else:
+                    self._running = task.number
+                    self._obey(task)
         finally:
-            self._close()
+            with self._telling():
+                self._close()
             self._release()
 
-    def _obey(self, command: _Send | _Load) -> None:
-        self._running = command.turn
-        if isinstance(command, _Load) and command.fresh:
-            self._close()
-            self._emit(Renewed())
-        if self._session is None:
-            self._load()
-        if isinstance(command, _Send) and self._session is not None:
-            self._send(self._session, command)
+    def _obey(self, command: Command) -> None:
+        with self._telling():
+            if isinstance(command, Make) and command.wish is not None:
+                self._replace(command.wish)
+            elif self._session is None:
+                self._open_first()
+            if isinstance(command, Turn) and self._session is not None:
+                self._take_turn(self._session, command)
 
-    def _load(self) -> None:
-        session = self._make_session(self._progress)
-        self._session = session
-        self._emit(Ready(session.header, session.context))
+    @contextmanager
+    def _telling(self, scope: Scope | None = None) -> Iterator[None]:
+        """Whatever goes wrong is said, and the thread lives on."""
+        try:
+            yield
+        except Exception as error:
+            scope = scope or ("load" if self._session is None else "turn")
+            self._mail.emit(Failed(one_line(error), traceback.format_exc(), scope))
+
+    def _serve(self, asides: list[Aside]) -> None:
+        for aside in asides:
+            with self._telling("aside"):
+                if self._session is None:
+                    raise UsageError("there is no model yet; wait for it, or press Enter")
+                output = aside.serve(self._session)
+                if output is not None:
+                    self._mail.emit(output)
+
+    def _take_turn(self, session: SessionLike, command: Turn) -> None:
+        turn = command.begin(session)
+        # A session forgets stops from before its turn; this turn may have been stopped by then.
+        if self._stopped >= command.number:
+            session.stop()
+        for record in turn:
+            self._mail.emit(record)
+            while asides := self._mail.pause():
+                self._serve(asides)
+            if self._stopped >= command.number:
+                session.stop()
+
+    def _replace(self, wish: Wish) -> None:
+        """Another session in place of the one that there is, which stays if it can't be had.
+
+        What can be prepared is, first; if the rest fails, the conversation that the screen shows
+        is opened by the next turn, if it is saved.
+        """
+        settings = self._session.settings if self._session is not None else None
+        with self._cancellable():
+            self._make_session.prepare(wish, self._progress)
+            past = self._make_session.past(wish)
+        if past is not None:
+            self._wish, self._in_place = wish, True
+        elif self._name is not None:
+            self._wish, self._in_place = Resume(self._name), True
+        else:
+            self._wish, self._in_place = wish, False
+        with self._telling("aside"):
+            self._close()
+        self._mail.forget_asides()
+        if past is not None:
+            self._mail.emit(Renewed())
+            self._restore(past)
+        self._open(wish, settings, renews=past is None)
+
+    def _open_first(self) -> None:
+        """The session that there should be; what it has been is shown before."""
+        if not self._in_place:
+            past = self._make_session.past(self._wish)
+            if past is not None:
+                self._in_place = True
+                self._restore(past)
+        self._open(self._wish)
+
+    def _restore(self, past: Restored) -> None:
+        """Show what was said; loading a model holds the interpreter, so this comes first."""
+        self._mail.emit(past)
+        self._mail.settle()
+
+    def _open(self, wish: Wish, settings: Settings | None = None, *, renews: bool = False) -> None:
+        with self._cancellable():
+            opened = self._make_session(wish, settings, self._progress, self._unsaved)
+        session = self._session = opened.session
+        self._name = opened.name
+        if renews:
+            self._mail.emit(Renewed())
+        self._mail.emit(
+            Ready(
+                session.header,
+                session.context,
+                session.settings,
+                opened.name,
+                opened.note,
+                opened.system,
+                opened.calibration,
+            )
+        )
+        complaint, self._complaint = self._complaint, ""
+        if complaint:
+            self._unsaved(complaint)
+
+    @contextmanager
+    def _cancellable(self) -> Iterator[None]:
+        self._making = True
+        try:
+            yield
+        finally:
+            self._making = False
 
     def _progress(self, stage: str, done: int, total: int | None) -> None:
         """Tell of loading, or of a prompt that is being read; cancel a loading.
 
         A turn is not cancelled here: its session ends it, with all that belongs to an end.
         """
-        if self._session is None and (self._quitting or self._stopped >= self._running):
-            raise CancelledError
-        self._emit(Loading(stage, done, total))
+        if self._making and (self._mail.closed or self._stopped >= self._running):
+            raise CancelledError("Stopped before the model was loaded. Enter tries again.")
+        self._mail.emit(Loading(stage, done, total))
 
-    def _send(self, session: SessionLike, command: _Send) -> None:
-        turn = session.send(command.text, max_tokens=command.max_tokens)
-        # A session forgets stops from before its turn; this turn may have been stopped by then.
-        if self._stopped >= command.turn:
-            session.stop()
-        for record in turn:
-            self._emit(record)
-            if self._stopped >= command.turn:
-                session.stop()
-
-    def _emit(self, output: Output) -> None:
-        """Hand out; wait while too much is waiting. What nobody will see is dropped."""
-        with self._room:
-            if isinstance(output, Loading) and self._out and isinstance(self._out[-1], Loading):
-                self._out.pop()
-            self._room.wait_for(lambda: len(self._out) < self._limit or self._quitting)
-            if not self._quitting:
-                self._out.append(output)
+    def _unsaved(self, message: str) -> None:
+        """Told at once; of a session that is being made, when it is there."""
+        self._name = None
+        if self._making:
+            self._complaint = message
+        else:
+            self._mail.emit(Unsaved(message))
 
     def _close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             session.close()
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, EntropixError):
-        return str(error)
-    said = " ".join(str(error).split())
-    return f"the engine failed: {type(error).__name__}{': ' + said if said else ''}"

@@ -1,13 +1,20 @@
 """Sessions on a real model, made in the engine's thread: everything heavy is imported there."""
 
+import dataclasses
 import datetime
+import gc
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entropix_mlx.archive import Archive
+from entropix_mlx.records import PromptRecord, Record, TurnRecord
 from entropix_mlx.settings import Settings
-from entropix_mlx.trace import TraceWriter
-from entropix_tui.engine import Progress, SessionLike
+from entropix_mlx.trace import TraceWriter, read_trace
+from entropix_models.errors import EntropixError, TraceError, UsageError
+from entropix_tui.making import Complain, Fresh, Opened, Progress, Resume, Switch, Wish
+from entropix_tui.outputs import Restored
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
@@ -15,10 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class SessionFactory:
-    """Makes one session after another on one model, which is loaded for the first of them.
+    """Makes one session after another; the model is loaded for the first of them.
 
-    `seed` None: each session draws its own. `trace` None: nothing is written; the first
-    conversation goes to that path, the n-th to the same name with `-n` before the ending.
+    `model` None: the recorded one of a session that is resumed, otherwise the device's default.
+    `seed` None: each session draws its own. Conversations are saved in `archive`, the first under
+    `name` if that is given; None: they are not. With `trace` the first goes to that path and no
+    archive, the n-th to the same name with `-n` before the ending. `explicit` are settings that a
+    resumed session is to have instead of its own.
     """
 
     settings: Settings
@@ -27,8 +37,12 @@ class SessionFactory:
     system: str = ""
     seed: int | None = None
     date: datetime.date | None = None
+    archive: Archive | None = None
+    name: str | None = None
     trace: Path | None = None
+    explicit: Settings | None = None
     _loaded: "LanguageModel | None" = field(default=None, init=False)
+    _why: str = field(default="", init=False)
     _first: TraceWriter | None = field(default=None, init=False)
     _made: int = field(default=0, init=False)
 
@@ -40,32 +54,216 @@ class SessionFactory:
         if self.trace is not None:
             self._first = TraceWriter(self.trace)
 
-    def __call__(self, progress: Progress) -> SessionLike:
+    def prepare(self, wish: Wish, progress: Progress) -> None:
+        """Find, and fetch if need be, the model that a wish takes."""
+        from entropix_models import sources
+
+        name = self._wanted(wish)
+        if name is not None:
+            sources.resolve(name, progress=progress)
+
+    def past(self, wish: Wish) -> Restored | None:
+        """What a session that is to be resumed has been."""
+        if not isinstance(wish, Resume):
+            return None
+        trace = read_trace(self._saved().path(wish.name))
+        return Restored(trace.records, trace.header)
+
+    def __call__(
+        self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain
+    ) -> Opened:
+        if isinstance(wish, Switch) and settings is not None:
+            settings = self._unbound(settings)
+        elif isinstance(wish, Fresh) and wish.system is not None:
+            self.system = wish.system
+        model = self._model(self._wanted(wish), progress)
+        if isinstance(wish, Resume):
+            return self._resumed(wish.name, model, progress, complain)
+        return self._fresh(model, settings or self.settings, progress, complain)
+
+    # The model.
+
+    def _wanted(self, wish: Wish) -> str | None:
+        """The name of the model that has to be loaded; None: the one that there is will do."""
+        loaded = None if self._loaded is None else self._loaded.facts.name
+        match wish:
+            case Switch():
+                name: str | None = wish.model
+            case Resume() if loaded is not None or self.model is None:
+                name = self._recorded(wish.name)
+            case _:
+                name = self.model if loaded is None else loaded
+        if name is not None:
+            return None if name == loaded else name
+        return self._default()
+
+    def _recorded(self, name: str) -> str:
+        """The model that a saved session was held with."""
+        archive = self._saved()
+        path = archive.path(name)
+        found = next((saved.model for saved in archive.list() if saved.name == name), None)
+        if not found:
+            reason = "it has no header" if found == "" else "there is no such session"
+            raise TraceError(f"cannot resume {path}: {reason}; Ctrl+O lists the sessions")
+        return found
+
+    def _default(self) -> str:
+        from entropix_models import devices, sources
+
+        return sources.default_name(devices.choose(self.device).kind)
+
+    def _model(self, name: str | None, progress: Progress) -> "LanguageModel":
+        """Load a model; the one before goes first, so that there is room."""
+        from entropix_models import devices, loading, sources
+
+        if self._loaded is not None and name is None:
+            return self._loaded
+        assert name is not None
+        device = devices.choose(self.device)
+        if self._loaded is not None:
+            self._loaded = None
+            _make_room()
+        folder = sources.resolve(name, progress=progress)
+        self._loaded = loading.load(folder, device, progress)
+        default = self.model is None and name == sources.default_name(device.kind)
+        self._why = (
+            f"{name} is the default on a {'GPU' if device.is_gpu else 'CPU'}" if default else ""
+        )
+        return self._loaded
+
+    def _unbound(self, settings: Settings) -> Settings:
+        """Thresholds that were the old model's own are to be the new one's."""
+        if self._loaded is None:
+            return settings
+        from entropix_mlx.calibration import PROVISIONAL
+        from entropix_mlx.recording import calibration_of
+
+        preset = Settings.make(settings.preset)
+        bound = preset.bind(calibration_of(self._loaded) or PROVISIONAL)
+        own = {
+            declared.name: None
+            for declared in dataclasses.fields(Settings)
+            if getattr(preset, declared.name) is None
+            and getattr(settings, declared.name) == getattr(bound, declared.name)
+        }
+        return dataclasses.replace(settings, **own)  # type: ignore[arg-type]
+
+    # The session.
+
+    def _fresh(
+        self, model: "LanguageModel", settings: Settings, progress: Progress, complain: Complain
+    ) -> Opened:
         from entropix_mlx.session import Session
 
-        model = self._model(progress)
-        return Session(
+        self._made += 1
+        name, writer, trouble = self._writer()
+        session = Session(
             model,
-            self.settings,
+            settings,
             seed=self.seed,
             system=self.system,
             date=self.date,
-            trace=self._writer(),
+            trace=None if writer is None else Kept(writer, complain),
+            score_prompts=True,
+            cache_file=None if name is None else self._saved().cache(name),
             progress=progress,
         )
+        if trouble:
+            complain(trouble)
+        note = self._note(model)
+        return Opened(session, name, note, self.system, session.calibration)
 
-    def _model(self, progress: Progress) -> "LanguageModel":
-        from entropix_mlx.api import load
+    def _resumed(
+        self, name: str, model: "LanguageModel", progress: Progress, complain: Complain
+    ) -> Opened:
+        from entropix_mlx.resuming import resume
 
-        if self._loaded is None:
-            self._loaded = load(self.model, device=self.device, progress=progress)
-        return self._loaded
+        archive = self._saved()
+        archive.prune()
+        explicit, self.explicit = self.explicit, None
+        path, file = archive.path(name), archive.open(name)
+        try:
+            session, trace = resume(
+                model,
+                path,
+                writer=Kept(file, complain),
+                settings=explicit,
+                cache_file=archive.cache(name),
+                score_prompts=True,
+                progress=progress,
+            )
+        except BaseException:
+            file.close()
+            raise
+        system, note = _system(trace.records), self._note(model)
+        return Opened(session, name, note, system, session.calibration)
 
-    def _writer(self) -> TraceWriter | None:
-        self._made += 1
-        if self.trace is None:
-            return None
-        if self._first is not None:
-            writer, self._first = self._first, None
-            return writer
-        return TraceWriter(self.trace.with_stem(f"{self.trace.stem}-{self._made}"))
+    def _writer(self) -> tuple[str | None, TraceWriter | None, str]:
+        """Name and file of a new conversation, and why there is none though there should be."""
+        if self.trace is not None:
+            first, self._first = self._first, None
+            if first is not None:
+                return None, first, ""
+            target = self.trace
+            if self._made > 1:
+                target = target.with_stem(f"{target.stem}-{self._made}")
+            return None, TraceWriter(target), ""
+        if self.archive is None:
+            return None, None, ""
+        given, self.name = self.name, None
+        try:
+            name = given or self.archive.fresh_name()
+            return name, self.archive.open(name), ""
+        except (EntropixError, OSError) as error:
+            return None, None, f"this conversation is not saved: {error}"
+
+    def _saved(self) -> Archive:
+        if self.archive is None:
+            raise UsageError("sessions are not saved in this run; start it without --no-save")
+        return self.archive
+
+    def _note(self, model: "LanguageModel") -> str:
+        from entropix_mlx.recording import calibration_of
+
+        notes = [self._why] if self._why else []
+        if calibration_of(model) is None:
+            notes.append(f"{model.facts.name} has no calibration: thresholds are provisional")
+        return "; ".join(notes)
+
+
+class Kept:
+    """A trace that a full disk does not stop the conversation for: it complains, once."""
+
+    def __init__(self, writer: TraceWriter, complain: Complain) -> None:
+        self._writer = writer
+        self._complain: Complain | None = complain
+
+    @property
+    def count(self) -> int:
+        return self._writer.count
+
+    def write(self, record: Record) -> None:
+        if self._complain is None:
+            return
+        try:
+            self._writer.write(record)
+        except (EntropixError, OSError) as error:
+            complain, self._complain = self._complain, None
+            complain(f"not saved from here on: {error}")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _system(records: Iterable[TurnRecord]) -> str:
+    """What the conversation's system prompt is."""
+    first = next((record for record in records if isinstance(record, PromptRecord)), None)
+    return first.text if first is not None and first.role == "system" else ""
+
+
+def _make_room() -> None:
+    """Give back what a dropped model held."""
+    import mlx.core as mx
+
+    gc.collect()
+    mx.clear_cache()

@@ -1,23 +1,15 @@
-"""The conversation as it is drawn: blocks of pieces, their lines, and the way between the two.
-
-A block is one turn or one notice. Answers are built from token records, byte for byte: what no
-character has come of yet stands as bytes, special tokens stand as their literal text.
-"""
+"""The conversation as it is drawn: all blocks, and the way between rows, places and tokens."""
 
 from bisect import bisect_right
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from itertools import accumulate, islice
+from typing import NamedTuple
 
-from entropix_mlx.records import TokenRecord
-from entropix_tui.glyphs import enclosed, hexadecimal
-from entropix_tui.wrapping import Layout, Line, Piece
-
-Kind = Literal["user", "answer", "note", "error"]
-
-VALLEY = "▾"
-FORCED = {"clarify": "¿", "user": "†", "exit": "‡"}
-"""What is drawn before a token that the model did not choose."""
-
-REPLACEMENT = "\ufffd"
+from entropix_mlx.records import PromptRecord, TokenRecord
+from entropix_tui.blocks import Answer, Block, Kind, Prompt
+from entropix_tui.sections import Frame, Section
+from entropix_tui.spots import Spot
+from entropix_tui.wrapping import Line
 
 
 class Place(NamedTuple):
@@ -28,200 +20,268 @@ class Place(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What stands on one row of the screen; no line on the empty row above a block."""
+    """What stands on one row of the screen: a section's line (`at` is its number there); no line
+    on an empty row above a block.
+    """
 
-    block: "Block"
+    number: int
+    block: Block
+    section: Section
     line: Line | None
-
-
-class Block:
-    """One turn or notice. `looks` names each piece's appearance: a quadrant, or the kind."""
-
-    def __init__(self, kind: Kind, width: int, breaks: bool) -> None:
-        self.kind = kind
-        self.lead = 0
-        self.layout = Layout(width, breaks=breaks)
-        self.looks: list[str] = []
-
-    def add_text(self, text: str) -> None:
-        self._add(Piece(text), self.kind)
-
-    def _add(self, piece: Piece, look: str) -> None:
-        self.looks.append(look)
-        self.layout.add(piece)
-
-    @property
-    def height(self) -> int:
-        lines = self.layout.lines
-        # After a final line break there is a line with nothing on it yet.
-        return self.lead + len(lines) - (len(lines) > 1 and not lines[-1].runs)
-
-
-class Answer(Block):
-    """An answer: one piece for each token, in step with `records`."""
-
-    def __init__(self, width: int, breaks: bool) -> None:
-        super().__init__("answer", width, breaks)
-        self.records: list[TokenRecord] = []
-        self._pieces: dict[int, int] = {}  # record index -> piece
-        self._unfinished: list[int] = []  # pieces whose bytes wait for the rest of a character
-
-    @property
-    def text(self) -> str:
-        return "".join(record.text for record in self.records)
-
-    def add(self, record: TokenRecord) -> None:
-        """Append a token: constant cost, whatever the length."""
-        raw = bytes.fromhex(record.bytes)
-        text, shown = record.text, None
-        if not text:
-            shown = self._without_text(record, raw)
-        elif self._unfinished:
-            text = self._finish(text, raw)
-        if text and not text.strip(REPLACEMENT) and not _is_text(raw):
-            shown = hexadecimal(raw)
-        mark = FORCED.get(record.forced or "", "")
-        self._pieces[record.index] = len(self.records)
-        self.records.append(record)
-        self._add(Piece(text, mark, shown), record.quadrant or "answer")
-
-    def mark_valley(self, index: int) -> bool:
-        """Mark the valley at record `index`; False if it is not in this answer."""
-        piece = self._pieces.get(index)
-        if piece is None:
-            return False
-        mark = self.layout.pieces[piece].mark
-        if VALLEY not in mark:
-            self.layout.change(piece, mark=VALLEY + mark)
-        return True
-
-    def piece_of(self, index: int) -> int | None:
-        """The piece of the record with this index."""
-        return self._pieces.get(index)
-
-    def _without_text(self, record: TokenRecord, raw: bytes) -> str:
-        """What to draw for a token that the stream gains nothing from (yet)."""
-        if not raw:
-            return enclosed(str(record.id))
-        if _is_text(raw) and not self._unfinished:
-            return raw.decode()
-        self._unfinished.append(len(self.records))
-        return hexadecimal(raw)
-
-    def _finish(self, text: str, raw: bytes) -> str:
-        """Replace the bytes on screen by the character they made; keep those that made none."""
-        first, *rest = self._unfinished
-        self._unfinished = []
-        bad = len(text) - len(text.lstrip(REPLACEMENT))
-        if bad and not raw.startswith(REPLACEMENT.encode()):
-            self.layout.change(first, text=text[:bad])
-            return text[bad:]
-        for piece in (first, *rest):
-            self.layout.change(piece, shown="")
-        return text
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    at: int
 
 
 class Transcript:
-    """All blocks, at one width (in cells, at least 2), and their rows from top to bottom."""
+    """All blocks, at one width (in cells, at least 2), and their rows from top to bottom.
+
+    Rows are exact where `reach` has been; what was never seen has an estimated height.
+    """
 
     def __init__(self, width: int = 80) -> None:
-        self.width = width
-        self.breaks = True
+        self._frame = Frame(width, breaks=True)
         self.blocks: list[Block] = []
         self._tops: list[int] = []
+        self._pending: int | None = None  # the user's last block, while it is not scored
         self.height = 0
+
+    @property
+    def width(self) -> int:
+        return self._frame.width
+
+    @property
+    def breaks(self) -> bool:
+        """Whether line breaks are drawn."""
+        return self._frame.breaks
+
+    # What is said.
 
     def clear(self) -> None:
         self.blocks.clear()
-        self.settle()
+        self._frame.touched.clear()
+        self._pending = None
+        self._stack()
 
     def say(self, text: str, kind: Kind = "user") -> None:
-        """Append a block of text that is not the model's."""
-        block = Block(kind, self.width, self.breaks)
+        """Append a block of text that no token is known of (yet)."""
+        block = Block(kind, self._frame)
         block.add_text(text)
-        self._append(block)
+        if kind == "user":
+            self._pending = len(self.blocks)
+        self._insert(len(self.blocks), block)
+
+    def score(self, prompt: PromptRecord) -> None:
+        """Show what the model was told as the tokens it met.
+
+        What the user said last takes this form; what came with it (a system prompt) stands
+        before it; a prompt that nobody has said here is appended.
+        """
+        block = Prompt(prompt, self._frame)
+        at = len(self.blocks) if self._pending is None else self._pending
+        if self._pending is not None:
+            if prompt.role == "user":
+                self._frame.touched.difference_update(self.blocks.pop(at).sections)
+                self._pending = None
+            else:
+                self._pending += 1
+        self._insert(at, block)
 
     def begin_answer(self) -> Answer:
-        answer = Answer(self.width, self.breaks)
-        self._append(answer)
+        answer = Answer(self._frame)
+        self._insert(len(self.blocks), answer)
         return answer
 
-    def _append(self, block: Block) -> None:
-        block.lead = int(bool(self.blocks) and block.kind == "user")
-        self.blocks.append(block)
+    def mark_valley(self, index: int) -> bool:
+        """Mark the valley at record `index`; False if it is not here."""
+        place = self.place_of(Spot(index))
+        block = None if place is None else self.blocks[place.block]
+        return isinstance(block, Answer) and block.mark_valley(index)
+
+    def _insert(self, at: int, block: Block) -> None:
+        self._frame.touched.difference_update(block.sections)
         self.settle()
+        block.lead = int(at > 0 and block.kind in ("user", "system"))
+        block.stack()
+        self.blocks.insert(at, block)
+        if at + 1 < len(self.blocks):
+            following = self.blocks[at + 1]
+            following.lead = int(following.kind == "user")
+            following.stack()
+        self._stack(at)
+
+    # Rows.
 
     def settle(self) -> None:
-        """Take in how the blocks have grown; to be called after every batch of changes."""
-        self._tops.clear()
-        self.height = 0
-        for block in self.blocks:
-            self._tops.append(self.height)
-            self.height += block.height
+        """Take in how the blocks have grown: constant cost while that is at the end."""
+        touched = self._frame.touched
+        if not touched:
+            return
+        grown = {section.block for section in touched}
+        inside = {s.block for s in touched if s is not s.block.sections[-1]}
+        touched.clear()
+        for block in grown:
+            block.stack(whole=block in inside)
+        self._stack(len(self.blocks) - 1 if grown == {self.blocks[-1]} else 0)
+
+    def _stack(self, first: int = 0) -> None:
+        """Find the tops of the blocks from number `first` on."""
+        top = self._tops[first - 1] + self.blocks[first - 1].height if first else 0
+        del self._tops[first:]
+        heights = (block.height for block in islice(self.blocks, first, None))
+        self._tops += accumulate(heights, initial=top)
+        self.height = self._tops.pop()
 
     def resize(self, width: int, *, breaks: bool | None = None) -> bool:
-        """Lay everything out anew; False if nothing changes."""
-        if breaks is not None:
-            self.breaks = breaks
-        self.width = width
-        changed = [block.layout.resize(width, breaks=self.breaks) for block in self.blocks]
+        """Forget all lines and estimate heights anew; False if nothing changes."""
+        breaks = self.breaks if breaks is None else breaks
+        if (width, breaks) == (self.width, self.breaks):
+            return False
+        self._frame.width, self._frame.breaks = width, breaks
+        for block in self.blocks:
+            block.stack()
+        self._stack()
+        return True
+
+    def reach(self, y: int, rows: int) -> int:
+        """Lay out what stands on `rows` rows from `y` on; returns where that row stands then.
+
+        What was laid out before stays where it is on the screen.
+        """
         self.settle()
-        return any(changed)
+        while True:
+            window = list(self._sections(y, rows))
+            fresh = [section for section, _ in window if not section.is_laid_out]
+            if not fresh:
+                return y
+            known = next((found for found in window if found[0].is_laid_out), None)
+            fixed, before = known or window[0]
+            for section in fresh:
+                section.layout  # noqa: B018
+            self.settle()
+            after, within = self._top_of(fixed), y - before
+            y = after + (min(within, fixed.height - 1) if known is None else within)
+            y = max(0, min(y, self.height - rows))
+
+    def reach_end(self, rows: int) -> int:
+        """Lay out the last `rows` rows; returns the first of them."""
+        self.settle()
+        while True:
+            y = max(0, self.height - rows)
+            fresh = [part for part, _ in self._sections(y, rows) if not part.is_laid_out]
+            if not fresh:
+                return y
+            for section in fresh:
+                section.layout  # noqa: B018
+            self.settle()
+
+    def _sections(self, y: int, rows: int) -> Iterator[tuple[Section, int]]:
+        """The sections on rows `y` to `y + rows`, each with its first row."""
+        end = min(self.height, y + rows)
+        y = max(0, y)
+        while y < end:
+            number = bisect_right(self._tops, y) - 1
+            block, top = self.blocks[number], self._tops[number]
+            section, _ = block.section_at(y - top)
+            first = top + block.top_of(section)
+            yield section, first
+            y = max(first + section.height, y + 1)
+
+    def _top_of(self, section: Section) -> int:
+        block = section.block
+        number = self.blocks.index(block)
+        return self._tops[number] + block.top_of(section)
 
     def row(self, y: int) -> Row | None:
         if not 0 <= y < self.height:
             return None
-        index = bisect_right(self._tops, y) - 1
-        block = self.blocks[index]
-        line = y - self._tops[index] - block.lead
-        return Row(block, block.layout.lines[line] if line >= 0 else None)
+        number = bisect_right(self._tops, y) - 1
+        block = self.blocks[number]
+        within = y - self._tops[number]
+        section, at = block.section_at(within)
+        lines = section.layout.lines
+        if within < block.lead:
+            return Row(number, block, section, None, 0)
+        at = min(at, len(lines) - 1)
+        return Row(number, block, section, lines[at], at)
+
+    def rows(self, y: int, count: int) -> list[Row | None]:
+        """What stands on `count` rows from `y` on; None past the end."""
+        found: list[Row | None] = []
+        while len(found) < count and (row := self.row(y + len(found))) is not None:
+            found.append(row)
+            if row.line is None:
+                continue
+            number, block, section, _, at = row
+            end = min(section.height, at + 1 + count - len(found))
+            lines = section.layout.lines
+            found += [Row(number, block, section, lines[n], n) for n in range(at + 1, end)]
+        return found + [None] * (count - len(found))
+
+    # Places.
 
     def place_of_row(self, y: int) -> Place | None:
         """The first piece that begins on a row, to find it again after a change of width."""
-        if not 0 <= y < self.height:
+        row = self.row(y)
+        if row is None:
             return None
-        index = bisect_right(self._tops, y) - 1
-        block = self.blocks[index]
-        line = y - self._tops[index] - block.lead
-        return Place(index, block.layout.first_begun(line) if line >= 0 else 0)
+        return Place(row.number, row.section.begun(row.at) if row.line is not None else 0)
 
     def row_of_place(self, place: Place) -> int:
         block = self.blocks[place.block]
-        return self._tops[place.block] + block.lead + block.layout.line_of(place.piece)
+        section = block.section_of(place.piece)
+        line = section.layout.line_of(place.piece - section.start)
+        self.settle()
+        return self._tops[place.block] + block.top_of(section) + line
 
     def place_at(self, column: int, y: int) -> Place | None:
         """The token drawn at a cell."""
         row = self.row(y)
-        if row is None or row.line is None or not isinstance(row.block, Answer):
+        piece = row.line.piece_at(column) if row and row.line else None
+        if row is None or piece is None:
             return None
-        piece = row.line.piece_at(column)
-        return None if piece is None else Place(bisect_right(self._tops, y) - 1, piece)
+        place = Place(row.number, row.section.start + piece)
+        return None if self.record_at(place) is None else place
 
     def record_at(self, place: Place) -> TokenRecord | None:
-        block = self.blocks[place.block]
-        return block.records[place.piece] if isinstance(block, Answer) else None
+        """The record of a token; None for text without one."""
+        if 0 <= place.piece < self.tokens_of(place.block):
+            return self.blocks[place.block].records[place.piece]
+        return None
+
+    def spot_at(self, place: Place) -> Spot | None:
+        """The name of a token; None for text without one."""
+        return self.blocks[place.block].spot(place.piece) if self.record_at(place) else None
+
+    def place_of(self, spot: Spot) -> Place | None:
+        """Where a token stands; None if it is not here."""
+        low, high = 0, len(self.blocks)
+        while low < high:
+            middle = at = (low + high) // 2
+            while at >= low and self.blocks[at].span is None:
+                at -= 1
+            block, span = self.blocks[at], self.blocks[at].span
+            if at < low or span is None or spot.index > span.last:
+                low = middle + 1
+            elif spot.index < span.first:
+                high = at
+            else:
+                piece = block.piece_of(spot)
+                return None if piece is None else Place(at, piece)
+        return None
 
     def next_token(self, place: Place | None, step: int) -> Place | None:
         """The token `step` (1 or -1) further; from nowhere, the last one. None past an end."""
         if place is None:
             place, step = Place(len(self.blocks), 0), -1
-        block, piece = place.block, place.piece + step
-        if place.block < len(self.blocks):
-            current = self.blocks[block]
-            if isinstance(current, Answer) and 0 <= piece < len(current.records):
-                return Place(block, piece)
-        block += step
-        while 0 <= block < len(self.blocks):
-            current = self.blocks[block]
-            if isinstance(current, Answer) and current.records:
-                return Place(block, 0 if step > 0 else len(current.records) - 1)
-            block += step
+        number, piece = place.block, place.piece + step
+        if 0 <= piece < self.tokens_of(number):
+            return Place(number, piece)
+        number += step
+        while 0 <= number < len(self.blocks):
+            if count := self.tokens_of(number):
+                return Place(number, 0 if step > 0 else count - 1)
+            number += step
         return None
+
+    def tokens_of(self, number: int) -> int:
+        """How many tokens a block has."""
+        return len(self.blocks[number].records) if number < len(self.blocks) else 0

@@ -65,20 +65,21 @@ class Line:
 
 
 class Layout:
-    """Pieces wrapped to a width of at least 2 cells.
+    """Pieces wrapped to a width of at least 2 cells; it takes the list `pieces` over.
 
     Spaces at a wrap stay at the line's end, undrawn where they do not fit. A line break is drawn
     as `↵` when `breaks` is set and there is room.
     """
 
-    def __init__(self, width: int, *, breaks: bool = True) -> None:
+    def __init__(
+        self, width: int, *, breaks: bool = True, pieces: list[Piece] | None = None
+    ) -> None:
         self.width = max(2, width)
         self.breaks = breaks
-        self.pieces: list[Piece] = []
-        self.lines: list[Line] = [Line(0)]
-        self._opportunity = 0  # index of the last line's run before which it may break; 0: none
-        self._tail = ""  # the last glyph's source, while a later piece may still join it
+        self.pieces: list[Piece] = [] if pieces is None else pieces
+        self.lines: list[Line] = []
         self._joined: set[int] = set()  # pieces whose head belongs to a glyph of the one before
+        self._restart(0, 0)
 
     def add(self, piece: Piece) -> None:
         """Append a piece, at a cost that does not depend on what is there."""
@@ -93,14 +94,6 @@ class Layout:
             start -= 1
         first = self.lines[start].first if start else 0
         self._restart(start, first)
-
-    def resize(self, width: int, *, breaks: bool) -> bool:
-        """Lay everything out for another width; False if nothing changes."""
-        if (max(2, width), breaks) == (self.width, self.breaks):
-            return False
-        self.width, self.breaks = max(2, width), breaks
-        self._restart(0, 0)
-        return True
 
     def line_of(self, piece: int) -> int:
         """Index of the line in which a piece begins (its neighbour's, if it draws nothing)."""
@@ -124,13 +117,16 @@ class Layout:
     def _restart(self, line: int, piece: int) -> None:
         del self.lines[line:]
         self.lines.append(Line(piece))
-        self._opportunity, self._tail = 0, ""
+        self._opportunity = 0  # index of the last line's run before which it may break; 0: none
+        self._tail = ""  # the last glyph's source, while a later piece may still join it
         for index in range(piece, len(self.pieces)):
             self._lay(index)
 
     def _lay(self, index: int) -> None:
         text, mark, shown = self.pieces[index]
         self._joined.discard(index)
+        if shown is None and not mark and self._lay_plainly(index, text):
+            return
         if shown is not None:
             self._mark(index, mark)
             self._opaque(index, text, shown)
@@ -140,6 +136,8 @@ class Layout:
         for match in _PARTS.finditer(text):
             part = match.group()
             if part == "\n":
+                self._mark(index, mark)
+                mark = ""
                 self._break(index)
             elif part == "\t":
                 self._blank(index, part, TAB - self.lines[-1].cells % TAB)
@@ -150,6 +148,30 @@ class Layout:
                 mark = ""
                 self._word(index, part)
         self._mark(index, mark)
+
+    def _lay_plainly(self, index: int, text: str) -> bool:
+        """Lay most tokens, ASCII words with a space before them or none, the short way; False
+        if it isn't one, or doesn't fit on the line.
+        """
+        word = text[1:] if text[:1] == " " else text
+        line = self.lines[-1]
+        runs = line.runs
+        if not word or not word.isascii() or not word.isprintable() or " " in word:
+            return False
+        if line.cells + len(text) > self.width:
+            return False
+        if not runs:
+            line.first = index
+        if word is not text:
+            runs.append(Run(index, " ", " ", 1))
+            self._opportunity = len(runs)
+        elif runs and not runs[-1].source[-1:].isascii():
+            return False
+        runs.append(Run(index, word, word, len(word)))
+        line.cells += len(text)
+        line.drawn = None
+        self._tail = word[-1]
+        return True
 
     def _mark(self, index: int, mark: str) -> None:
         for char in mark:

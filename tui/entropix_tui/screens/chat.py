@@ -1,112 +1,164 @@
-"""The conversation's screen: it drains the engine thirty times a second and shows what came."""
+"""The conversation's screen: it drains the engine twenty times a second and shows what came."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
-from textual.screen import Screen
+from textual.widget import Widget
 
-from entropix_mlx.records import Event, PromptRecord, RunHeader, TokenRecord
-from entropix_tui import cues
+from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
+from entropix_tui import cues, lookup
 from entropix_tui.conversation import Conversation
 from entropix_tui.demos import DEMOS
-from entropix_tui.engine import Engine, Failed, Output, Ready, Renewed
-from entropix_tui.screens.help import Help
+from entropix_tui.engine import Engine
+from entropix_tui.history import History
+from entropix_tui.outputs import Failed, Inspected, Output, Ready, Unsaved
+from entropix_tui.screens.chat_screens import ScreenActions
+from entropix_tui.spots import Spot
 from entropix_tui.widgets.inspector import Inspector
-from entropix_tui.widgets.keys import Key, KeyBar
+from entropix_tui.widgets.keys import KeyBar
+from entropix_tui.widgets.legend import Legend
+from entropix_tui.widgets.markdown_view import MarkdownView
+from entropix_tui.widgets.plane import QuadrantPlane
 from entropix_tui.widgets.prompt import Prompt
-from entropix_tui.widgets.status import Legend, StatusLine
-from entropix_tui.widgets.strip import ENTROPY, VARENTROPY, LiveStrip
+from entropix_tui.widgets.sampler_panel import SamplerPanel
+from entropix_tui.widgets.search import SearchBar
+from entropix_tui.widgets.side import SidePanel
+from entropix_tui.widgets.status import StatusLine
+from entropix_tui.widgets.strips import Strips
+from entropix_tui.widgets.summary import RunSummary
 from entropix_tui.widgets.token_view import TokenView
 from entropix_tui.widgets.welcome import Welcome
 
-TICK = 1 / 30
-KEYS = (
-    Key("Enter", "send", "submit"),
-    Key("Esc", "stop", "stop"),
-    Key("^N", "new", "new_chat"),
-    Key("^Y", "copy", "copy_answer"),
-    Key("^←→", "token", "cursor(-1)"),
-    Key("^P", "commands", "app.command_palette"),
-    Key("F1", "help", "help"),
-    Key("^Q", "quit", "app.quit"),
-)
+if TYPE_CHECKING:
+    from entropix_mlx.archive import Archive
+
+TICK = 1 / 20
+"""Seconds between two looks at what has come: faster than anyone reads."""
+
+_TOKEN = Binding.Group("token", compact=True)
 
 
-class ChatScreen(Screen[None]):
-    """Status, strips, transcript, legend, prompt."""
+def _key(
+    key: str, action: str, name: str, id: str, tooltip: str = "", *, show: bool = False
+) -> Binding:
+    """A key that acts wherever the focus is."""
+    return Binding(key, action, name, id=f"chat.{id}", tooltip=tooltip, show=show, priority=True)
+
+
+class ChatScreen(ScreenActions):
+    """Status, strips, text with its panel, legend, prompt, keys."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     AUTO_FOCUS = "#prompt"
+    BINDING_GROUP_TITLE = "The conversation"
     BINDINGS: ClassVar = [
-        Binding("enter", "submit", "Send"),
-        Binding("escape", "stop", "Stop"),
-        Binding("ctrl+n", "new_chat", "New", priority=True),
-        Binding("ctrl+y", "copy_answer", "Copy", priority=True),
-        Binding("ctrl+left", "cursor(-1)", "Token before", priority=True),
-        Binding("ctrl+right", "cursor(1)", "Token after", priority=True),
-        Binding("f1", "help", "Help", priority=True),
-        Binding("question_mark", "help", "Help", show=False),
-        Binding("ctrl+q", "app.quit", "Quit", priority=True),
-        Binding("ctrl+l", "toggle_colours", "Colours", show=False, priority=True),
-        Binding("ctrl+g", "toggle_letters", "Letters", show=False, priority=True),
-        Binding("pageup", "page(-1)", "Page up", show=False, priority=True),
-        Binding("pagedown", "page(1)", "Page down", show=False, priority=True),
+        Binding("enter", "submit", "Send", id="chat.send", show=False),
+        Binding(
+            "escape", "leave", "Stop", id="chat.stop",
+            tooltip="Stop generating or loading; else close the nearest thing that is open",
+        ),
+        _key("ctrl+r", "regenerate", "Again", "regenerate",
+             "The last answer once more, with another seed: a branch", show=True),
+        _key("ctrl+s", "sampler", "Sampler", "sampler", "Change how tokens are drawn", show=True),
+        _key("ctrl+b", "branches", "Branches", "branches", "Every way this has gone", show=True),
+        _key("ctrl+n", "new_chat", "New", "new", "A new conversation", show=True),
+        _key("ctrl+o", "sessions", "Sessions", "sessions", "Saved conversations", show=True),
+        Binding("ctrl+left", "cursor(-1)", "Token", id="chat.token_before", priority=True,
+                tooltip="The token before, with all that is known of it", show=True, group=_TOKEN),
+        Binding("ctrl+right", "cursor(1)", "Token", id="chat.token_after", priority=True,
+                tooltip="The token after", show=True, group=_TOKEN),
+        _key("f1", "help", "Help", "help", "Everything that can be done here", show=True),
+        _key("ctrl+d", "compare", "Side by side", "compare",
+             "The same prompt under another sampler, seed or wording"),
+        _key("ctrl+y", "copy_answer", "Copy", "copy", "Copy the answer (OSC 52: works over SSH)"),
+        _key("ctrl+f", "search", "Search", "search", "Look for a text"),
+        _key("ctrl+l", "colour(1)", "Colours", "colours", "Colour by the next measure"),
+        _key("ctrl+g", "letters", "Letters", "letters", "Letters beside each line"),
+        _key("ctrl+up", "edit(-1)", "Edit", "edit", "Write an earlier message anew: a branch"),
+        _key("ctrl+down", "edit(1)", "Edit", "edit_after", "The message after it"),
+        _key("f6", "jump", "Jump", "jump", "A letter over every part: it goes there"),
+        _key("pageup", "page(-1)", "Page up", "page_up"),
+        _key("pagedown", "page(1)", "Page down", "page_down"),
+        Binding("question_mark", "help", "Help", id="text.help", show=False),
+        Binding("x", "vocabulary", "Vocabulary", id="text.vocabulary", show=False,
+                tooltip="The whole vocabulary that the token was drawn from"),
+        Binding("a", "attention", "Attention", id="text.attention", show=False,
+                tooltip="Where the model looked"),
+        Binding("s", "sampler", "Sampler", id="text.sampler", show=False),
+        Binding("p", "side", "Panel", id="text.side", show=False,
+                tooltip="Show or hide the panel"),
+        Binding("d", "compare", "Side by side", id="text.compare", show=False),
+        Binding("y", "copy_answer", "Copy", id="text.copy", show=False),
         *(
-            Binding(f"f{key}", f"demo('{name}')", f"Demo {name}", show=False, priority=True)
+            _key(f"f{key}", f"demo('{name}')", f"Demo {name}", f"demo_{name}",
+                 "While the conversation is empty")
             for key, name in enumerate(DEMOS, 2)
         ),
-    ]
+    ]  # fmt: skip
     CSS = """
     ChatScreen {
         layout: vertical;
-        LiveStrip { height: 1; }
-        #body { height: 1fr; }
+        #body { height: 1fr; layout: vertical; }
         #stage { height: 1fr; width: 1fr; }
-        #inspector { display: none; height: 10; }
-        &.-inspecting #inspector { display: block; }
-        &.-high LiveStrip { height: 4; margin-top: 1; }
+        #stage > TokenView { height: 1fr; }
         &.-high #stage { margin-top: 1; }
-        &.-narrow #inspector { layout: horizontal; }
         &.-wide #body { layout: horizontal; }
-        &.-wide #inspector { height: 1fr; width: 48; }
     }
     """
 
     def __init__(
-        self, engine: Engine, colours: cues.Colours, *, max_tokens: int, demo: str | None = None
+        self,
+        engine: Engine,
+        colours: cues.Colours,
+        *,
+        max_tokens: int,
+        archive: "Archive | None" = None,
+        history: History | None = None,
+        demo: str | None = None,
     ) -> None:
         super().__init__()
         self.engine = engine
         self.colours = colours
         self.max_tokens = max_tokens
+        self.archive = archive
         self.conversation = Conversation()
+        self.prompt = Prompt(history, id="prompt")
+        self.status = StatusLine(self.conversation, id="status")
+        self.strips = Strips(colours, id="strips")
+        self.welcome = Welcome(self.conversation, colours, id="welcome")
+        self.tokens = TokenView(self.conversation.transcript, colours, id="tokens")
+        self.markdown = MarkdownView(self.tokens, id="markdown")
+        self.search = SearchBar(self.tokens, id="search")
+        self.plane = QuadrantPlane(colours, id="plane")
+        self.summary = RunSummary(colours, id="summary")
+        self.inspector = Inspector(colours, self._text_at, id="inspector")
+        self.sampler = SamplerPanel(colours, id="sampler")
+        self.side = SidePanel(self.plane, self.summary, self.inspector, self.sampler)
+        self.legend = Legend(colours, id="legend")
+        self._instruments = (self.strips, self.plane, self.summary)
         self._pending = DEMOS[demo].prompt if demo else None
+        self._branch = self.conversation.branch  # the branch that the instruments show
+        self._stale = False  # whether the instruments are still to be given the branch in view
         self._hinted = ""
 
     def compose(self) -> ComposeResult:
-        yield StatusLine(self.conversation, id="status")
-        yield LiveStrip(ENTROPY, self.colours, id="entropy")
-        yield LiveStrip(VARENTROPY, self.colours, id="varentropy")
+        yield self.status
+        yield self.strips
         with Container(id="body"):
             with Vertical(id="stage"):
-                yield Welcome(self.colours, id="welcome")
-                yield TokenView(self.conversation.transcript, self.colours, id="tokens")
-            yield Inspector(self.colours, id="inspector")
-        yield Legend(self.colours, id="legend")
-        yield Prompt(id="prompt")
-        yield KeyBar(KEYS)
+                yield self.welcome
+                yield self.tokens
+                yield self.markdown
+                yield self.search
+            yield self.side
+        yield self.legend
+        yield self.prompt
+        yield KeyBar()
 
     def on_mount(self) -> None:
-        self.strips = (
-            self.query_one("#entropy", LiveStrip),
-            self.query_one("#varentropy", LiveStrip),
-        )
-        self.tokens = self.query_one(TokenView)
-        self.prompt = self.query_one(Prompt)
-        self.status = self.query_one(StatusLine)
         if self._pending:
             self.prompt.put(self._pending)
         self._show_stage()
@@ -115,178 +167,152 @@ class ChatScreen(Screen[None]):
         self.call_after_refresh(self.engine.start)
         self.set_interval(TICK, self.drain)
 
+    @property
+    def focus_chain(self) -> list[Widget]:
+        """As the Tab key goes: from the prompt to the text, to the panel, to the strips."""
+        chain = super().focus_chain
+        if self.strips in chain and self.prompt in chain:
+            chain.remove(self.strips)
+            chain.insert(chain.index(self.prompt), self.strips)
+        return chain
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show_side)
+
+    def _text_at(self, index: int, nth: int) -> str:
+        return lookup.text_of(self.conversation.tree, Spot(index, nth))
+
     # What comes out of the engine.
 
     def drain(self) -> None:
         """Take in everything that has come out since the last tick, as one batch."""
         batch = self.engine.drain()
-        if not batch:
-            return
+        if batch:
+            self._take(batch)
+        for instrument in self._instruments:
+            instrument.flush()
+
+    def _take(self, batch: list[Output]) -> None:
+        said = self.conversation
         for output in batch:
-            self.conversation.apply(output)
-            self._to_strips(output)
-        self.tokens.update(tail=all(isinstance(output, TokenRecord) for output in batch))
-        for strip in self.strips:
-            strip.refresh()
+            settings = said.settings
+            said.apply(output)
+            if said.settings is not settings and said.settings is not None:
+                self._use()
+            match output:
+                case PromptRecord() | TokenRecord() | Event() | End():
+                    if said.branch == self._branch and not self._stale:
+                        for instrument in self._instruments:
+                            instrument.take(output)
+                    if self.beside is not None:
+                        self.beside.take(output)
+                case Ready():
+                    self._use()
+                    if output.note and not said.is_empty:
+                        self.app.notify(output.note, markup=False)
+                case Inspected():
+                    self.inspected(output.inspection)
+                case Unsaved():
+                    self.app.notify(output.message, severity="warning", markup=False, timeout=15)
+                case Failed():
+                    self._failed(output)
+        self._show_branch()
+        self.tokens.update()
         self._show_stage()
         self._hint()
-        if self._pending and self.conversation.can_send:
-            pending, self._pending = self._pending, None
-            if self.prompt.text == pending and self.conversation.phase == "ready":
-                self.submit()
+        self.go_back()
+        self.send_pending()
 
-    def _to_strips(self, output: Output) -> None:
-        entropy, varentropy = self.strips
-        match output:
-            case TokenRecord():
-                entropy.append(output.index, output.entropy)
-                varentropy.append(output.index, output.varentropy)
-            case Event(kind="valley", at=int(at)):
-                entropy.mark_valley(at)
-                varentropy.mark_valley(at)
-            case PromptRecord():
-                for strip in self.strips:
-                    strip.cursor = None
-            case Ready():
-                entropy.thresholds = thresholds(output.header, "lelv_entropy", "helv_entropy")
-                varentropy.thresholds = thresholds(
-                    output.header, "lelv_varentropy", "hehv_varentropy"
-                )
-            case Renewed():
-                self.tokens.reset()
-                self._inspect(None)
-                for strip in self.strips:
-                    strip.clear()
-            case Failed():
-                self.app.notify(output.message, severity="error", markup=False)
+    def _use(self) -> None:
+        """Other settings are in force."""
+        said = self.conversation
+        if said.settings is None:
+            return
+        self.strips.use(said.settings)
+        self.plane.use(said.settings)
+        self.summary.facts(said.seed, said.context)
+        self.tokens.fork_level = said.settings.helv_entropy
+        self.sampler.show(said.settings, said.calibration)
+
+    def _failed(self, failed: Failed) -> None:
+        self.app.notify(failed.message, severity="error", markup=False)
+        if failed.scope == "aside":
+            self._vocabulary = None
+            self.inspector.fail(failed.message)
+        self.take_back_unsent()
+
+    def _show_branch(self) -> None:
+        """Have the instruments show the branch in view, if it is another one."""
+        said = self.conversation
+        if said.branch == self._branch:
+            return
+        self._branch = said.branch
+        self.close_markdown()
+        spot = self.spot
+        self.tokens.reset()
+        if spot is None or not self.tokens.move_to(spot):
+            self.look_at(None)
+        # The text comes first: it is what one looks for.
+        self._stale = True
+        self.call_after_refresh(self._rebuild_instruments)
+
+    def _rebuild_instruments(self) -> None:
+        if self._stale:
+            self._stale = False
+            path, events = self.conversation.in_view()
+            for instrument in self._instruments:
+                instrument.rebuild(path, events)
+
+    def show_turn(self) -> None:
+        self.close_markdown()
+        self._show_branch()
+        self.tokens.follow = True
+        self.tokens.update()
+        self._show_stage()
+        self._hint()
 
     def _show_stage(self) -> None:
+        """The text, its document, or what an empty conversation shows."""
         empty = self.conversation.is_empty
-        if self.tokens.display is empty:
-            self.query_one("#welcome").display = empty
-            self.tokens.display = not empty
+        tokens = not empty and not self.markdown.display
+        if (self.welcome.display, self.tokens.display) != (empty, tokens):
+            self.welcome.display, self.tokens.display = empty, tokens
+        if empty:
+            self.welcome.tell()
 
     def _hint(self) -> None:
         """Say at the prompt what Enter would do."""
         self.status.refresh()
+        said = self.conversation
         hint = {
             "loading": "the model is loading: write on, Enter works when it is ready",
             "reading": "Esc stops",
             "generating": "write on; Esc stops, then Enter sends",
             "failed": "Enter tries to load the model again",
-        }.get(self.conversation.phase, "")
+        }.get(said.phase, "")
+        if said.can_go_on:
+            hint = "Enter on an empty line continues the answer"
         if hint != self._hinted:
             self.prompt.border_subtitle = self._hinted = hint
 
     # What the user does.
 
     def on_prompt_submitted(self) -> None:
-        self.submit()
+        self.action_submit()
 
     def on_welcome_chosen(self, event: Welcome.Chosen) -> None:
-        self._use(event.prompt)
+        self.send_when_ready(event.prompt)
 
     def action_demo(self, name: str) -> None:
         if self.conversation.is_empty:
-            self._use(DEMOS[name].prompt)
+            self.send_when_ready(DEMOS[name].prompt)
 
-    def _use(self, text: str) -> None:
-        self.prompt.put(text)
-        self.prompt.focus()
-        if self.conversation.phase == "ready":
-            self.submit()
-        else:
-            self._pending = text
-
-    def action_submit(self) -> None:
-        """Enter outside the prompt, or a click on its name in the footer."""
-        self.prompt.focus()
-        self.submit()
-
-    def submit(self) -> None:
-        """Send the prompt, if there is one and the engine is free."""
-        if not self.prompt.text.strip() or not self.conversation.can_send:
+    def action_leave(self) -> None:
+        """Escape: end or close the nearest thing that can be."""
+        if self.focused is self.sampler and self.close_sampler():
             return
-        text = self.prompt.take()
-        self._pending = None
-        self.conversation.say(text)
-        self.engine.send(text, max_tokens=self.max_tokens)
-        self.tokens.follow = True
-        self.tokens.update()
-        self._show_stage()
-        self._hint()
-
-    def action_stop(self) -> None:
-        if self.conversation.busy or self.conversation.phase == "loading":
-            self.engine.stop()
-        elif self.tokens.cursor is not None:
+        if self.stop_or_leave() or self.close_sampler():
+            return
+        if self.tokens.cursor is not None:
             self.tokens.move_cursor(None)
-            self.prompt.focus()
-        else:
-            self.prompt.focus()
-
-    def action_new_chat(self) -> None:
-        self.conversation.leaving = True
-        self._pending = None
-        self.engine.new_chat()
         self.prompt.focus()
-
-    def action_copy_answer(self) -> None:
-        text = self.conversation.last_answer()
-        if text is None:
-            self.app.notify("There is no answer to copy yet.", markup=False)
-            return
-        self.app.copy_to_clipboard(text)
-        self.app.notify(f"Copied {len(text)} characters.", markup=False)
-
-    def action_help(self) -> None:
-        self.app.push_screen(Help(self.colours))
-
-    def action_page(self, step: int) -> None:
-        move = self.tokens.scroll_page_down if step > 0 else self.tokens.scroll_page_up
-        move(animate=False)
-
-    def action_toggle_colours(self) -> None:
-        self.tokens.restyle(plain=not self.tokens.plain)
-        self._restyle_legend()
-
-    def action_toggle_letters(self) -> None:
-        self.tokens.restyle(letters=not self.tokens.letters)
-        self._restyle_legend()
-
-    def action_toggle_breaks(self) -> None:
-        self.tokens.show_breaks(not self.conversation.transcript.breaks)
-
-    def _restyle_legend(self) -> None:
-        self.query_one(Legend).restyle(letters=self.tokens.letters, plain=self.tokens.plain)
-
-    # The token cursor.
-
-    def check_action(
-        self,
-        action: str,
-        parameters: tuple[object, ...],  # noqa: ARG002
-    ) -> bool | None:
-        """Over a text that is being written, Ctrl+arrows move by word; else by token."""
-        writing = self.focused is self.prompt and bool(self.prompt.text)
-        return not (action == "cursor" and writing)
-
-    def action_cursor(self, step: int) -> None:
-        self.tokens.action_cursor(step)
-
-    def on_token_view_cursor_moved(self, event: TokenView.CursorMoved) -> None:
-        record = self.conversation.transcript.record_at(event.place) if event.place else None
-        self._inspect(record)
-
-    def _inspect(self, record: TokenRecord | None) -> None:
-        self.set_class(record is not None, "-inspecting")
-        self.query_one(Inspector).show(record)
-        for strip in self.strips:
-            strip.cursor = record.index if record else None
-            strip.refresh()
-
-
-def thresholds(header: RunHeader, *names: str) -> tuple[float, ...]:
-    """The sampler's values of these names that are numbers."""
-    found = (header.sampler.get(name) for name in names)
-    return tuple(float(value) for value in found if isinstance(value, int | float))

@@ -1,81 +1,213 @@
-"""The help screen: keys, marks, and what the colours measure."""
+"""Help: what can be done here, then every key, every mark and every measure; searched by typing."""
 
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from entropix_mlx.palette import CAPTIONS
 from entropix_mlx.records import QUADRANTS
-from entropix_tui import cues
-from entropix_tui.glyphs import enclosed
-from entropix_tui.transcript import FORCED, VALLEY
+from entropix_tui import cues, keymap, marks
+from entropix_tui.glyphs import one_line
+from entropix_tui.keynames import together
+from entropix_tui.screens.jump import title_of
 
-KEYS = (
-    ("Enter", "send; Ctrl+J or Shift+Enter begins a new line"),
-    ("Esc", "stop generating or loading; otherwise leave the token cursor"),
-    ("Up, Down", "in the prompt's first or last line: what was sent before"),
-    ("PgUp, PgDn", "scroll the conversation"),
-    ("Ctrl+Left, Right", "move by token and show its record (while nothing is being written)"),
-    ("Tab", "to the conversation: arrows scroll and move by token there"),
-    ("F2 to F5", "a demo prompt, while the conversation is empty"),
-    ("Ctrl+Y", "copy the last answer (OSC 52: works over SSH)"),
-    ("Ctrl+L", "colours by quadrant on or off"),
-    ("Ctrl+G", "letters beside each line that name its quadrants"),
-    ("Ctrl+T", "dark or light"),
-    ("Ctrl+N", "a new conversation with the same model"),
-    ("Ctrl+P", "every command by name"),
-    ("Ctrl+Q", "quit"),
-)
+KEYS_WIDTH = 18
+"""Cells of the column of keys, and of that of marks."""
 
-MEASURES = (
-    "Entropy (H, bits) says how undecided the model was about the next token: 0 when it is certain,"
-    " 3 when eight tokens would do alike. Varentropy (V, bits²) says how uneven that indecision"
-    " is: high when a few clear favourites stand against a long tail. The plane of the two is"
-    " split at the model's calibrated centre."
-)
+QUADRANT_MEANS = {
+    "LELV": "the model knew what comes next",
+    "HELV": "many words would do alike",
+    "LEHV": "a few ways on: a real choice",
+    "HEHV": "it had no idea",
+}
+
+
+class Entry(NamedTuple):
+    """One line of help: a key, mark or measure at the left, what it means at the right."""
+
+    left: Text
+    right: str
+
+
+class Section(NamedTuple):
+    title: str
+    entries: list[Entry]
+    introduction: str = ""
+
+
+class HelpBox(VerticalScroll):
+    """The help's text; arrows and page keys scroll it."""
 
 
 class Help(ModalScreen[None]):
-    """Over the conversation; any of the keys that open it closes it."""
+    """Over the conversation; the keys that open it close it."""
 
-    BINDINGS: ClassVar = [Binding("escape,f1,question_mark,q", "dismiss", "Close")]
+    BINDING_GROUP_TITLE = "Help"
+    BINDINGS: ClassVar = [
+        Binding("escape", "leave", "Close", id="help.close", tooltip="End the search, or close"),
+        Binding("f1,question_mark", "dismiss", "Close", show=False),
+        Binding("backspace", "erase", "Erase", show=False),
+    ]
     DEFAULT_CSS = """
     Help { align: center middle; }
-    Help VerticalScroll {
-        width: 76; max-width: 100%; height: auto; max-height: 100%;
+    Help HelpBox {
+        width: 100; max-width: 100%; height: auto; max-height: 100%;
         border: round $border; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
     }
+    Help Static { height: auto; }
     """
 
     def __init__(self, colours: cues.Colours) -> None:
         super().__init__()
         self.colours = colours
+        self.wanted = ""
+        """What is searched for; lines that do not have it are left out."""
+        self._sections: list[Section] = []
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
-            box.border_title = "Help"
-            box.border_subtitle = "Esc closes"
-            yield Static(self._text())
+        with HelpBox():
+            yield Static()
 
-    def _text(self) -> Text:
-        dark = self.app.current_theme.dark
-        text = Text()
-        for key, meaning in KEYS:
-            text.append(f"{key:<20}", "bold").append(f"{meaning}\n")
-        text.append("\n")
-        for quadrant in QUADRANTS:
-            text.append(f" {cues.WORDS[quadrant]} ", cues.style(quadrant, self.colours, dark))
-            letter = cues.LETTERS.get(quadrant)
-            text.append(f"  {CAPTIONS[quadrant]}")
-            text.append(f" (letter {letter})\n" if letter else "\n")
-        text.append(f"{VALLEY}  a valley: the entropy's smoothed course had its minimum here\n")
-        text.append(f"{FORCED['clarify']}  a token that the sampler inserted to clarify\n")
-        text.append(
-            f"↵  a line break; {enclosed('E4 B8')} bytes or controls that are no character\n\n"
+    def on_mount(self) -> None:
+        self._sections = list(self._gather())
+        self._show()
+
+    def on_resize(self) -> None:
+        self._show()
+
+    # Searching.
+
+    def on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.character and event.key != "question_mark":
+            if event.character == " " and not self.wanted:
+                return  # scrolls
+            event.stop()
+            event.prevent_default()
+            self.wanted += event.character
+            self._show()
+
+    def action_erase(self) -> None:
+        self.wanted = self.wanted[:-1]
+        self._show()
+
+    def action_leave(self) -> None:
+        if self.wanted:
+            self.wanted = ""
+            self._show()
+        else:
+            self.dismiss()
+
+    # Text.
+
+    def _show(self) -> None:
+        box = self.query_one(HelpBox)
+        box.border_title = Text(f"Help: {self.wanted}▏" if self.wanted else "Help")
+        box.border_subtitle = Text(
+            "Esc ends the search" if self.wanted else "type to search · ↑↓ scroll · Esc closes"
         )
-        return text.append(MEASURES)
+        width = max(20, min(100, self.app.size.width) - 5)
+        box.query_one(Static).update(self.text(width))
+        box.scroll_home(animate=False)
+
+    def text(self, width: int) -> Text:
+        """All sections, or the entries with what is searched for, at this width in cells."""
+        text = Text()
+        wanted = self.wanted.casefold().strip()
+        for section in self._sections:
+            entries = [
+                entry
+                for entry in section.entries
+                if wanted in f"{section.title} {entry.left.plain} {entry.right}".casefold()
+            ]
+            if not entries:
+                continue
+            text.append(("\n" if text else "") + section.title + "\n", "bold underline")
+            if section.introduction and not wanted:
+                text.append_text(_wrapped(section.introduction, width, 0))
+            for entry in entries:
+                text.append_text(_row(entry, width))
+        return text if text else Text(f"Nothing here speaks of “{self.wanted}”.")
+
+    def _gather(self) -> Iterator[Section]:
+        under: Screen[object] = self.app.screen_stack[-2]
+        yield here(under)
+        held = self.app._keymap
+        for scope in keymap.scopes():
+            entries = []
+            for binding in scope.bindings:
+                keys = held[binding.id].split(",") if binding.id in held else list(binding.keys)
+                entries.append(Entry(Text.assemble((together(keys), "bold")), binding.does))
+            yield Section(scope.title, entries)
+        yield self._colours()
+        yield Section(
+            "Marks", [Entry(Text(mark), meaning) for mark, meaning in marks.MARKS.items()]
+        )
+        yield Section(
+            "Measures",
+            [Entry(Text.assemble((name, "bold")), meaning) for name, meaning in marks.measures()],
+            marks.PLANE,
+        )
+
+    def _colours(self) -> Section:
+        dark = self.app.current_theme.dark
+        entries = []
+        for quadrant in QUADRANTS:
+            left = Text()
+            left.append(f" {cues.WORDS[quadrant]} ", cues.style(quadrant, self.colours, dark))
+            letter = cues.LETTERS.get(quadrant)
+            says = f"{QUADRANT_MEANS[quadrant]} ({CAPTIONS[quadrant]})"
+            entries.append(Entry(left, f"{says}; letter {letter}" if letter else says))
+        return Section("Colours by quadrant", entries)
+
+
+def here(screen: Screen[object]) -> Section:
+    """What has the focus and the keys that act on it, then those of the whole screen."""
+    focused = screen.focused
+    nodes: list[DOMNode] = [screen] if focused is None else list(focused.ancestors_with_self)
+    own = nodes[: nodes.index(screen) + 1] if screen in nodes else nodes
+    # Textual's own keys are told of only where there are no others.
+    plain = focused is not None and not keymap.scope_of(type(focused)).bindings
+    found: dict[tuple[DOMNode, str], tuple[list[str], str]] = {}
+    for node, binding, enabled, tooltip in screen.active_bindings.values():
+        does = tooltip or binding.description
+        if node in own and enabled and does and (binding.id or (plain and node is focused)):
+            keys, _ = found.setdefault((node, binding.action), ([], does))
+            keys.append(binding.key)
+    ordered = sorted(found.items(), key=lambda item: own.index(item[0][0]))
+    title = f"Here: {title_of(focused)}" if focused is not None else "Here"
+    entries = [Entry(Text.assemble((together(keys), "bold")), does) for _, (keys, does) in ordered]
+    return Section(one_line(title), entries, (focused.HELP or "") if focused is not None else "")
+
+
+def _row(entry: Entry, width: int) -> Text:
+    row = entry.left.copy()
+    if row.cell_len >= KEYS_WIDTH:
+        row.append("  ")
+    else:
+        row.append(" " * (KEYS_WIDTH - row.cell_len))
+    row.append_text(_wrapped(entry.right, width, row.cell_len, KEYS_WIDTH))
+    return row
+
+
+def _wrapped(words: str, width: int, used: int, indent: int = 0) -> Text:
+    """Words over as many lines as they need, after `used` cells of the first."""
+    lines: list[str] = [""]
+    for word in _words(words):
+        room = width - (used if len(lines) == 1 else indent)
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return Text(("\n" + " " * indent).join(lines) + "\n")
+
+
+def _words(words: str) -> Iterable[str]:
+    return one_line(words).split()

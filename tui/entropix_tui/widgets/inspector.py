@@ -1,127 +1,304 @@
-"""Everything one token's record says; nothing is computed, no model is asked."""
+"""Everything that can be known of one token: three pages, of which one is in sight."""
 
-import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self, get_args
 
-from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.binding import Binding
+from textual.containers import Container
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 
+from entropix_mlx.inspection import Inspection
 from entropix_mlx.records import TokenRecord
+from entropix_mlx.settings import Settings
 from entropix_tui import cues
-from entropix_tui.glyphs import enclosed, hexadecimal, one_line
+from entropix_tui.spots import Spot
+from entropix_tui.widgets.attended import Attended, TextOf
+from entropix_tui.widgets.attention_map import AttentionMap
+from entropix_tui.widgets.attention_page import AttentionPage
+from entropix_tui.widgets.candidates import Candidates, TrialCandidates
+from entropix_tui.widgets.facts import Facts
+from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.trial import TrialBar
 
-BAR = 10
+Page = Literal["token", "candidates", "attention"]
+PAGES: tuple[Page, ...] = get_args(Page)
+DEBOUNCE = 0.15
+"""Seconds that the cursor rests on a token before an inspection of it is asked for."""
+COLUMNS = 70
+"""Cells from which on a page has two columns."""
+
+PARTS: dict[type[Widget], str] = {
+    Facts: "what and why",
+    Candidates: "candidates",
+    TrialCandidates: "what if T",
+    AttentionMap: "heads",
+    Attended: "attended to",
+}
+"""Names of what can have the focus; one stands in the border, so that it is seen."""
+
+GIVEN = "a prompt's token was given, not drawn: it has no inspection of its own"
 
 
-class Inspector(VerticalScroll, can_focus=True):
-    """The panel beside the text; on a narrow screen under it, its two halves side by side."""
+_PAGE = Binding.Group("page", compact=True)
 
+
+class Inspector(Container):
+    """The panel beside the text, or the drawer under it.
+
+    `text_of` gives the text of a position. An inspection is asked for only while a page that
+    shows it is open; `fill` brings it, or `fail` the reason why there is none. A page that is not
+    open is told nothing until it is.
+    """
+
+    BINDING_GROUP_TITLE = "The inspector"
+    BINDINGS: ClassVar = [
+        Binding(
+            "left_square_bracket", "turn(-1)", "Page before", group=_PAGE, id="inspector.before"
+        ),
+        Binding("right_square_bracket", "turn(1)", "Page after", group=_PAGE, id="inspector.after"),
+    ]
     DEFAULT_CSS = """
     Inspector {
-        border: round $border-blurred; padding: 0 1; scrollbar-size-vertical: 1;
-        border-title-color: $foreground;
-        &:focus { border: round $border; }
-        _Page { height: auto; width: 1fr; }
+        border: round $border-blurred; padding: 0 1; border-title-color: $foreground;
+        border-subtitle-color: $foreground;
+        &:focus-within { border: heavy $border; }
+        & > Container { display: none; height: 1fr; width: 1fr; }
+        & > Container.-open { display: block; }
+        #inspector-token { layout: vertical; }
+        #inspector-token Facts { height: 1fr; }
+        #inspector-token Candidates { height: auto; max-height: 50%; }
+        #inspector-candidates TrialCandidates { height: 1fr; }
+        &.-columns #inspector-token {
+            layout: horizontal;
+            Facts { width: 1fr; }
+            Candidates { width: 1fr; height: 1fr; max-height: 100%; margin-left: 1; }
+        }
     }
     """
 
-    def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
+    @dataclass
+    class InspectionWanted(Message):
+        """The open page needs an inspection of token record `index`."""
+
+        index: int
+
+    @dataclass
+    class HighlightWanted(Message):
+        """The tokens that were attended to, with their weights; None: highlight nothing."""
+
+        weights: dict[Spot, float] | None
+
+    @dataclass
+    class CandidateTaken(Message):
+        """Token record `index` is to be replaced by `id`, on a branch of its own."""
+
+        index: int
+        id: int
+
+    @dataclass
+    class SpotChosen(Message):
+        """A token that was attended to, to be gone to."""
+
+        spot: Spot
+
+    def __init__(self, colours: cues.Colours, text_of: TextOf, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.colours = colours
-        self.border_title = "token"
-        self._facts, self._candidates = _Page(), _Page()
+        self.page: Page = "token"
+        self.record: TokenRecord | None = None
+        self.inspection: Inspection | None = None
+        self._settings: Settings | None = None
+        self._before = ""
+        self._failure = ""
+        self._timer: Timer | None = None
+        self._asked = False
+        self._told: set[Page] = set()
+        self._highlighted = False
+        self._facts = Facts(colours)
+        self._short = Candidates(colours)
+        self._trial = TrialCandidates(colours)
+        self._bar = TrialBar(colours)
+        self._attention = AttentionPage(colours, text_of, id="inspector-attention")
 
     def compose(self) -> ComposeResult:
-        yield self._facts
-        yield self._candidates
+        with Container(id="inspector-token"):
+            yield self._facts
+            yield self._short
+        with Container(id="inspector-candidates"):
+            yield self._bar
+            yield self._trial
+        yield self._attention
 
-    def show(self, record: TokenRecord | None) -> None:
-        """Show a record; None empties the panel."""
-        dark = self.app.current_theme.dark
-        blank = Text("")
-        self._facts.put(blank if record is None else facts(record, self.colours, dark))
-        self._candidates.put(blank if record is None else candidates(record, self.colours, dark))
+    def on_mount(self) -> None:
+        self._open()
+        self._tell()
 
+    # What is shown.
 
-class _Page(Widget):
-    _text = Text("")
+    def show(self, record: TokenRecord | None, settings: Settings | None, before: str) -> None:
+        """Another token, or none; the settings in force at it, and the text before it."""
+        again = record is not None and record == self.record
+        self.record, self._settings, self._before = record, settings, before
+        if again:
+            self._told.discard("token")
+            self._tell()
+            return
+        self.inspection, self._asked, self._failure = None, False, ""
+        self._told.clear()
+        self._tell()
+        self._highlight()
+        self._want()
 
-    def put(self, text: Text) -> None:
-        self._text = text
-        self.refresh(layout=True)
+    def fill(self, inspection: Inspection) -> None:
+        """Take in an inspection; one of another token is ignored."""
+        if self.record is None or not self.can_inspect or inspection.index != self.record.index:
+            return
+        self.inspection = inspection
+        self._told.clear()
+        self._tell()
+        self._highlight()
 
-    def render(self) -> Text:
-        return self._text
+    def fail(self, message: str) -> None:
+        """The inspection that was asked for cannot be had."""
+        if self._asked and self.inspection is None:
+            self._failure = message
+            self._told.discard("attention")
+            self._tell()
 
+    @property
+    def can_inspect(self) -> bool:
+        """Whether the token was drawn or put in place of one: a prompt's are not."""
+        record = self.record
+        return record is not None and (record.strategy is not None or record.forced is not None)
 
-def facts(record: TokenRecord, colours: cues.Colours, dark: bool) -> Text:
-    """A token, what the model felt about it, and how it was drawn."""
-    faint = cues.style("note", colours, dark)
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(_label(record), cues.style(record.quadrant or "answer", colours, dark))
-    text.append(f"  id {record.id} at {record.index}\n", faint)
-    if record.quadrant:
-        text.append(f"{cues.WORDS[record.quadrant]} {record.quadrant}")
-        text.append(f"  region {record.region or '-'}, {record.strategy or '-'}\n", faint)
-    if record.forced:
-        text.append(f"not drawn: inserted ({record.forced})\n")
-    if record.rank is not None and record.logprob is not None:
-        text.append(f"rank {record.rank + 1}, p {_percent(math.exp(record.logprob)).strip()}")
-        text.append(f"  surprisal {-record.logprob / math.log(2):.2f} bits\n", faint)
-    for name, mean, variance in (
-        ("entropy", record.entropy, record.varentropy),
-        ("attention", record.attn_entropy, record.attn_varentropy),
-    ):
-        text.append(f"{name:<10}", faint).append(f"H {_number(mean)}  V {_number(variance)}\n")
-    text.append("agreement ", faint).append(f"  {_number(record.agreement)}")
-    text.append("  interaction ", faint).append(f"{_number(record.interaction_strength)}\n")
-    used = (
-        ("T", record.temperature),
-        ("k", record.top_k),
-        ("p", record.top_p),
-        ("min-p", record.min_p),
-    )
-    drawn = " ".join(f"{name} {value:.3g}" for name, value in used if value is not None)
-    return text.append("drawn ", faint).append(drawn or "no randomness")
+    def open_page(self, page: Page) -> None:
+        """Turn to a page; the focus goes along if it was in here."""
+        inside = self.has_focus_within
+        self.page = page
+        self._tell()
+        self._open()
+        if inside:
+            self.focus()
+        self._highlight()
+        self._want()
 
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Focus what the page's keys are for."""
+        target: Widget = {
+            "token": self._short if self._short.count else self._facts,
+            "candidates": self._trial,
+            "attention": self._attention.map,
+        }[self.page]
+        target.focus(scroll_visible)
+        return self
 
-def candidates(record: TokenRecord, colours: cues.Colours, dark: bool) -> Text:
-    """The most likely tokens: probability in the raw distribution and under the final draw."""
-    faint = cues.style("note", colours, dark)
-    bar = cues.series_style(cues.ENTROPY, colours, dark)
-    text = Text(no_wrap=True, overflow="crop")
-    if record.candidates:
-        text.append(f"{'candidates':13}{'raw':>6} {'drawn':>6}\n", faint)
-    for id_, spelt, logprob, final in record.candidates:
-        mark = "▸" if id_ == record.id else " "
-        spelt = spelt if spelt.strip(" ") else "␣" * len(spelt)
-        text.append(f"{mark}{_fit(one_line(spelt) or enclosed(str(id_)), 11)} ")
-        text.append(f"{_percent(math.exp(logprob))} {_percent(final)} ")
-        text.append("█" * round(BAR * final) + "\n", bar)
-    return text
+    def action_turn(self, step: int) -> None:
+        self.open_page(PAGES[(PAGES.index(self.page) + step) % len(PAGES)])
 
+    def action_open_page(self, page: str) -> None:
+        self.open_page(next(known for known in PAGES if known == page))
 
-def _label(record: TokenRecord) -> str:
-    """The token in quotation marks, so that its spaces are seen."""
-    if record.text:
-        return f"“{one_line(record.text)}”"
-    raw = bytes.fromhex(record.bytes)
-    try:
-        return one_line(raw.decode()) or enclosed(str(record.id))
-    except UnicodeDecodeError:
-        return hexadecimal(raw)
+    def _open(self) -> None:
+        for page in PAGES:
+            self.query_one(f"#inspector-{page}").set_class(page == self.page, "-open")
+        tabs = [
+            Content(f" {page} ")
+            .stylize("bold reverse" if page == self.page else "")
+            .stylize(f"@click=open_page('{page}')")
+            for page in PAGES
+        ]
+        self.border_title = Content("│").join(tabs)
 
+    def _tell(self) -> None:
+        """Have the open page show what is known, if it does not yet."""
+        if self.page in self._told:
+            return
+        self._told.add(self.page)
+        match self.page:
+            case "token":
+                attention = self.inspection.attention if self.inspection else None
+                keys = attention.keys if attention else None
+                self._facts.show(self.record, self._settings, self._before, keys)
+                self._short.show(self.record)
+            case "candidates":
+                self._trial.show(self.record, self.inspection)
+                self._refresh_bar()
+            case "attention":
+                self._attention.show(self.inspection, self._why_not())
 
-def _number(value: float | None) -> str:
-    return "  -  " if value is None else f"{value:5.2f}"
+    def on_resize(self, event: events.Resize) -> None:
+        columns = event.size.width >= COLUMNS
+        self.set_class(columns, "-columns")
+        self._attention.set_class(columns, "-columns")
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.border_subtitle = Content(f"▸ {PARTS.get(type(event.widget), 'focus')}")
 
-def _percent(share: float) -> str:
-    return f"{100 * share:5.1f}%" if share >= 0.0005 or not share else " <0.1%"
+    def on_descendant_blur(self) -> None:
+        self.border_subtitle = Content("")
 
+    # What is asked for.
 
-def _fit(text: str, cells: int) -> str:
-    fitted = Text(text)
-    fitted.truncate(cells, overflow="ellipsis", pad=True)
-    return fitted.plain
+    def on_show(self) -> None:
+        self._want()
+
+    def _needs(self) -> bool:
+        return self.page != "token" and self.can_inspect and self.inspection is None
+
+    def _want(self) -> None:
+        """Ask for an inspection, once the cursor rests."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if self._needs() and not self._asked:
+            self._timer = self.set_timer(DEBOUNCE, self._ask)
+
+    def _ask(self) -> None:
+        if self._needs() and self.display and self.record is not None:
+            self._asked = True
+            self.post_message(self.InspectionWanted(self.record.index))
+
+    def _why_not(self) -> str:
+        if self._failure:
+            return self._failure
+        if self.record is None:
+            return "no token under the cursor"
+        return "computing …" if self.can_inspect else GIVEN
+
+    def _highlight(self) -> None:
+        weights = self._attention.attended.weights if self.page == "attention" else {}
+        if weights or self._highlighted:
+            self._highlighted = bool(weights)
+            self.post_message(self.HighlightWanted(weights or None))
+
+    # What the pages say.
+
+    def on_trial_bar_tried(self, event: TrialBar.Tried) -> None:
+        event.stop()
+        self._try(event.temperature)
+
+    def on_trial_candidates_tried(self, event: TrialCandidates.Tried) -> None:
+        event.stop()
+        self._try(event.temperature)
+
+    def _try(self, temperature: float) -> None:
+        self._trial.try_out(temperature)
+        self._refresh_bar()
+
+    def _refresh_bar(self) -> None:
+        self._bar.put(self._trial.tried, self._trial.scope)
+
+    def on_rows_taken(self, event: Rows.Taken) -> None:
+        event.stop()
+        match event.rows:
+            case Attended() as attended:
+                self.post_message(self.SpotChosen(attended.listed[event.row][1]))
+            case Candidates() as candidates if self.record is not None and self.can_inspect:
+                id_ = candidates.listed[event.row][0]
+                if id_ != self.record.id:
+                    self.post_message(self.CandidateTaken(self.record.index, id_))

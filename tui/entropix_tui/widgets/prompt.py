@@ -1,17 +1,66 @@
 """Where the user writes: Enter sends, other keys of a text editor do what they always do."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
 
+from rich.text import Text
 from textual import events
+from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import TextArea
 
-NEWLINE = ("ctrl+j", "shift+enter", "alt+enter")
+from entropix_tui.glyphs import ZWJ, ZWNJ, one_line
+from entropix_tui.history import History
+
+LONGEST = 200_000
+"""Characters that are pasted at most: far more than any model here reads."""
 
 
 class Prompt(TextArea):
     """A text area of a few lines, with the history of what was sent."""
 
+    BINDING_GROUP_TITLE = "The prompt"
+    HELP = "Write to the model. What was sent before comes back with ↑ and ↓."
+    BINDINGS: ClassVar = [
+        Binding(
+            "enter",
+            "submit",
+            "Send",
+            id="prompt.send",
+            priority=True,
+            tooltip="Send what is written; with nothing written, continue a cut-off answer",
+        ),
+        Binding(
+            "ctrl+j,shift+enter,alt+enter",
+            "newline",
+            "New line",
+            id="prompt.newline",
+            priority=True,
+            tooltip="Begin a new line",
+            show=False,
+        ),
+        Binding(
+            "up",
+            "recall(-1)",
+            "Before",
+            id="prompt.older",
+            priority=True,
+            tooltip="In the first line: what was sent before",
+            show=False,
+        ),
+        Binding(
+            "down",
+            "recall(1)",
+            "After",
+            id="prompt.newer",
+            priority=True,
+            tooltip="In the last line: what was sent after it",
+            show=False,
+        ),
+    ]
     DEFAULT_CSS = """
     Prompt { height: auto; min-height: 3; max-height: 8; border: round $border-blurred; }
     Prompt:focus { border: round $border; }
@@ -19,11 +68,11 @@ class Prompt(TextArea):
 
     @dataclass
     class Submitted(Message):
-        """Enter was pressed on `text`, which is not blank."""
+        """Enter was pressed on `text`, which may be blank."""
 
         text: str
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, history: History | None = None, *, id: str | None = None) -> None:
         super().__init__(
             id=id,
             soft_wrap=True,
@@ -31,43 +80,96 @@ class Prompt(TextArea):
             highlight_cursor_line=False,
             placeholder="Say something to the model",
         )
-        self._history: list[str] = []
-        self._at = 0  # position in the history; its length: the draft
+        self.sent = History() if history is None else history
+        self._at: int | None = None  # position in the history; None: the draft
         self._draft = ""
+        self._mode = ""
+
+    @property
+    def mode(self) -> str:
+        """What the text is for, where it is not simply the next turn; shown as the title."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        self._mode = mode
+        self.border_title = Text(one_line(mode)) if mode else None
 
     def take(self) -> str:
         """Empty the field and remember what was in it."""
         text = self.text
-        if not self._history or self._history[-1] != text:
-            self._history.append(text)
-        self._at = len(self._history)
-        self._draft = ""
+        notice = self.sent.add(text)
+        if notice:
+            self.app.notify(one_line(notice), severity="warning", markup=False)
+        self._at, self._draft = None, ""
         self.load_text("")
         return text
 
     def put(self, text: str) -> None:
         """Replace the text, the cursor after it."""
-        self.load_text(text)
+        self.load_text(harmless(text))
         self.move_cursor(self.document.end)
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
-            if self.text.strip():
-                self.post_message(self.Submitted(self.text))
-        elif event.key in NEWLINE:
-            start, end = self.selection
-            self.replace("\n", start, end)
-        elif event.key == "up" and self.cursor_at_first_line and self._at > 0:
-            self._recall(self._at - 1)
-        elif event.key == "down" and self.cursor_at_last_line and self._at < len(self._history):
-            self._recall(self._at + 1)
-        else:
-            return
-        event.stop()
+    async def _on_paste(self, event: events.Paste) -> None:
+        text = harmless(event.text)
+        left_out = len(re.sub(r"\r\n?", "\n", event.text)) - len(text)
+        room = max(0, LONGEST - len(self.text) + len(self.selected_text))
+        if left_out:
+            self._tell(f"{left_out} control or invisible character{'s' * (left_out > 1)} left out")
+        if len(text) > room:
+            self._tell(f"Cut at {LONGEST:,} characters, which is more than the model reads")
+            text = text[:room]
+        event.text = text
+        await super()._on_paste(event)
         event.prevent_default()
+        event.stop()
 
-    def _recall(self, at: int) -> None:
-        if self._at == len(self._history):
+    def _tell(self, notice: str) -> None:
+        self.app.notify(notice, severity="warning", markup=False)
+
+    # Keys.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Up and down are the editor's own inside of a text of several lines."""
+        if action != "recall":
+            return super().check_action(action, parameters)
+        if parameters == (-1,):
+            return self.cursor_at_first_line and self._at != 0 and bool(self.sent.texts)
+        return self.cursor_at_last_line and self._at is not None
+
+    def on_key(self, event: events.Key) -> None:
+        """Arrows that recall nothing move: the editor's own bindings of them are overridden."""
+        if event.key in ("up", "down"):
+            event.stop()
+            event.prevent_default()
+            (self.action_cursor_up if event.key == "up" else self.action_cursor_down)()
+
+    def action_submit(self) -> None:
+        self.post_message(self.Submitted(self.text))
+
+    def action_newline(self) -> None:
+        start, end = self.selection
+        self._replace_via_keyboard("\n", start, end)
+
+    def action_recall(self, step: int) -> None:
+        texts = self.sent.texts
+        at = (len(texts) if self._at is None else self._at) + step
+        if self._at is None:
             self._draft = self.text
-        self._at = at
-        self.put(self._history[at] if at < len(self._history) else self._draft)
+        self._at = at if at < len(texts) else None
+        self.put(self._draft if self._at is None else texts[at])
+
+
+def harmless(text: str) -> str:
+    """The text with one kind of line break, and without what steers a terminal or hides in it."""
+    text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(char for char in text if _is_harmless(char))
+
+
+@lru_cache(4096)
+def _is_harmless(char: str) -> bool:
+    if char in "\n\t" + ZWJ + ZWNJ:
+        return True
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs")

@@ -1,281 +1,284 @@
-"""The transcript on screen: a line at a time, drawn once, at a cost that length does not change."""
+"""The transcript with a cursor: tokens coloured by a measure, gone to by what they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
-from textual.binding import Binding
-from textual.geometry import Size
+from textual.binding import BindingType
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.selection import Selection
-from textual.strip import Strip
 
-from entropix_tui import cues
-from entropix_tui.transcript import Block, Place, Row, Transcript
-from entropix_tui.wrapping import Line, Run
+from entropix_mlx.records import TokenRecord
+from entropix_tui import cues, ramp
+from entropix_tui.blocks import DIVERGENCE, Answer, Prompt
+from entropix_tui.motion import Motion, destination
+from entropix_tui.spots import Spot
+from entropix_tui.transcript import Place, Transcript
+from entropix_tui.widgets.token_keys import KEYS
+from entropix_tui.widgets.transcript_view import TranscriptView
 
-_BARS = {"user": "▌ ", "answer": "  ", "note": "  ", "error": "✗ "}
-_LETTERS = tuple(cues.LETTERS)
-TAIL = 6
-"""Rows that a new token can change: its own, and those of an unfinished character before it."""
+STRENGTHS = (0.05, 0.2, 0.5)
+"""Shares of the greatest weight from which a highlighted token has strength 1, 2, 3."""
 
 
-class TokenView(ScrollView, can_focus=True):
-    """Shows a transcript; follows its end unless the reader has scrolled away from it.
+class TokenView(TranscriptView):
+    """A transcript whose tokens, of prompts and answers alike, can be gone to and looked at."""
 
-    Model text goes into segments as laid out by `wrapping`; no markup parser ever sees it.
-    """
-
-    ALLOW_SELECT = True
-    BINDINGS: ClassVar = [
-        Binding("up", "scroll_up", "Scroll up", show=False),
-        Binding("down", "scroll_down", "Scroll down", show=False),
-        Binding("left", "cursor(-1)", "Token before", show=False),
-        Binding("right", "cursor(1)", "Token after", show=False),
-        Binding("home", "scroll_home", "To the top", show=False),
-        Binding("end", "scroll_end", "To the end", show=False),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("pagedown", "page_down", "Page down", show=False),
-    ]
-    DEFAULT_CSS = """
-    TokenView {
-        overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1;
-        &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
-    }
-    """
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     @dataclass
     class CursorMoved(Message):
-        """The token under the cursor, by place; None when there is no cursor."""
+        """The token under the cursor; all None when there is no cursor."""
 
         place: Place | None
+        spot: Spot | None
+        record: TokenRecord | None
+
+    @dataclass
+    class ForkWanted(Message):
+        """Another candidate is wanted in place of a token."""
+
+        spot: Spot
+
+    @dataclass
+    class EditWanted(Message):
+        """The message at prompt record `index` is to be edited."""
+
+        index: int
+
+    class MarkdownWanted(Message):
+        """The answer at the cursor is wanted as a document: see `answer`."""
+
+    class SearchWanted(Message):
+        """A text is to be looked for."""
+
+    class Restyled(Message):
+        """`colour` or `letters` has changed; a legend has to follow."""
 
     def __init__(
         self, transcript: Transcript, colours: cues.Colours, *, id: str | None = None
     ) -> None:
-        super().__init__(id=id)
-        self.transcript = transcript
-        self.colours = colours
-        self.letters = colours == "none"
-        """Whether a gutter names the quadrants met on each line."""
-        self.plain = False
-        """Whether tokens are drawn without their quadrant's colour."""
-        self.follow = True
-        self.cursor: Place | None = None
-        self._laying_out = False
-
-    # What has changed.
-
-    def update(self, *, tail: bool = False) -> None:
-        """Show what the transcript has become; `tail`: only its last rows have changed."""
-        self.transcript.settle()
-        height = self.transcript.height
-        if tail and height == self.virtual_size.height:
-            self.refresh_lines(height - TAIL, TAIL)
-            return
-        self.virtual_size = Size(self.scrollable_content_region.width, height)
-        if self.follow:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
-        self.refresh()
+        super().__init__(transcript, colours, id=id)
+        self.fork_level: float | None = None
+        """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
+        self._diverged: Place | None = None
+        self._followed = False  # whether the end was followed before there was a cursor
 
     def reset(self) -> None:
         """Show a transcript that was cleared."""
-        self.cursor, self.follow = None, True
+        self._diverged, self.painter.levels = None, {}
+        self.finder.search("")
+        had_cursor, self.painter.cursor = self.cursor is not None, None
+        self.follow = True
         self.update()
+        if had_cursor:
+            self.post_message(self.CursorMoved(None, None, None))
 
-    def restyle(self, *, letters: bool | None = None, plain: bool | None = None) -> None:
-        """Draw everything in other cues."""
-        self.letters = self.letters if letters is None else letters
-        self.plain = self.plain if plain is None else plain
-        self._lay_out()
-        self._forget()
+    # The cursor.
 
-    def show_breaks(self, breaks: bool) -> None:
-        self._lay_out(breaks=breaks)
+    @property
+    def cursor(self) -> Place | None:
+        return self.painter.cursor
+
+    @property
+    def spot(self) -> Spot | None:
+        """The token under the cursor."""
+        return None if self.cursor is None else self.transcript.spot_at(self.cursor)
 
     def move_cursor(self, place: Place | None) -> None:
-        """Put the cursor on a token, in view, or take it away."""
-        for touched in (self.cursor, place):
-            if touched is not None and touched.block < len(self.transcript.blocks):
-                self._forget_piece(touched)
-        self.cursor = place
+        """Put the cursor on a token, in view, or take it away.
+
+        While there is a cursor the end is not followed, so that it stays in view.
+        """
+        before = self.cursor
+        if before is None and place is not None:
+            self._followed = self.follow
+        for touched in (before, place):
+            self.painter.forget(touched)
+        self.painter.cursor = place
         if place is not None:
             row = self.transcript.row_of_place(place)
-            if not self.scroll_offset.y <= row < self.scroll_offset.y + self.size.height:
-                self.scroll_to(y=row - self.size.height // 2, animate=False)
-        self.refresh()
-        self.post_message(self.CursorMoved(place))
+            self.show_row(row)
+            self.follow = False
+        elif before is not None:
+            self.follow = self.follow or self._followed
+        self.update()
+        if (before is None) != (place is None):
+            self.refresh_bindings()
+        self.post_message(
+            self.CursorMoved(
+                place,
+                place and self.transcript.spot_at(place),
+                place and self.transcript.record_at(place),
+            )
+        )
 
-    def action_cursor(self, step: int) -> None:
-        place = self.transcript.next_token(self.cursor, step)
+    def move_to(self, spot: Spot) -> bool:
+        """Put the cursor on a token; False if it is not here."""
+        place = self.transcript.place_of(spot)
         if place is not None:
             self.move_cursor(place)
+        return place is not None
 
-    # Scrolling and size.
+    def move(self, kind: Motion, step: int) -> bool:
+        """Move the cursor forward (1) or back (-1); False if there is nothing of the kind.
 
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        if not self._laying_out:
-            self.follow = new_value >= self.max_scroll_y
+        `fork`: to an entropy above `fork_level`, without one above 8 bits, where the scale's upper
+        third begins. See `motion.destination` for the others.
+        """
+        place = destination(self.transcript, self.cursor, kind, step, self.fork_level)
+        if place is not None:
+            self.move_cursor(place)
+        return place is not None
 
-    def on_resize(self, _event: events.Resize) -> None:
-        self._lay_out()
+    def action_move(self, kind: Motion, step: int) -> None:
+        if not self.move(kind, step):
+            self.app.bell()
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._forget()
+    def action_line(self, step: int) -> None:
+        """The token above or below; without a cursor, scroll by a line."""
+        place = self.cursor
+        if place is None:
+            self.scroll_relative(y=step, animate=False)
+            return
+        y = self.transcript.row_of_place(place)
+        row = self.transcript.row(y)
+        column = row.section.column(row.at, place.piece) if row is not None else 0
+        while 0 <= y + step < self.transcript.height:
+            y = self.transcript.reach(y + min(0, step), 2) + max(0, step)
+            for x in range(column, -1, -1):
+                found = self.transcript.place_at(x, y)
+                if found is not None and found != place:
+                    self.move_cursor(found)
+                    return
+
+    def action_edge(self, step: int) -> None:
+        """The first or last token, and the edge of the text."""
+        if self.cursor is not None:
+            count = len(self.transcript.blocks)
+            edge = self.transcript.next_token(Place(-1 if step < 0 else count, 0), step * -1)
+            if edge is not None:
+                self.move_cursor(edge)
+        if step < 0:
+            self.scroll_home(animate=False)
+        else:
+            self.scroll_end(animate=False)
+
+    def action_page(self, step: int) -> None:
+        self.scroll_relative(y=step * max(1, self.size.height - 1), animate=False)
 
     def on_click(self, event: events.Click) -> None:
-        x, y = event.x - self._gutter, event.y + self.scroll_offset.y
+        x, y = event.x - self.painter.gutter, event.y + self.scroll_offset.y
         place = self.transcript.place_at(x, y) if x >= 0 else None
         if place is not None:
             self.move_cursor(place)
+            if event.chain == 2:
+                self.action_fork()
+
+    # What others do with the token under the cursor.
+
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002
+    ) -> bool | None:
+        """Without a cursor, or matches, the keys are the screen's."""
+        if action == "fork":
+            return self.cursor is not None
+        return action != "match" or self.finder.count > 0
+
+    def action_fork(self) -> None:
+        if (spot := self.spot) is not None:
+            self.post_message(self.ForkWanted(spot))
+
+    def action_edit(self) -> None:
+        """The message that the cursor is in or after; without a cursor, the last."""
+        last = len(self.transcript.blocks) - 1 if self.cursor is None else self.cursor.block
+        for block in reversed(self.transcript.blocks[: last + 1]):
+            if isinstance(block, Prompt) and block.kind == "user":
+                self.post_message(self.EditWanted(block.prompt.index))
+                return
+
+    def action_markdown(self) -> None:
+        self.post_message(self.MarkdownWanted())
+
+    def answer(self) -> str | None:
+        """The text of the answer that the cursor is in; without one, of the last."""
+        blocks = self.transcript.blocks
+        if self.cursor is not None and isinstance(blocks[self.cursor.block], Answer):
+            return blocks[self.cursor.block].text
+        return next((b.text for b in reversed(blocks) if isinstance(b, Answer)), None)
+
+    # Looks.
 
     @property
-    def _gutter(self) -> int:
-        """Cells left of the text."""
-        return 2 + (len(_LETTERS) + 1 if self.letters else 0)
+    def colour(self) -> ramp.Colour:
+        """What tokens are coloured by."""
+        return self.painter.colour
 
-    def _lay_out(self, breaks: bool | None = None) -> None:
-        """Wrap to the present width, and keep what is being read where it is."""
-        width = self.scrollable_content_region.width - self._gutter
-        if width <= 0:
-            return
-        at = None if self.follow else self.transcript.place_of_row(self.scroll_offset.y)
-        self.transcript.resize(width, breaks=breaks)
-        self._laying_out = True
-        try:
-            self.virtual_size = Size(self.scrollable_content_region.width, self.transcript.height)
-            row = self.max_scroll_y if at is None else self.transcript.row_of_place(at)
-            self.scroll_to(y=row, animate=False)
-        finally:
-            self._laying_out = False
-        self.refresh()
+    @property
+    def letters(self) -> bool:
+        """Whether a gutter names what was met on each line."""
+        return self.painter.letters
 
-    # Drawing.
+    def colour_by(self, colour: ramp.Colour) -> None:
+        """Colour tokens by one of `ramp.COLOURS`."""
+        self.painter.colour = colour
+        self.redraw()
+        self.post_message(self.Restyled())
 
-    def render_line(self, y: int) -> Strip:
-        width, base = self.scrollable_content_region.width, self.rich_style
-        top = self.scroll_offset.y + y
-        row = self.transcript.row(top)
-        if row is None or row.line is None:
-            return Strip.blank(width, base)
-        line = row.line
-        key = (self.letters, self.plain, width)
-        if line.drawn is None or line.drawn[0] != key:
-            strip = Strip(self._segments(row, base)).simplify().crop_extend(0, width, base)
-            line.drawn = (key, strip)
-        strip = line.drawn[1]
-        selection = self.text_selection
-        if selection is not None and (span := selection.get_span(top)) is not None:
-            strip = self._select(strip, *span)
-        return strip.apply_offsets(0, top)
+    def action_colour(self, step: int) -> None:
+        at = ramp.COLOURS.index(self.colour) + step
+        self.colour_by(ramp.COLOURS[at % len(ramp.COLOURS)])
 
-    def _segments(self, row: Row, base: Style) -> list[Segment]:
-        block, line = row.block, row.line
-        assert line is not None
-        look = self._style(block.kind)
-        cursor = self._cursor_piece(block)
-        here = cursor is not None and any(run.piece == cursor for run in line.runs)
-        segments = [Segment("▸ " if here else _BARS[block.kind], base + look)]
-        if self.letters:
-            met = {block.looks[run.piece] for run in line.runs}
-            letters = "".join(cues.LETTERS[q] if q in met else " " for q in _LETTERS)
-            segments.insert(0, Segment(letters + " ", base + self._style("note")))
-        for run in line.runs:
-            if not run.shown:
-                continue
-            # The space before a word is the word's token, but underlined or reversed it is noise.
-            spacing = run.shown.isspace() and not block.layout.pieces[run.piece].text.isspace()
-            style = look if self.plain or spacing else self._style(block.looks[run.piece])
-            style = base + style
-            if run.piece == cursor:
-                style += self._cursor_style(style)
-            segments.append(Segment(run.shown, style))
-        return segments
+    def show_letters(self, letters: bool) -> None:
+        self.painter.letters = letters
+        self.lay_out()
+        self.post_message(self.Restyled())
 
-    def _style(self, look: str) -> Style:
-        return cues.style(look, self.colours, self.app.current_theme.dark)
+    def action_letters(self) -> None:
+        self.show_letters(not self.letters)
 
-    def _cursor_piece(self, block: Block) -> int | None:
-        cursor = self.cursor
-        if cursor is None or self.transcript.blocks[cursor.block] is not block:
-            return None
-        return cursor.piece
+    def show_breaks(self, breaks: bool) -> None:
+        self.lay_out(breaks=breaks)
 
-    def _cursor_style(self, under: Style) -> Style:
-        if self.colours == "none":  # show on a token that is drawn reversed, too
-            return Style(reverse=not under.reverse, bold=True, underline2=True)
-        return cues.cursor_style(self.colours, self.app.current_theme.dark)
+    def highlight(self, weights: Mapping[Spot, float] | None) -> None:
+        """Mark tokens by how strong they are beside the strongest; None: none any more."""
+        levels: dict[int, dict[int, int]] = {}
+        greatest = max(weights.values(), default=0.0) if weights else 0.0
+        for spot, weight in (weights or {}).items():
+            level = sum(weight >= share * greatest for share in STRENGTHS) if greatest > 0 else 0
+            place = self.transcript.place_of(spot) if level else None
+            if place is not None:
+                levels.setdefault(place.block, {})[place.piece] = level
+        self.painter.levels = levels
+        self.redraw()
 
-    def _forget(self) -> None:
-        for block in self.transcript.blocks:
-            for line in block.layout.lines:
-                line.drawn = None
-        self.refresh()
+    def mark_divergence(self, spot: Spot | None) -> None:
+        """Draw `≠` before one token; None: before none any more."""
+        place = None if spot is None else self.transcript.place_of(spot)
+        for at, on in ((self._diverged, False), (place, True)):
+            if at is not None:
+                self.transcript.blocks[at.block].mark(at.piece, DIVERGENCE, on)
+        self._diverged = place
+        self.update()
 
-    def _forget_piece(self, place: Place) -> None:
-        layout = self.transcript.blocks[place.block].layout
-        for line in layout.lines[layout.line_of(place.piece) :]:
-            if line.first > place.piece:
-                break
-            line.drawn = None
+    # Searching.
 
-    # Selecting with the mouse.
+    def find(self, query: str) -> int:
+        """Look for a text; how often it stands here. An empty one ends the search."""
+        self.finder.search(query)
+        self.redraw()
+        return self.finder.count
 
-    def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002
-        self.refresh()
+    def action_match(self, step: int) -> None:
+        """Scroll to the next (1) or previous (-1) place of the text that is looked for."""
+        near = self.cursor or self.transcript.place_of_row(self.scroll_offset.y)
+        place = self.finder.go(step, near)
+        if place is not None:
+            self.follow = False
+            self.show_row(self.transcript.row_of_place(place))
+            self.redraw()
 
-    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text as the model gave it: wrapped lines joined, nothing of the gutter."""
-        last = self.transcript.height - 1 if selection.end is None else selection.end.y
-        parts: list[str] = []
-        for y in range(0 if selection.start is None else selection.start.y, last + 1):
-            row, span = self.transcript.row(y), selection.get_span(y)
-            if row is None or span is None:
-                continue
-            start, end = (max(0, x - self._gutter) if x >= 0 else x for x in span)
-            if row.line is not None:
-                parts.append(
-                    "".join(_covered(run, a, b) for run, a, b in _spans(row.line, start, end))
-                )
-            if row.line is None or row.line is row.block.layout.lines[-1]:
-                parts.append("\n")
-        return "".join(parts).removesuffix("\n"), "\n"
-
-    def _select(self, strip: Strip, start: int, end: int) -> Strip:
-        """Highlight code points `start` to `end` (-1: all the rest) of what is drawn."""
-        style = self.screen.get_component_rich_style("screen--selection")
-        segments: list[Segment] = []
-        for text, under, _ in strip:
-            stop = len(text) if end < 0 else max(0, min(end, len(text)))
-            begin = min(max(0, start), stop)
-            for part, chosen in ((text[:begin], 0), (text[begin:stop], 1), (text[stop:], 0)):
-                if part:
-                    segments.append(
-                        Segment(part, (under or Style.null()) + style if chosen else under)
-                    )
-            start -= len(text)
-            end = end if end < 0 else max(0, end - len(text))
-        return Strip(segments)
-
-
-def _spans(line: Line, start: int, end: int) -> list[tuple[Run, int, int]]:
-    """The runs of a line with the part of each that code points `start` to `end` cover."""
-    spans = []
-    for run in line.runs:
-        length = len(run.shown)
-        a, b = max(0, start), length if end < 0 else min(end, length)
-        if a < b or (not run.shown and start <= 0 and end):
-            spans.append((run, a, b))
-        start -= length
-        end = end if end < 0 else max(0, end - length)
-    return spans
-
-
-def _covered(run: Run, start: int, end: int) -> str:
-    """The source of a part of a run; all of it where it is not drawn as it is spelt."""
-    return run.source[start:end] if run.source == run.shown else run.source
+    def action_search(self) -> None:
+        self.post_message(self.SearchWanted())

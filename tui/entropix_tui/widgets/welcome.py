@@ -12,7 +12,9 @@ from textual.widgets.option_list import Option
 from entropix_mlx.palette import CAPTIONS
 from entropix_mlx.records import QUADRANTS
 from entropix_tui import cues
+from entropix_tui.conversation import Conversation
 from entropix_tui.demos import DEMOS
+from entropix_tui.glyphs import one_line
 
 
 class Explanation(Static):
@@ -36,11 +38,37 @@ class Explanation(Static):
         return text.append("\nTry one (Tab, arrows, Enter; F2 to F5; or the mouse):")
 
 
+class About(Static):
+    """Which model this is and why, where the conversation is kept, its system prompt."""
+
+    DEFAULT_CSS = "About { height: auto; padding-bottom: 1; }"
+
+    def __init__(self, conversation: Conversation, colours: cues.Colours) -> None:
+        super().__init__()
+        self.conversation = conversation
+        self.colours = colours
+
+    @property
+    def lines(self) -> list[str]:
+        said = self.conversation
+        lines = [said.about()[:2], said.about()[2:]]
+        if said.system:
+            lines.append([f"system prompt: {said.system}"])
+        return [one_line(" · ".join(line)) for line in lines if line]
+
+    def render(self) -> Text:
+        note = cues.style("note", self.colours, self.app.current_theme.dark)
+        text = Text("\n").join(Text(line, note) for line in self.lines)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
+
+
 class Welcome(VerticalScroll, can_focus=False):
-    """The explanation and the demo prompts."""
+    """The explanation, the demo prompts, and what there is to know of the model."""
 
     DEFAULT_CSS = """
-    Welcome { padding: 1 2; }
+    Welcome { padding: 0 2; }
+    .-high Welcome { padding: 1 2; }
     Welcome Explanation { height: auto; }
     Welcome OptionList {
         height: auto; border: none; padding: 0; background: transparent;
@@ -60,11 +88,23 @@ class Welcome(VerticalScroll, can_focus=False):
 
         prompt: str
 
-    def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
+    def __init__(
+        self, conversation: Conversation, colours: cues.Colours, *, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
         self.colours = colours
+        self._about = About(conversation, colours)
+        self._told: list[str] = []
+
+    def tell(self) -> None:
+        """Show what has become known of the model and the session."""
+        told = self._about.lines
+        if told != self._told:
+            self._told = told
+            self._about.refresh(layout=True)
 
     def compose(self) -> ComposeResult:
+        yield self._about
         yield Explanation(self.colours)
         yield OptionList(
             *(

@@ -1,0 +1,378 @@
+"""Two branches side by side: the common cursor, what differs, and growing while one looks."""
+
+import time
+from typing import Any
+
+import pytest
+from driving import scenario, until
+from hosting import (
+    ASKED,
+    HOSTILE,
+    LOOKS,
+    OTHER,
+    SIZES,
+    asked,
+    drawn,
+    hosted,
+    press,
+    said,
+    settled,
+    two_answers,
+    two_prompts,
+)
+from scripted import STORY
+
+from entropix_mlx.records import End, Event, FinishReason
+from entropix_mlx.tree import Tree
+from entropix_tui.blocks import DIVERGENCE
+from entropix_tui.comparing import Comparing, Side
+from entropix_tui.screens.compare import Column, Compare
+from entropix_tui.spots import Spot
+from entropix_tui.widgets.facing import Facing, drawn_by
+
+SEVEN = {"preset": "calibrated", "seed": 7, "temperature": 0.7}
+EIGHT = SEVEN | {"seed": 8, "temperature": 0.5}
+
+
+def answers(colours: Any = "true") -> Compare:
+    tree, a, b = two_answers()
+    return Compare(tree, Side(a, SEVEN, "stop"), Side(b, EIGHT, "length"), colours)
+
+
+def prompts(colours: Any = "true") -> Compare:
+    tree, a, b = two_prompts()
+    return Compare(tree, Side(a, SEVEN, "stop"), Side(b, SEVEN, "stop"), colours)
+
+
+def end(leaf: int, reason: FinishReason = "stop") -> End:
+    return End(leaf=leaf, finish_reason=reason, tokens=1, seconds=1.0, prefill_seconds=0.1)
+
+
+def spots(screen: Compare) -> tuple[Spot | None, Spot | None]:
+    """Where the columns' cursors are."""
+    a, b = screen.query(Column)
+    return a.spot, b.spot
+
+
+def facing(screen: Compare) -> str:
+    return str(screen.query_one(Facing).render())
+
+
+# What is compared.
+
+
+def test_only_the_turn_in_which_they_part_is_shown() -> None:
+    first = [asked(0, "Hello"), *said(["Hi", "!"], 1, 0), asked(3, ASKED, 2)]
+    a, b = said(STORY, 4, 3), said(OTHER, 500, 3)
+    tree = Tree.of([*first, *a, *b])
+    comparing = Comparing(tree, Side(a[-1].index), Side(b[-1].index))
+    assert comparing.earlier == 3
+    texts = [block.text for block in comparing.ways[0].transcript.blocks]
+    assert texts == [ASKED, "".join(STORY)]
+    assert comparing.apart == (Spot(13), Spot(509))
+    assert not comparing.is_counterfactual
+
+
+def test_another_prompt_later_in_a_conversation() -> None:
+    first = [asked(0, "Hello"), *said(["Hi", "!"], 1, 0)]
+    a = [asked(3, "Say one", 2), *said(["one"], 4, 3)]
+    b = [asked(10, "Say two", 2), *said(["two"], 11, 10)]
+    comparing = Comparing(Tree.of([*first, *a, *b]), Side(4), Side(11))
+    assert comparing.earlier == 3
+    assert comparing.is_counterfactual
+    found = [(d.old, d.new, d.stay) for d in comparing.differences()]
+    assert found == [("␣one", "␣two", 0), ("one", "two", 0)]
+
+
+def test_differences_and_what_they_did_to_what_stayed() -> None:
+    a = said(["a", "b", "c"], 1, 0, entropy=1.0, logprob=-1.0)
+    b = said(["x", "b", "c"], 10, 0, entropy=1.5, logprob=-3.0)
+    comparing = Comparing(Tree.of([asked(0), *a, *b]), Side(3), Side(12))
+    (found,) = comparing.differences()
+    assert (found.old, found.new, found.stay) == ("a", "x", 2)
+    assert found.entropy == pytest.approx(0.5)
+    assert found.surprisal == pytest.approx(2 / 0.6931471805599453)
+    assert found.most == (found.start + 1, pytest.approx(2 / 0.6931471805599453))
+
+
+def test_the_templates_tokens_are_no_rows() -> None:
+    tree, a, b = two_answers()
+    comparing = Comparing(tree, Side(a), Side(b))
+    prompt_rows = [row for row in comparing.rows if row.a is not None and row.a.index == 0]
+    assert len(prompt_rows) == len(ASKED.split())
+
+
+def test_records_of_another_branch_are_not_taken() -> None:
+    tree = Tree.of([asked(0), *said(["a", "b"], 1, 0)])
+    comparing = Comparing(tree, Side(2), Side(0, growing=True))
+    assert not comparing.take(said(["x"], 9, 2)[0])
+    assert comparing.take(said(["x"], 10, 0)[0])
+    assert comparing.take(end(10))
+    assert not comparing.take(said(["y"], 11, 10)[0])
+    assert comparing.ways[1].leaf == 10
+    assert comparing.ways[1].finish == "stop"
+
+
+def test_a_branch_that_has_not_come_so_far_does_not_part() -> None:
+    tree = Tree.of([asked(0), *said(["a", "b"], 1, 0)])
+    comparing = Comparing(tree, Side(2), Side(0, growing=True))
+    comparing.take(said(["a"], 10, 0)[0])
+    comparing.refresh()
+    assert comparing.apart is None
+    comparing.take(end(10))
+    assert comparing.apart == (Spot(2), None)
+
+
+def test_growing_costs_the_same_at_any_length() -> None:
+    """A thousand tokens more, each drawn at once, beside eight thousand."""
+    texts = [f"w{n % 501}" for n in range(8000)]
+    tree = Tree.of([asked(0), *said(texts, 1, 0)])
+    comparing = Comparing(tree, Side(8000), Side(0, growing=True))
+    more = said([f"w{n % 499}" for n in range(8000)], 10_000, 0)
+    for record in more[:7000]:
+        comparing.take(record)
+    comparing.refresh()
+    began = time.process_time()
+    for record in more[7000:]:
+        comparing.take(record)
+        comparing.refresh(soon=True)
+    assert time.process_time() - began < 2
+
+
+def test_what_drew_a_side_and_what_is_otherwise_there() -> None:
+    assert drawn_by(EIGHT, SEVEN) == ["calibrated", "seed 8", "T 0.5"]
+    assert drawn_by({"preset": "greedy", "seed": 8}, SEVEN) == ["greedy", "seed 8"]
+    assert drawn_by({}, SEVEN) == []
+
+
+# On the screen.
+
+
+@scenario
+async def test_it_opens_where_they_part() -> None:
+    async with hosted(answers) as (app, _):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        assert spots(screen) == (Spot(10), Spot(109))
+        text = app.text()
+        assert text.count(DIVERGENCE + ".") == 1
+        assert "they part at token 10: A ." in text
+        assert "B ␣smaller" in text
+        assert "seed 7" in text
+        assert "seed 8" in text
+        assert "54 tokens" in text
+        assert "length" in text
+        assert "another token" in facing(screen)
+
+
+@scenario
+async def test_the_common_cursor() -> None:
+    async with hosted(answers) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        await press(pilot, "right")
+        assert spots(screen) == (Spot(11), Spot(110))
+        await press(pilot, "n")  # a token that only B has: A has no cursor
+        assert spots(screen) == (None, Spot(120))
+        assert "only in B" in facing(screen)
+        await press(pilot, "right", "right")
+        assert spots(screen) == (Spot(22), Spot(122))
+        await press(pilot, "p", "p")
+        assert spots(screen) == (Spot(10), Spot(109))
+        await press(pilot, "end")
+        assert spots(screen) == (Spot(54), Spot(154))
+        await press(pilot, "home", "d")
+        assert spots(screen) == (Spot(10), Spot(109))
+
+
+@scenario
+async def test_a_columns_own_motions_move_both() -> None:
+    async with hosted(answers) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        await press(pilot, "tab", "home")
+        await press(pilot, "w")
+        a, b = spots(screen)
+        assert a is not None
+        assert screen.comparing.row_of(a) == screen.row
+        assert b is not None
+        assert screen.comparing.row_of(b) == screen.row
+
+
+@scenario
+async def test_the_mouse_moves_both() -> None:
+    async with hosted(answers) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        y = next(n for n, row in enumerate(app.rows()) if "To compare" in row)
+        await pilot.click(offset=(3, y))
+        await settled(pilot)
+        a, b = spots(screen)
+        assert a is not None
+        assert b is not None
+        assert 14 <= a.index <= 17
+        assert b.index == a.index + 99
+        course = screen.courses[0]
+        row = course.first + 5
+        await pilot.click(course, offset=(7, 0))
+        await settled(pilot)
+        assert screen.row == row
+
+
+@scenario
+async def test_what_changes_the_conversation_is_not_here() -> None:
+    async with hosted(answers) as (app, pilot):
+        await press(pilot, "enter", "e", "m", "slash")
+        assert isinstance(app.screen, Compare)
+        assert app.answers == []
+
+
+@scenario
+async def test_going_on_with_one_of_them() -> None:
+    for key, leaf in (("1", 54), ("2", 154), ("escape", None)):
+        async with hosted(answers) as (app, pilot):
+            await press(pilot, key)
+            assert app.answers == [leaf]
+
+
+@scenario
+async def test_a_counterfactual_lists_its_differences() -> None:
+    async with hosted(prompts) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        assert screen.list.display
+        assert "they part in" not in app.text()
+        assert "they part at the prompt: A ␣larger," in app.text()
+        assert [(d.old, d.new) for d in screen.list.shown] == [
+            ("␣larger,", "␣smaller,"),
+            (".", "␣smaller"),
+            ("", "␣well"),
+        ]
+        assert "then   12 same" in app.text()
+        screen.list.focus()
+        await press(pilot, "down")
+        assert spots(screen) == (Spot(10), Spot(210))
+        await press(pilot, "enter")
+        assert isinstance(app.focused, Column)
+        await press(pilot, "i")
+        assert not screen.list.display
+
+
+@scenario
+async def test_it_grows() -> None:
+    tree = Tree.of([asked(0), *said(STORY, 1, 0)])
+    make = lambda: Compare(tree, Side(54, SEVEN, "stop"), Side(0, EIGHT, growing=True), "true")  # noqa: E731
+    async with hosted(make) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        assert "the same so far" in app.text()
+        assert "0 tokens …" in app.text()
+        records = said(OTHER, 100, 0)
+        for record in records[:5]:
+            screen.take(record)
+        await until(pilot, lambda: not screen.behind)
+        assert spots(screen)[1] == Spot(104)
+        assert "the same so far" in app.text()
+        for record in records[5:20]:
+            screen.take(record)
+        await until(pilot, lambda: not screen.behind)
+        assert "they part at token 10" in app.text()
+        assert "15 tokens" not in app.text()
+        assert "20 tokens" in app.text()
+        await press(pilot, "d")  # now it stays where the user is
+        for record in records[20:]:
+            screen.take(record)
+        screen.take(Event(kind="valley", index=120, at=115))
+        await until(pilot, lambda: not screen.behind)
+        assert spots(screen) == (Spot(10), Spot(109))
+        screen.take(end(154, "length"))
+        await until(pilot, lambda: not screen.behind)
+        assert "length" in app.text()
+        assert "tokens …" not in app.text()
+        await press(pilot, "2")
+        assert app.answers == [154]
+
+
+@scenario
+async def test_a_growing_counterfactual_begins_with_its_prompt() -> None:
+    tree = Tree.of([asked(0), *said(STORY, 1, 0)])
+    make = lambda: Compare(tree, Side(54, SEVEN), Side(-1, SEVEN, growing=True), "true")  # noqa: E731
+    async with hosted(make) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        await press(pilot, "2")  # nothing to go on with yet
+        assert app.answers == []
+        screen.take(asked(200, ASKED.replace("larger", "smaller")))
+        await until(pilot, lambda: not screen.behind)
+        assert screen.list.display
+        for record in said(OTHER, 201, 200):
+            screen.take(record)
+        screen.take(end(255))
+        await until(pilot, lambda: not screen.behind)
+        assert screen.comparing.apart == (Spot(0, 6), Spot(200, 6))
+        assert spots(screen) == (Spot(0, 6), Spot(200, 6))
+
+
+@scenario
+async def test_the_same_to_the_end() -> None:
+    tree = Tree.of([asked(0), *said(STORY, 1, 0), *said(STORY, 100, 0)])
+    async with hosted(lambda: Compare(tree, Side(54), Side(153), "true")) as (app, pilot):
+        assert "the same, to the end" in app.text()
+        await press(pilot, "n", "p", "i")
+        assert "No difference." in app.text()
+
+
+@scenario
+async def test_hostile_tokens() -> None:
+    first, second = said(["a", HOSTILE, "\x1b", "c"], 1, 0), said(["a", "b" + HOSTILE], 10, 0)
+    tree = Tree.of([asked(0, HOSTILE), *first, *second])
+    sides = Side(4, {"preset": HOSTILE}, HOSTILE), Side(11, {"preset": HOSTILE, "seed": 1}, HOSTILE)
+    async with hosted(lambda: Compare(tree, *sides, "true")) as (app, pilot):
+        for _ in range(5):
+            assert "[/red]" in app.text()
+            assert not app.steering()
+            await press(pilot, "right", "i")
+
+
+@scenario
+async def test_resizing() -> None:
+    async with hosted(answers) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        for size in ((140, 45), (60, 20), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            assert spots(screen) == (Spot(10), Spot(109))
+            assert f"{DIVERGENCE}." in app.text()
+
+
+@scenario
+async def test_sixteen_colours() -> None:
+    for make in (answers, prompts):
+        async with hosted(lambda m=make: m("sixteen"), colours="sixteen") as (app, pilot):  # type: ignore[misc]
+            await press(pilot, "n", "i")
+            assert f"{DIVERGENCE}" in app.text()
+
+
+@SIZES
+@LOOKS
+def test_two_answers_look_like_this(
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    colours: Any,
+    dark: bool,
+) -> None:
+    assert drawn(snap_compare, monkeypatch, answers, size, colours, dark)
+
+
+@SIZES
+@LOOKS
+def test_two_prompts_look_like_this(
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    colours: Any,
+    dark: bool,
+) -> None:
+    assert drawn(snap_compare, monkeypatch, prompts, size, colours, dark, "n")

@@ -1,0 +1,154 @@
+"""What the present answer is to be compared with: the questions, and their answers."""
+
+from typing import Any
+
+import pytest
+from driving import scenario
+from hosting import ASKED, HOSTILE, LOOKS, SIZES, asked, drawn, hosted, press, said, two_answers
+from scripted import SETTINGS
+
+from entropix_mlx.settings import Settings
+from entropix_mlx.tree import Tree
+from entropix_models.errors import UsageError
+from entropix_tui.comparisons import Again, Existing, Reworded
+from entropix_tui.screens.compare_setup import CompareSetup, overrides
+from entropix_tui.widgets.prompt import Prompt
+
+
+def screen(colours: Any = "true", tree: Tree | None = None, **more: Any) -> CompareSetup:
+    tree = two_answers()[0] if tree is None else tree
+    prompt = next(node for node in tree.path() if node.parent == -1)
+    return CompareSetup(tree, prompt, SETTINGS, colours, draw=lambda: 4242, **more)  # type: ignore[arg-type]
+
+
+@scenario
+async def test_another_seed() -> None:
+    async with hosted(screen) as (app, pilot):
+        assert "4242" in app.text()
+        await press(pilot, "enter")
+        assert app.answers == [Again(0, seed=4242)]
+
+
+@scenario
+async def test_a_seed_of_ones_own() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, *["backspace"] * 4, "enter")
+        assert "a seed is a whole number" in app.text()
+        await press(pilot, *"99999999999", "enter")
+        assert "a seed is a whole number" in app.text()
+        await press(pilot, "ctrl+r", *["backspace"] * 4, *"12", "ctrl+d")
+        assert app.answers == [Again(0, seed=12)]
+
+
+@scenario
+async def test_the_mouse_chooses_a_way_and_draws_a_seed() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, *["backspace"] * 4)
+        await pilot.click("#random")
+        await press(pilot)
+        assert "4242" in app.text()
+        y, row = next((n, r) for n, r in enumerate(app.rows()) if "another prompt" in r)
+        await pilot.click(offset=(row.index("another prompt") + 2, y))
+        await press(pilot)
+        assert ASKED in app.text()
+        assert app.focused is app.screen.query_one("#text")
+
+
+@scenario
+async def test_another_sampler() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f3", "enter")
+        assert "these are the present settings" in app.text()
+        await press(pilot, "down", "down", "enter")
+        assert app.answers == [Again(0, settings=Settings.make("greedy"))]
+
+
+@scenario
+async def test_changes_are_made_to_the_present_settings() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f3", "tab", *"temperature=99", "enter")
+        assert "temperature='99': give a number from 0.01 to 10" in app.text()
+        await press(pilot, *["backspace"] * 2, *"1.2, top_k=5", "enter")
+        (answer,) = app.answers
+        assert answer.seed is None
+        changed = answer.settings.to_dict()
+        assert changed == SETTINGS.to_dict() | {"temperature": 1.2, "top_k": 5}
+
+
+@scenario
+async def test_what_makes_no_sense_is_told() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f3", *["backspace"] * 20, *"gredy", "enter")
+        assert "did you mean 'greedy'?" in app.text()
+        await press(pilot, "tab", *"[b]", "enter")
+        assert "write changes as NAME=VALUE" in app.text()
+        await press(pilot, "escape")
+        assert app.answers == [None]
+
+
+@scenario
+async def test_another_prompt() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f4", "enter")
+        assert "change a word" in app.text()
+        await press(pilot, *["backspace"] * 3, *"12?", "enter")
+        assert app.answers == [Reworded(0, ASKED.replace("9.11", "9.12"))]
+
+
+@scenario
+async def test_an_empty_prompt() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f4")
+        app.screen.query_one(Prompt).put(" \n")
+        await press(pilot, "ctrl+d")
+        assert "the prompt is empty" in app.text()
+        assert app.answers == []
+
+
+@scenario
+async def test_a_branch() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f5", "enter")
+        assert app.answers == [Existing(54)]
+
+
+@scenario
+async def test_no_other_branch() -> None:
+    tree = Tree.of([asked(0), *said(["a"], 1, 0)])
+    async with hosted(lambda: screen(tree=tree)) as (app, pilot):
+        await press(pilot, "f5")
+        assert "There is no other branch yet." in app.text()
+        await press(pilot, "ctrl+d")
+        assert "the other ways make one" in app.text()
+
+
+@scenario
+async def test_hostile_prompts() -> None:
+    tree = Tree.of([asked(0, HOSTILE), *said([HOSTILE], 1, 0), *said(["a" + HOSTILE], 9, 0)])
+    async with hosted(lambda: screen(tree=tree, presets=(HOSTILE,))) as (app, pilot):
+        for key in ("f3", "f4", "f5"):
+            await press(pilot, key)
+            assert not app.steering()
+            assert "[/red]" in app.text()
+        await press(pilot, "f4", "enter")
+        assert "change a word" in app.text()
+
+
+def test_overrides() -> None:
+    assert overrides("") == {}
+    assert overrides(" a=1,b=2  c='x y' ") == {"a": "1", "b": "2", "c": "x y"}
+    for wrong in ("a", "=1", "a=", "a='1"):
+        with pytest.raises(UsageError):
+            overrides(wrong)
+
+
+@SIZES
+@LOOKS
+def test_how_it_looks(
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    colours: Any,
+    dark: bool,
+) -> None:
+    assert drawn(snap_compare, monkeypatch, screen, size, colours, dark, "f3")

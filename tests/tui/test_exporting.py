@@ -1,0 +1,220 @@
+"""Files of what is seen: no text gets out of its place, nothing is overwritten unasked."""
+
+import datetime
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import LARGE, SMALL, scenario, until
+from rich.segment import Segment
+from scripted import HEADER, token
+from textual.app import App
+from textual.pilot import Pilot
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Input
+
+from entropix_mlx.records import Event, PromptRecord
+from entropix_mlx.tree import Tree
+from entropix_tui import exporting
+from entropix_tui.exporting import escaped, fenced
+from entropix_tui.screens.save_as import SaveAs, save, write
+
+
+def prompt(index: int, text: str, **fields: Any) -> PromptRecord:
+    return PromptRecord(
+        **({"index": index, "parent": index - 1, "role": "user", "ids": [1, 2, 3]} | fields),
+        text=text,
+    )
+
+
+HOSTILE = "x [red]y[/] <b>z</b>\x1b[31m\r\n```\n# no heading\n````\n| a | b |\n\ttab\u202e"
+
+
+@pytest.fixture
+def tree() -> Tree:
+    return Tree.of(
+        [
+            prompt(0, "Which?"),
+            token(1, "It"),
+            token(2, " is", quadrant="HEHV"),
+            Event(kind="valley", index=2, at=1),
+            token(3, " 9.9."),
+            prompt(4, HOSTILE),
+            Event(kind="setting", index=4, detail={"temperature": 0.5}),
+            token(5, HOSTILE),
+            token(6, " end"),
+        ]
+    )
+
+
+def blocks(text: str) -> list[str]:
+    """What stands in fences, by CommonMark's rule for their ends."""
+    found, fence, inside = [], "", []
+    for line in text.split("\n"):
+        if not fence:
+            match = re.match(r"(`{3,})text$", line)
+            fence, inside = (match[1], []) if match else ("", [])
+        elif re.fullmatch(rf"`{{{len(fence)},}}\s*", line):
+            found.append("\n".join(inside))
+            fence = ""
+        else:
+            inside.append(line)
+    assert not fence, "a block has no end"
+    return found
+
+
+def test_markdown_holds_every_turn_and_nothing_breaks_out(tree: Tree) -> None:
+    text = exporting.markdown(HEADER, tree)
+    hostile = HOSTILE.replace("\x1b", "‹1B›").replace("\r\n", "\n").replace("\u202e", "‹U+202E›")
+    assert blocks(text) == ["Which?", "It is 9.9.", hostile, hostile + " end"]
+    outside = re.sub(r"(`{3,})text\n.*?\n\1\n", "", text, flags=re.DOTALL)
+    assert [line for line in outside.split("\n") if line.startswith("#")] == [
+        r"# A conversation with smollm2\-135m",
+        "## You (3 tokens)",
+        r"## smollm2\-135m (3 tokens)",
+        "## You (3 tokens)",
+        r"## smollm2\-135m (2 tokens)",
+        "## Summary",
+        "## Settings",
+    ]
+    assert "| tokens generated | 5 |" in text
+    assert "| valleys | 1 |" in text
+    assert r"| tokens per second | 12\.5 |" in text
+    assert "| seed | 7 |" in text
+    assert r"| helv\_entropy | 4\.0 |" in text
+    assert r"| temperature, from token 4 | 0\.5 |" in text
+    assert all(char >= " " or char in "\n\t" for char in text)
+
+
+def test_values_of_a_table_stay_in_their_cells() -> None:
+    assert escaped("a|b\n<i>`*_[x](y)") == r"a\|b↵\<i\>\`\*\_\[x\]\(y\)"
+
+
+def test_a_branch_is_exported_as_it_was(tree: Tree) -> None:
+    tree.add(token(7, " was", parent=1))
+    assert exporting.turns(HEADER, tree)[-1].text == "It was"
+    assert exporting.turns(HEADER, tree, 3)[-1].text == "It is 9.9."
+
+
+def test_plain_text(tree: Tree) -> None:
+    tree = Tree.of([tree[0], tree[1], tree[2], tree[3], prompt(4, "a\x1b[2J\r\nb\tc")])
+    assert exporting.plain(HEADER, tree) == (
+        "You:\nWhich?\n\nsmollm2-135m:\nIt is 9.9.\n\nYou:\na‹1B›[2J\nb\tc\n"
+    )
+
+
+def test_an_empty_conversation() -> None:
+    assert exporting.plain(HEADER, Tree()) == ""
+    assert "| tokens generated | 0 |" in exporting.markdown(HEADER, Tree())
+
+
+def test_a_fence_is_longer_than_any_inside() -> None:
+    assert fenced("a") == "```text\na\n```"
+    assert fenced("`````").startswith("``````text\n")
+
+
+def test_names_of_files(tmp_path: Path) -> None:
+    now = datetime.datetime(2026, 1, 31, 12, 5)
+    first = exporting.default_name("chat", ".md", now, tmp_path)
+    assert first == tmp_path / "entropix-chat-2026-01-31-1205.md"
+    first.touch()
+    second = exporting.default_name("chat", ".md", now, tmp_path)
+    assert second.name == "entropix-chat-2026-01-31-1205-2.md"
+
+
+class Drawn(Widget):
+    def render_line(self, y: int) -> Strip:
+        return Strip([Segment("<script>&[red]" if y == 0 else "line")])
+
+
+class Host(App[None]):
+    def compose(self) -> Any:
+        yield Drawn()
+
+    def drawn(self) -> str:
+        lines = self.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+@scenario
+async def test_the_screen_as_a_drawing() -> None:
+    drawings = []
+    for _ in range(2):
+        app = Host()
+        async with app.run_test(size=SMALL):
+            drawings.append(exporting.svg(app))
+    assert drawings[0] == drawings[1]
+    assert "&lt;script&gt;&amp;[red]" in drawings[0]
+    assert not re.search(r"terminal-\d", drawings[0])
+    assert "@font-face" not in drawings[0]
+    links = set(re.findall(r"https?://[^\s\"')]+", drawings[0]))
+    assert links <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}, links
+
+
+async def opened(app: Host, pilot: Pilot[None], path: Path, data: str = "data\n") -> Input:
+    save(app, "as [red]Markdown", path, data)
+    await until(pilot, lambda: isinstance(app.screen, SaveAs))
+    await pilot.pause()
+    return app.screen.query_one(Input)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_saving_where_it_was_suggested(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = Host()
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot, tmp_path / "a.md")
+        assert "Save as [red]Markdown" in app.drawn()
+        assert "⏎ save  Esc cancel" in app.drawn()
+        await pilot.press("enter")
+        assert (tmp_path / "a.md").read_text() == "data\n"
+        assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
+        assert not isinstance(app.screen, SaveAs)
+        assert any(str(tmp_path / "a.md") in notice.message for notice in app._notifications)
+
+
+@scenario
+async def test_what_is_there_needs_a_second_enter(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("old")
+    app = Host()
+    async with app.run_test() as pilot:
+        await opened(app, pilot, path)
+        await pilot.press("enter")
+        assert "Enter again overwrites it" in app.drawn()
+        assert path.read_text() == "old"
+        await pilot.press("x", "backspace", "enter")
+        assert path.read_text() == "old", "another name was typed in between"
+        await pilot.press("enter")
+        assert path.read_text() == "data\n"
+
+
+@pytest.mark.parametrize("name", ["none/a.md", "file/a.md", ".", "", "~nobody-at-all/a", "n" * 300])
+@scenario
+async def test_what_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    app = Host()
+    async with app.run_test(size=LARGE) as pilot:
+        field = await opened(app, pilot, tmp_path / "a.md")
+        field.value = name if name in ("",) or name[0] == "~" else str(tmp_path / name)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, SaveAs)
+        assert any(
+            words in app.drawn() for words in ("Not written: ", "That is a folder", "Name a file")
+        )
+        await pilot.press("escape")
+        assert not isinstance(app.screen, SaveAs)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_writing_keeps_a_files_mode_and_follows_a_link(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("old")
+    target.chmod(0o600)
+    (tmp_path / "link").symlink_to(target)
+    write(tmp_path / "link", "new")
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o600)
+    assert (tmp_path / "link").is_symlink()

@@ -1,0 +1,414 @@
+"""Strips: fixed scales, thresholds, valleys, prompts, one cursor, and few repaints."""
+
+import time
+from typing import Any
+
+import pytest
+from instruments import (
+    LARGE,
+    LOOK_NAMES,
+    LOOKS,
+    SETTINGS,
+    SMALL,
+    Clock,
+    Host,
+    drive,
+    long_story,
+    prompt,
+    story,
+    token,
+)
+from textual import events
+from textual.geometry import Region
+from textual.pilot import Pilot
+
+from entropix_mlx.records import Event
+from entropix_mlx.settings import Settings
+from entropix_tui.measures import MEASURES
+from entropix_tui.pace import INTERVAL, Pace
+from entropix_tui.spots import Spot
+from entropix_tui.widgets.lane import LABELS, TALL, series
+from entropix_tui.widgets.strips import Strips
+
+NARROW = LABELS[1]
+WIDE = LABELS[TALL]
+
+
+def strips_of(*entropies: float | None, **options: Any) -> Strips:
+    strips = Strips("true", **options)
+    for index, entropy in enumerate(entropies):
+        strips.take(token(index, entropy))
+    return strips
+
+
+def drawn(strips: Strips, size: tuple[int, int] = SMALL) -> list[str]:
+    found: list[str] = []
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        found.extend(host.rows())
+
+    drive(strips, steps, size)
+    return found
+
+
+def test_one_row_on_a_fixed_scale() -> None:
+    row = drawn(strips_of(0.0, 1.5, 3.0, 6.0, 12.0, 13.0, None))[0]
+    assert row[:NARROW].split() == ["entropy", "-/12", "bits"]
+    assert row[NARROW:] == "▁▁▂▄█▲·"
+
+
+def test_nearly_equal_values_look_equal() -> None:
+    row = drawn(strips_of(5.0, 5.01, 5.0))[0]
+    assert len(set(row[NARROW:])) == 1
+
+
+def test_four_rows_thresholds_and_valleys() -> None:
+    strips = strips_of(1.0, 9.0, 0.0)
+    strips.use(SETTINGS)
+    strips.take(Event(kind="valley", index=2, at=2))
+    rows = drawn(strips, LARGE)
+    assert rows[0] == ""
+    assert [row[:WIDE].strip() for row in rows[1:5]] == [
+        "entropy",
+        "0.00 bits",
+        "scale 0 to 12",
+        "┄ 1.5 4",
+    ]
+    assert [row[WIDE : WIDE + 6].ljust(6) for row in rows[1:5]] == [
+        "  ▾   ",
+        " █    ",
+        "┄█┄┄┄┄",
+        "▃█▁┄┄┄",
+    ]
+    assert [row[:WIDE].strip() for row in rows[6:10]] == [
+        "varentropy",
+        "2.00 bits²",
+        "scale 0 to 30",
+        "┄ 3 10",
+    ]
+
+
+def test_thresholds_of_one_row_stand_in_the_label() -> None:
+    strips = strips_of(3.14159)
+    strips.use(SETTINGS)
+    rows = drawn(strips)
+    assert rows[0][:NARROW].strip() == "entropy 3.14/12 bits ┄1.5 4"
+    assert rows[1][:NARROW].strip() == "varentropy 2.00/30 bits² ┄3 10"
+
+
+def test_prompt_tokens_are_faint_bars_of_the_same_row() -> None:
+    strips = Strips("true")
+    strips.take(prompt(0, 6.0, 12.0))
+    strips.take(token(1, 6.0))
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        line = host.screen._compositor.render_strips()[0]
+        assert line.text[NARROW:].rstrip() == "▄█▄"
+        bars = [s for s in line if set(s.text) & set("▄█")]
+        assert [s.text.rstrip() for s in bars] == ["▄█", "▄"]
+        assert bars[0].style != bars[1].style
+
+    drive(strips, steps)
+
+
+def test_bars_over_the_upper_threshold_are_bold() -> None:
+    strips = strips_of(1.0, 3.9, 4.1, 2.0)
+    strips.use(SETTINGS)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        line = host.screen._compositor.render_strips()[0]
+        bold = [s.text for s in line.crop(NARROW) if s.style and s.style.bold]
+        assert bold == ["▃"]
+
+    drive(strips, steps)
+
+
+def test_repaints_are_few_and_complete() -> None:
+    clock = Clock()
+    strips = Strips("true", clock=clock)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        painted: list[tuple[Region, ...]] = []
+        refresh = strips.refresh
+
+        def counted(*regions: Region, **options: Any) -> Strips:
+            painted.append(regions)
+            refresh(*regions, **options)
+            return strips
+
+        strips.refresh = counted  # type: ignore[method-assign, assignment]
+        records = story(120)
+        for index, record in enumerate(records):  # 50 tokens/s, a tick at every token
+            strips.take(record)
+            clock.now += 0.02
+            strips.flush()
+            if index % 10 == 9:
+                await pilot.pause()
+        assert len(painted) <= 2.4 / (0.9 * INTERVAL) + 2
+        clock.now += 1
+        strips.flush()
+        strips.flush()
+        assert strips._dirty_from is None
+        await pilot.pause()
+        live = host.rows()
+        strips._repaint()
+        await pilot.pause()
+        assert host.rows() == live  # what was drawn bit by bit is what is drawn at once
+        # Full windows move on by a fourth; until then every repaint is of what changed.
+        whole = sum(not regions for regions in painted)
+        assert 1 <= whole <= 2 + (120 - (80 - NARROW)) / ((80 - NARROW) // 4)
+
+    drive(strips, steps)
+
+
+def test_a_valley_is_marked_when_it_is_confirmed() -> None:
+    clock = Clock()
+    strips = strips_of(*[6.0] * 9, clock=clock)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        strips.flush()
+        await pilot.pause()
+        strips.take(Event(kind="valley", index=8, at=3))
+        clock.now += 1
+        strips.flush()
+        await pilot.pause()
+        assert host.rows()[0][NARROW:] == "▄▄▄▾▄▄▄▄▄"
+
+    drive(strips, steps)
+
+
+def test_an_idle_strip_paints_nothing() -> None:
+    strips = strips_of(1.0, clock=Clock())
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        strips.flush()
+        strips.refresh = None  # type: ignore[method-assign, assignment]
+        strips.flush()
+
+    drive(strips, steps)
+
+
+def test_the_cursor_is_in_sight_however_long_ago_its_token_was() -> None:
+    strips = Strips("true")
+    path = story(5000)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        strips.rebuild(path)
+        for index in (0, 2500, 4999, 17):
+            strips.cursor = Spot(index)
+            await pilot.pause()
+            row = host.rows()[0]
+            value = path[index].entropy
+            assert f"{value:.2f}/12" in row
+            line = host.screen._compositor.render_strips()[0]
+            marked = [s for s in line.crop(NARROW) if s.style and s.style.color and s.style.bold]
+            assert any(len(s.text.rstrip()) == 1 for s in marked)
+        strips.cursor = None
+        await pilot.pause()
+        assert f"{path[-1].entropy:.2f}/12" in host.rows()[0]
+        strips.cursor = Spot(99999)
+        assert strips.value(MEASURES["entropy"]) is None
+
+    drive(strips, steps)
+
+
+def test_new_tokens_do_not_move_the_window_under_the_cursor() -> None:
+    clock = Clock()
+    strips = Strips("true", clock=clock)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        strips.rebuild(story(300))
+        strips.cursor = Spot(5)
+        await pilot.pause()
+        before = host.rows()[0]
+        for record in story(100, 300):
+            strips.take(record)
+        clock.now += 1
+        strips.flush()
+        await pilot.pause()
+        assert host.rows()[0] == before
+        strips.cursor = None
+        await pilot.pause()
+        assert host.rows()[0] != before
+        assert strips.timeline.start > 300
+
+    drive(strips, steps)
+
+
+def test_another_branch() -> None:
+    strips = strips_of(*[1.0] * 50)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        strips.cursor = Spot(40)
+        strips.rebuild([token(0, 12.0), token(60, 6.0)], [Event(kind="valley", index=60, at=0)])
+        await pilot.pause()
+        assert host.rows()[0][NARROW:] == "▾▄"
+        strips.clear()
+        await pilot.pause()
+        assert host.rows()[0][NARROW:] == ""
+        assert strips.cursor is None
+
+    drive(strips, steps)
+
+
+def test_any_measure_can_be_selected_by_name_key_and_click() -> None:
+    strips = strips_of(1.0)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        for name, measure in MEASURES.items():
+            strips.select(1, name)
+            await pilot.pause()
+            label = host.rows()[1][:NARROW]
+            assert name in label
+            assert f"{measure.top:g}" in label
+        strips.focus()
+        await pilot.press("down", "m")
+        assert strips.measures[1].name == next(iter(MEASURES))
+        await pilot.press("M", "up", "m")
+        assert [m.name for m in strips.measures] == ["varentropy", list(MEASURES)[-1]]
+        await pilot.click(Strips, offset=(4, 1))
+        assert strips.measures[1].name == "entropy"
+        await pilot.pause()
+        assert "▸" in host.rows()[1]
+        selected = [m for m in host.posted if isinstance(m, Strips.Selected)]
+        assert (selected[-1].slot, selected[-1].name) == (1, "entropy")
+        with pytest.raises(KeyError):
+            strips.select(0, "nonsense")
+
+    drive(strips, steps)
+
+
+def test_clicks_drags_and_keys_pick_tokens() -> None:
+    strips = strips_of(*[float(i) for i in range(8)])
+
+    def picked(host: Host) -> list[Spot]:
+        return [m.spot for m in host.posted if isinstance(m, Strips.Picked)]
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        await pilot.mouse_down(Strips, offset=(NARROW + 2, 0))
+        await pilot.hover(Strips, offset=(NARROW + 3, 1))
+        await pilot.hover(Strips, offset=(79, 1))
+        await pilot.mouse_up(Strips, offset=(79, 1))
+        await pilot.hover(Strips, offset=(NARROW, 0))
+        assert picked(host) == [Spot(2), Spot(3), Spot(7)]
+        assert strips.cursor == Spot(7)
+        strips.focus()
+        await pilot.press("left", "home", "left", "right", "end")
+        assert picked(host)[3:] == [Spot(6), Spot(0), Spot(1), Spot(7)]
+
+    drive(strips, steps)
+
+
+def test_the_wheel_looks_back() -> None:
+    strips = Strips("true", clock=Clock())
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        strips.rebuild(story(300))
+        await pilot.pause()
+        newest = host.rows()[0]
+        await pilot._post_mouse_events([events.MouseScrollUp], Strips)
+        await pilot.pause()
+        back = host.rows()[0]
+        assert back != newest
+        strips.take(token(300, 12.0))
+        strips.flush()
+        await pilot.pause()
+        assert host.rows()[0][NARROW:] == back[NARROW:]
+        strips.take(prompt(400, 12.0))  # another turn
+        strips._pace = Pace()
+        strips.flush()
+        await pilot.pause()
+        assert "█" in host.rows()[0]
+
+    drive(strips, steps)
+
+
+def test_resizing_keeps_the_newest_in_sight() -> None:
+    strips = Strips("true")
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        strips.rebuild(story(300))
+        for size in ((140, 45), (40, 24), (81, 31), (80, 32)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            tall = size[1] >= 32
+            assert strips.size.height == (10 if tall else 2)
+            width = size[0] - (WIDE if tall else NARROW)
+            assert strips.timeline.start == 300 - width
+
+    drive(strips, steps)
+
+
+@pytest.mark.parametrize("width", [1, 5, NARROW, NARROW + 1])
+def test_no_width_is_too_narrow(width: int) -> None:
+    for height in (24, 40):
+        drawn(strips_of(1.0, 2.0), (width, height))
+
+
+def test_a_hundred_thousand_tokens() -> None:
+    path = long_story(100_000)
+    strips = Strips("true")
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        begun = time.process_time()
+        strips.rebuild(path)
+        await pilot.pause()
+        assert time.process_time() - begun < 1
+        begun = time.process_time()
+        for index in range(0, 100_000, 2000):
+            strips.cursor = Spot(index)
+            strips.render_line(0)
+        assert (time.process_time() - begun) / 50 < 0.02
+
+    drive(strips, steps)
+
+
+def luminance(colour: Any) -> float:
+    parts = [c / 255 for c in colour.get_truecolor()]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(("dark", "ground"), [(True, 0.006), (False, 1.0)])
+def test_series_are_legible_and_no_two_are_the_same(dark: bool, ground: float) -> None:
+    colours = [series(name, "true", dark).color for name in MEASURES]
+    for colour in colours:
+        assert colour is not None
+        low, high = sorted((luminance(colour), ground))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert len({c.get_truecolor() for c in colours if c}) == len(MEASURES)
+    sixteen = [series(name, "sixteen", dark).color for name in MEASURES]
+    assert len({c.number for c in sixteen if c}) == len(MEASURES)
+    assert all(not series(name, "none", dark) for name in MEASURES)
+
+
+@pytest.mark.parametrize(("colours", "dark"), LOOKS, ids=LOOK_NAMES)
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
+def test_looks(
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    colours: Any,
+    dark: bool,
+) -> None:
+    if colours == "none":
+        monkeypatch.setenv("NO_COLOR", "1")
+    strips = Strips(colours, ("entropy", "varentropy", "surprisal", "attn entropy"))
+
+    async def before(pilot: Pilot[None]) -> None:
+        strips.use(SETTINGS)
+        strips.rebuild(
+            [prompt(0, 1.0, 7.0, None, 2.0, 3.0), *story(60, 1)],
+            [Event(kind="valley", index=40, at=21)],
+        )
+        strips.cursor = Spot(12)
+        strips.focus()
+        await pilot.pause()
+
+    assert snap_compare(Host(strips, colours, dark), terminal_size=size, run_before=before)
+
+
+def test_baselines_have_the_models_lines() -> None:
+    strips = strips_of(1.0)
+    strips.use(Settings.make("greedy"))  # not bound: none
+    assert "┄" not in drawn(strips)[0]

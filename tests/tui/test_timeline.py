@@ -1,0 +1,96 @@
+"""The row of all tokens: where each stands, and which part of it is in the window."""
+
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from instruments import Clock, long_story, prompt, story, token
+
+from entropix_mlx.records import End, Event
+from entropix_tui.pace import INTERVAL, Pace
+from entropix_tui.spots import Spot
+from entropix_tui.timeline import FREE, Timeline
+
+
+def test_prompts_and_tokens_are_one_row() -> None:
+    row = Timeline()
+    row.rebuild(
+        [prompt(0, 1.0, 2.0, 3.0), token(1), token(2), prompt(4, 5.0), token(6)],
+        [Event(kind="valley", index=6, at=2), Event(kind="setting", index=2)],
+    )
+    row.add(End(leaf=6, finish_reason="stop", tokens=1, seconds=1.0, prefill_seconds=0.1))
+    assert [r.entropy for r in row.records] == [1.0, 2.0, 3.0, 1.0, 1.0, 5.0, 1.0]
+    spots = [Spot(0, 0), Spot(0, 1), Spot(0, 2), Spot(1), Spot(2), Spot(4, 0), Spot(6)]
+    assert [row.spot(i) for i in range(len(row))] == spots
+    assert [row.column_of(spot) for spot in spots] == list(range(7))
+    assert [row.is_prompt(i) for i in range(7)] == [True] * 3 + [False] * 2 + [True, False]
+    assert [i for i in range(7) if row.is_valley(i)] == [4]
+    for nowhere in (Spot(0, 3), Spot(3), Spot(5), Spot(7), Spot(4, 1), Spot(-1)):
+        assert row.column_of(nowhere) is None
+    row.clear()
+    assert (len(row), row.start) == (0, 0)
+
+
+def test_a_prompt_that_was_not_scored_has_no_columns() -> None:
+    row = Timeline()
+    row.rebuild([prompt(0, 1.0, 2.0, scored=False), token(1)])
+    assert len(row) == 1
+    assert row.column_of(Spot(0)) is None
+
+
+@given(st.integers(1, 60), st.lists(st.integers(1, 40), max_size=30))
+def test_the_newest_is_always_in_the_window(width: int, batches: list[int]) -> None:
+    row, index, moves = Timeline(), 0, 0
+    for batch in batches:
+        for _ in range(batch):
+            row.add(token(index))
+            index += 1
+        before = row.start
+        moved = row.follow(width)
+        assert moved == (row.start != before)
+        moves += moved
+        assert row.start <= len(row) - 1 < row.start + width
+        assert row.start == 0 or row.start >= len(row) - width
+    # Bars stand still most of the time.
+    assert moves <= 1 + index / max(1, width // FREE)
+
+
+@given(st.integers(1, 60), st.integers(1, 200), st.data())
+def test_any_token_can_be_shown(width: int, count: int, data: st.DataObject) -> None:
+    row = Timeline()
+    row.rebuild(story(count))
+    row.show_newest(width)
+    for _ in range(5):
+        column = data.draw(st.integers(0, count - 1))
+        row.show(column, width)
+        assert row.start <= column < row.start + width
+        assert 0 <= row.start <= max(0, count - width)
+
+
+def test_a_long_session_is_restored_at_once() -> None:
+    path = long_story(100_000)
+    row = Timeline()
+    begun = time.process_time()
+    row.rebuild(path)
+    row.show_newest(100)
+    assert time.process_time() - begun < 0.5
+    assert row.start == 99_900
+    rng = np.random.default_rng(1)
+    for column in rng.integers(0, 100_000, 50).tolist():
+        assert row.column_of(Spot(column)) == column
+
+
+@pytest.mark.parametrize("steps", [3, 30])
+def test_pace(steps: int) -> None:
+    clock = Clock()
+    pace = Pace(clock=clock)
+    assert pace.due()
+    due = []
+    for _ in range(3 * steps):
+        clock.now += INTERVAL / steps
+        due.append(pace.due())
+    assert 3 <= sum(due) <= 4
+    assert not any(a and b for a, b in pairwise(due))

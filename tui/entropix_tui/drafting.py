@@ -1,0 +1,108 @@
+"""The text of a halted answer: what was taken, and at its end what would be taken next."""
+
+from entropix_mlx.records import PromptRecord, TokenRecord
+from entropix_mlx.tree import ROOT, Node, Tree
+from entropix_tui.blocks import FORCED, Answer
+from entropix_tui.transcript import Place, Transcript
+
+GHOST = "◇"
+"""Stands before a token that is proposed, not taken."""
+
+
+class Draft:
+    """The transcript of one path of a tree, which somebody else adds records to."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.transcript = Transcript()
+        self.leaf = ROOT
+        """The last record that was taken."""
+        self.used = 0
+        """Tokens in the model's context."""
+        self.ghost: Place | None = None
+        """Where the proposal stands."""
+        self.version = 0
+        """Changes whenever another path took the place of this one, or the proposal another's."""
+        self._answer: Answer | None = None
+
+    def rebuild(self, leaf: int) -> None:
+        """Show the path to a record, with nothing proposed; the time grows with its length."""
+        self.version += 1
+        self.transcript.clear()
+        self._answer, self.ghost, self.used, self.leaf = None, None, 0, leaf
+        path = self.tree.path(leaf) if leaf in self.tree else []
+        for node in path:
+            self._append(node)
+        for node in path:
+            for event in self.tree.events(node.index):
+                if event.kind == "valley" and event.at is not None:
+                    self.transcript.mark_valley(event.at)
+
+    def take(self, node: Node) -> None:
+        """A record that came: the proposal that was taken, or anything else."""
+        parent = self.tree.parent(node.index) if node.index in self.tree else node.parent
+        answer = self._answer
+        if self.ghost is not None:
+            proposal = answer.records[-1] if answer is not None else None
+            if (
+                answer is not None
+                and isinstance(node, TokenRecord)
+                and isinstance(proposal, TokenRecord)
+                and (node.index, node.id, node.text) == (proposal.index, proposal.id, proposal.text)
+                and parent == self.leaf
+            ):
+                self._accept(answer, node)
+                return
+            self.withdraw()
+        if parent != self.leaf:
+            self.rebuild(parent)
+        self._append(node)
+        self.leaf = node.index
+
+    def propose(self, proposal: TokenRecord) -> None:
+        """Show what would follow its parent."""
+        if proposal.parent != self.leaf:
+            self.rebuild(proposal.parent)
+        elif self.ghost is not None:
+            answer = self._answer
+            assert answer is not None
+            shown = answer.records[-1]
+            if (shown.index, shown.id, shown.text) == (proposal.index, proposal.id, proposal.text):
+                answer.records[-1] = proposal
+                return
+            self.withdraw()
+        if self._answer is None:
+            self._answer = self.transcript.begin_answer()
+        self._answer.add(proposal)
+        piece = len(self._answer.records) - 1
+        for sign in FORCED.values():
+            self._answer.mark(piece, sign, False)
+        self._answer.mark(piece, GHOST)
+        self.ghost = Place(len(self.transcript.blocks) - 1, piece)
+
+    def withdraw(self) -> None:
+        """Nothing is proposed any more."""
+        if self.ghost is not None:
+            # What a token did to the bytes before it is not undone piece by piece.
+            self.rebuild(self.leaf)
+
+    def _accept(self, answer: Answer, record: TokenRecord) -> None:
+        assert self.ghost is not None
+        piece, self.ghost = self.ghost.piece, None
+        answer.records[-1] = record
+        answer.mark(piece, GHOST, False)
+        if record.forced:
+            answer.mark(piece, FORCED.get(record.forced, ""))
+        self.leaf = record.index
+        self.used += 1
+
+    def _append(self, node: Node) -> None:
+        if isinstance(node, PromptRecord):
+            self.transcript.score(node)
+            self._answer = None
+            self.used += len(node.ids)
+            return
+        if self._answer is None:
+            self._answer = self.transcript.begin_answer()
+        self._answer.add(node)
+        self.used += 1

@@ -1,0 +1,103 @@
+"""Asks for a file's name and writes the file; what is there already needs a second Enter."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from entropix_tui.glyphs import one_line
+from entropix_tui.widgets.keys import KeyBar
+
+
+class SaveAs(ModalScreen[Path | None]):
+    """Gives back the path of the file that was written, or None."""
+
+    BINDING_GROUP_TITLE = "Saving a file"
+    BINDINGS: ClassVar = [
+        Binding("enter", "save", "Save", id="save.save", priority=True, tooltip="Write the file"),
+        Binding("escape", "cancel", "Cancel", id="save.cancel", tooltip="Write nothing"),
+    ]
+    DEFAULT_CSS = """
+    SaveAs { align: center middle; }
+    SaveAs Vertical {
+        width: 76; max-width: 100%; height: 5; border: round $border; background: $surface;
+    }
+    SaveAs Input { padding: 0 1 !important; }
+    SaveAs #says { height: 1; padding: 0 1; color: $error; text-wrap: nowrap;
+                   text-overflow: ellipsis; }
+    """
+
+    def __init__(self, what: str, default: Path, data: str) -> None:
+        super().__init__()
+        self.what = what
+        self.default = default
+        self.data = data
+        self._confirmed: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = Text(one_line(f"Save {self.what}"))
+            yield Input(str(self.default), select_on_focus=False, compact=True)
+            yield Static(id="says")
+            yield KeyBar()
+
+    def on_input_changed(self) -> None:
+        self._say("")
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_save(self) -> None:
+        typed = self.query_one(Input).value.strip()
+        if not typed:
+            self._say("Name a file")
+            return
+        try:
+            path = Path(typed).expanduser().absolute()
+            if path.is_dir():
+                self._say("That is a folder: name a file in it")
+            elif path.exists() and self._confirmed != path:
+                self._say("It is there already: Enter again overwrites it")
+                self._confirmed = path
+            else:
+                write(path, self.data)
+                self.dismiss(path)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._say(f"Not written: {reason or error}")
+
+    def _say(self, words: str) -> None:
+        self._confirmed = None
+        self.query_one("#says", Static).update(Text(one_line(words)))
+
+
+def write(path: Path, data: str) -> None:
+    """Write a text file whole or not at all. Raises OSError."""
+    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(data)
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
+        os.replace(beside, path.resolve())
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def save(app: App[object], what: str, default: Path, data: str) -> None:
+    """Ask where `data` shall go, write it there and say so."""
+
+    def done(path: Path | None) -> None:
+        if path is not None:
+            app.notify(f"Saved {one_line(str(path))}", markup=False)
+
+    app.push_screen(SaveAs(what, default, data), done)

@@ -1,0 +1,44 @@
+"""What draws its lines itself, and does not lay out the screen anew for each that it gains."""
+
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+
+class LineView(ScrollView):
+    """A view whose lines become more or fewer while everything stays where it is.
+
+    With a height of `auto` it grows to the most lines that it has had, and keeps that: from token
+    to token nothing jumps. `columns`, `base` and `dark` hold while lines are drawn.
+    """
+
+    columns = 0
+    """Cells of a line."""
+    base = Style.null()
+    dark = True
+    """Whether the theme is a dark one."""
+    _most = 0
+
+    def measure(self, lines: int, columns: int | None = None) -> None:
+        """Take in how many lines there are, and how wide, by default as what is seen of them."""
+        if columns is None:
+            columns = self.scrollable_content_region.width
+        size = Size(columns, lines)
+        if size != self.virtual_size:
+            # Setting it as such would lay out the whole screen.
+            self.set_reactive(ScrollView.virtual_size, size)
+            self._scroll_update(size)
+        if lines > self._most:
+            self._most = lines
+            if self.styles.auto_dimensions:
+                self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        return self._most
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Once for all lines: each of these is looked up along the tree of widgets.
+        self.columns, self.base = self.scrollable_content_region.width, self.rich_style
+        self.dark = self.app.current_theme.dark
+        return super().render_lines(crop)

@@ -1,0 +1,153 @@
+"""A list drawn a row at a time: however long, it costs what is seen of it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding
+from textual.message import Message
+from textual.strip import Strip
+
+from entropix_tui import cues
+from entropix_tui.widgets.line_view import LineView
+
+
+class Rows(LineView, can_focus=True):
+    """Rows under one heading that stays, with a cursor while focused.
+
+    Subclasses say how many rows there are and draw one; what they draw holds no control
+    characters. A row is taken with Enter or a double click.
+    """
+
+    ALLOW_SELECT = False
+    BINDING_GROUP_TITLE = "Lists"
+    BINDINGS: ClassVar = [
+        Binding("up", "move(-1)", "Up", show=False, id="rows.up"),
+        Binding("down", "move(1)", "Down", show=False, id="rows.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="rows.page_up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="rows.page_down"),
+        Binding("home", "first", "First", show=False, id="rows.first"),
+        Binding("end", "last", "Last", show=False, id="rows.last"),
+        Binding("enter", "take", "Take", id="rows.take"),
+    ]
+    DEFAULT_CSS = """
+    Rows {
+        overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
+    }
+    """
+
+    @dataclass
+    class Taken(Message):
+        """Row `row` of `rows` was chosen."""
+
+        rows: "Rows"
+        row: int
+
+        @property
+        def control(self) -> "Rows":
+            return self.rows
+
+    def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.colours = colours
+        self.row = 0
+        """The cursor's row; meaningless while there are none."""
+        self.always_marked = False
+        """Whether the cursor is drawn without the focus, too."""
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        raise NotImplementedError
+
+    def heading(self, width: int) -> str:
+        """What stands above the rows; empty: nothing does, not even an empty row."""
+        raise NotImplementedError
+
+    def draw(self, row: int, width: int, base: Style) -> list[Segment]:
+        """One row in at most `width` cells."""
+        raise NotImplementedError
+
+    @property
+    def top(self) -> int:
+        """Lines that the heading takes."""
+        return int(bool(self.heading(1_000)))
+
+    def changed(self, *, row: int | None = None) -> None:
+        """The rows are others now; `row` puts the cursor there."""
+        if row is not None:
+            self.row = row
+        self.row = max(0, min(self.row, self.count - 1))
+        self.measure(self.count + self.top)
+        self._into_view()
+        self.refresh()
+
+    def look(self, name: str) -> Style:
+        return cues.style(name, self.colours, self.dark)
+
+    def render_line(self, y: int) -> Strip:
+        width, base = self.columns, self.base
+        if y < self.top:
+            heading = Segment(self.heading(width), base + self.look("note"))
+            return Strip([heading]).crop_extend(0, width, base)
+        row = round(self.scroll_y) + y - self.top
+        if not 0 <= row < self.count:
+            return Strip.blank(width, base)
+        strip = Strip(self.draw(row, width, base))
+        if row == self.row and (self.has_focus or self.always_marked):
+            mark = cues.cursor_style(self.colours, self.dark)
+            plain = "".join(segment.text for segment in strip)
+            strip = Strip([Segment(plain, base + mark)])
+            return strip.crop_extend(0, width, base + mark)
+        return strip.crop_extend(0, width, base)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.measure(self.count + self.top)
+        self._into_view()
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        row = round(self.scroll_y) + event.y - self.top
+        if event.y < self.top or not 0 <= row < self.count:
+            return
+        self.go(row)
+        if event.chain == 2:
+            self.action_take()
+
+    def action_move(self, step: int) -> None:
+        self.go(self.row + step)
+
+    def action_page(self, step: int) -> None:
+        self.go(self.row + step * max(1, self.size.height - self.top - 1))
+
+    def action_first(self) -> None:
+        self.go(0)
+
+    def action_last(self) -> None:
+        self.go(self.count - 1)
+
+    def action_take(self) -> None:
+        if 0 <= self.row < self.count:
+            self.post_message(self.Taken(self, self.row))
+
+    def go(self, row: int) -> None:
+        """Put the cursor on a row, or on the nearest there is."""
+        self.row = max(0, min(row, self.count - 1))
+        self._into_view()
+        self.refresh()
+
+    def _into_view(self) -> None:
+        seen = self.size.height - self.top
+        at = round(self.scroll_y)
+        if seen > 0 and not at <= self.row < at + seen:
+            goal = self.row if self.row < at else self.row - seen + 1
+            # Forced: rows that are new may not have their scroll bar yet.
+            self.scroll_to(y=goal, animate=False, force=True)

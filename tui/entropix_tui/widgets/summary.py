@@ -1,0 +1,240 @@
+"""The run's figures: of the present answer, and of the whole conversation beside it."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from entropix_mlx.records import REGIONS, End, Event, PromptRecord, TokenRecord
+from entropix_mlx.summary import Summary
+from entropix_tui import cues
+from entropix_tui.pace import SELDOM, Pace
+
+DENSE, TABLE = 9, 14
+"""Rows from which on the shares have a bar each, and from which on the figures have a row each."""
+WIDE = 42
+"""Columns from which on there is room for the conversation's figures too."""
+NAME, FIGURE = 15, 13
+BAR = 8
+
+
+Line = list[tuple[str, Style]]
+
+
+class RunSummary(Widget):
+    """What `entropix_mlx.summary` makes of the records.
+
+    `take` notes every record of the present branch, `flush` repaints, some four times a
+    second.
+    """
+
+    ALLOW_SELECT = False
+
+    def __init__(
+        self,
+        colours: cues.Colours,
+        *,
+        id: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(id=id)
+        self.colours = colours
+        self.answer = Summary()
+        self.whole = Summary()
+        self.used = 0
+        """Tokens in the model's context."""
+        self.seed: int | None = None
+        self.context: int | None = None
+        self._pace = Pace(SELDOM, clock)
+        self._dirty = False
+        self._picture: list[Strip] = []
+
+    def take(self, record: PromptRecord | TokenRecord | Event | End) -> None:
+        """Note the next record of the present branch; a prompt begins a new answer."""
+        if isinstance(record, PromptRecord):
+            self.answer = Summary()
+            self.used += len(record.ids)
+        elif isinstance(record, TokenRecord):
+            self.used += 1
+        self.answer.add(record)
+        self.whole.add(record)
+        self._dirty = True
+
+    def rebuild(
+        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
+    ) -> None:
+        """Show another branch, or a session that was restored; `events` in the path's order."""
+        self.answer, self.whole, self.used = Summary(), Summary(), 0
+        by_index: dict[int, list[Event]] = {}
+        for event in events:
+            by_index.setdefault(event.index, []).append(event)
+        for record in path:
+            self.take(record)
+            for event in by_index.get(record.index, ()):
+                self.take(event)
+        self._repaint()
+
+    def clear(self) -> None:
+        self.rebuild(())
+
+    def facts(self, seed: int | None, context: int | None) -> None:
+        """What the records don't say: the seed in force, and how many tokens the model can hold."""
+        self.seed, self.context = seed, context
+        self._repaint()
+
+    def flush(self) -> None:
+        """Paint what has come, if it is time to."""
+        if not (self._dirty and self.is_on_screen and self._pace.due()):
+            return
+        self._dirty = False
+        before, self._picture = self._picture, self._draw()
+        changed = [y for y, strip in enumerate(self._picture) if strip not in before[y : y + 1]]
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+
+    # Drawing.
+
+    def _repaint(self) -> None:
+        self._dirty = False
+        self._picture = []
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._repaint()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._picture = []
+
+    def render_line(self, y: int) -> Strip:
+        if not self._picture:
+            self._picture = self._draw()
+        if y < len(self._picture):
+            return self._picture[y]
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _draw(self) -> list[Strip]:
+        width, base = self.size.width, self.rich_style
+        height = self.size.height
+        lines = self._lines if height < DENSE else self._dense if height < TABLE else self._table
+        return [
+            Strip([Segment(text, base + style) for text, style in line if text]).crop_extend(
+                0, width, base
+            )
+            for line in lines()
+        ]
+
+    @property
+    def _context_use(self) -> str:
+        if not self.context:
+            return str(self.used)
+        return f"{self.used}/{self.context} ({100 * self.used / self.context:.0f} %)"
+
+    def _lines(self) -> Iterable[Line]:
+        """Figures, then shares; the context and the seed where there is a line for them."""
+        run, answer = self.answer, self._style("answer")
+        yield [(" " + self._fitting(*_figures(run)), answer)]
+        shares: Line = [(" ", answer)]
+        for region in REGIONS:
+            shares.append((f" {_word(region)} ", self._style(region)))
+            shares.append((f" {_share(run, region)}  ", answer))
+        yield shares
+        rest = self._fitting(f"context {self._context_use}", *self._seeds)
+        yield [(f" {rest}", self._style("note"))]
+
+    @property
+    def _seeds(self) -> list[str]:
+        return [] if self.seed is None else [f"seed {self.seed}"]
+
+    def _fitting(self, *parts: str) -> str:
+        """As many of the parts, the most wanted first, as a line has room for."""
+        line = ""
+        for part in parts:
+            longer = f"{line} · {part}" if line else part
+            if len(longer) < self.size.width:
+                line = longer
+        return line
+
+    def _dense(self) -> Iterable[Line]:
+        """The answer's figures, two a line, and its shares."""
+        figures, answer, note = _figures(self.answer), self._style("answer"), self._style("note")
+        for at in range(0, len(figures), 2):
+            yield [(" " + " · ".join(figures[at : at + 2]), answer)]
+        yield from self._shares([self.answer])
+        yield [(" " + self._fitting(f"context {self._context_use}", *self._seeds), note)]
+
+    def _table(self) -> Iterable[Line]:
+        columns = [self.answer, self.whole] if self.size.width >= WIDE else [self.answer]
+        note, answer = self._style("note"), self._style("answer")
+        heads = ("this answer", "conversation")[: len(columns)]
+        yield [(" " * NAME + "".join(head.rjust(FIGURE) for head in heads), note)]
+        for name, figure in _ROWS.items():
+            figures = "".join(figure(column).rjust(FIGURE) for column in columns)
+            yield [(f" {name}".ljust(NAME), note), (figures, answer)]
+        yield from self._shares(columns)
+        for fact in (f"context {self._context_use}", *self._seeds):
+            yield [(f" {fact}", note)]
+
+    def _shares(self, columns: list[Summary]) -> Iterable[Line]:
+        note = self._style("note")
+        for region in REGIONS:
+            word = f" {_word(region)} "
+            letters = "" if region == "MID" else f" {region}"
+            line = [(" ", note), (word, self._style(region))]
+            line.append((letters.ljust(NAME - len(word) - 1), note))
+            for column in columns:
+                line += self._bar(column, region)
+            yield line
+
+    def _bar(self, run: Summary, region: str) -> Line:
+        """A share as a bar and a number, `FIGURE` cells together."""
+        filled = round(BAR * run.regions[region] / run.tokens) if run.tokens else 0
+        return [
+            (" " + "█" * filled, Style(color=self._style(region).color)),
+            ("·" * (BAR - filled), self._style("note")),
+            (_share(run, region).rjust(FIGURE - BAR - 1), self._style("answer")),
+        ]
+
+    def _style(self, look: str) -> Style:
+        look = "answer" if look == "MID" else look
+        return cues.style(look, self.colours, self.app.current_theme.dark)
+
+
+def _figures(run: Summary) -> list[str]:
+    """In the order in which they are wanted where not all have room."""
+    return [
+        f"{run.tokens} tok",
+        f"{_number(run.rate, 1)} tok/s",
+        f"H {_number(run.mean_entropy)} bits",
+        f"perplexity {_number(run.perplexity)}",
+        f"attn {_number(run.mean_attn_entropy)} bits",
+        f"{run.valleys} valley{'s' * (run.valleys != 1)}",
+    ]
+
+
+def _word(region: str) -> str:
+    return "between" if region == "MID" else cues.WORDS[region]  # type: ignore[index]
+
+
+def _share(run: Summary, region: str) -> str:
+    return f"{100 * run.regions[region] / run.tokens:.0f}%" if run.tokens else "-"
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" if value < 1e5 else f"{value:.1e}"
+
+
+_ROWS: dict[str, Callable[[Summary], str]] = {
+    "tokens": lambda s: str(s.tokens),
+    "tokens/s": lambda s: _number(s.rate, 1),
+    "mean entropy": lambda s: f"{_number(s.mean_entropy)} bits",
+    "perplexity": lambda s: _number(s.perplexity),
+    "attn entropy": lambda s: f"{_number(s.mean_attn_entropy)} bits",
+    "valleys": lambda s: str(s.valleys),
+}
