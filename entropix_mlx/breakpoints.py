@@ -7,10 +7,11 @@ They are made by one line each, and kept as that line:
     watch region | quadrant | strategy | argmax    it differs; the token isn't the most likely
     catch KIND                                     one of `CATCHES`; `catch context 32`
 
-and end with `do log`, `do fork N` or `do preset NAME` if not to stop.
+and end with `do log`, `do fork N`, `do preset NAME` or `do inject "TEXT"` if not to stop.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,14 +38,18 @@ VERBS = (*_MAKING, *_MANAGING)
 
 
 class Action(msgspec.Struct, frozen=True):
-    """What to do at a breakpoint; `ways` of a fork, `preset` (not checked here) to switch to."""
+    """What to do at a breakpoint; `ways` of a fork, `preset` (not checked here) to switch to,
+    `text` to insert in place of what is proposed.
+    """
 
-    kind: Literal["stop", "log", "fork", "preset"] = "stop"
+    kind: Literal["stop", "log", "fork", "preset", "inject"] = "stop"
     ways: int = 0
     preset: str = ""
+    text: str = ""
 
     def __str__(self) -> str:
-        return " ".join(str(part) for part in (self.kind, self.ways, self.preset) if part)
+        text = json.dumps(self.text) if self.text else ""
+        return " ".join(str(part) for part in (self.kind, self.ways, self.preset, text) if part)
 
 
 class Hit(NamedTuple):
@@ -277,6 +282,9 @@ def _catch(line: str, start: int) -> tuple[Catch, int]:
 
 def _action(line: str, start: int) -> Action:
     """What the rest of the line says to do."""
+    injected = _INJECT.match(line, start)
+    if injected is not None:
+        return Action("inject", text=_injected(injected[1], injected.start(1)))
     words = [(word[0], word.start()) for word in _WORD.finditer(line, start)]
     if not words:
         return Action()
@@ -297,11 +305,28 @@ def _action(line: str, start: int) -> Action:
             raise _error(f"expected the name of a preset, found {found}", given_at)
         action = Action("preset", preset=given)
     else:
-        found = shown(kind) + did_you_mean(kind, ("stop", "log", "fork", "preset")) or "the end"
-        raise _error(f"expected stop, log, fork N or preset NAME, found {found}", kind_at)
+        found = shown(kind) + did_you_mean(kind, _ACTIONS) or "the end"
+        raise _error(
+            f"expected stop, log, fork N, preset NAME or inject TEXT, found {found}", kind_at
+        )
     if rest[0][0]:
         raise _error(f"expected the end, found {shown(rest[0][0])}", rest[0][1])
     return action
+
+
+_ACTIONS = ("stop", "log", "fork", "preset", "inject")
+_INJECT = re.compile(r'do[ \t]+inject[ \t]+(".*")[ \t]*$', re.DOTALL)
+
+
+def _injected(quoted: str, start: int) -> str:
+    """The text between double quotation marks, with JSON's escapes."""
+    try:
+        text = json.loads(quoted)
+    except ValueError:
+        raise _error("expected a text in double quotation marks", start) from None
+    if not text:
+        raise _error("expected a text that is not empty", start)
+    return str(text)
 
 
 def _error(problem: str, start: int) -> ConditionError:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from entropix_mlx import arguments, deciding, moving
-from entropix_mlx.debugger import Debugger, Output, Refused, Said, Shown
+from entropix_mlx.debugger import Debugger
+from entropix_mlx.halts import Output, Refused, Said, Shown
 from entropix_mlx.moving import Do
 from entropix_mlx.records import TokenRecord
 from entropix_models.errors import EntropixError, UsageError

@@ -7,72 +7,20 @@ The model halts between computing a distribution and drawing from it. What the c
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from entropix_mlx.breakpoints import Breakpoints, Hit
-from entropix_mlx.inspection import Future, Inspection, LayerSaid
+from entropix_mlx.halts import Finished, Halt, Looking, Output, Said
 from entropix_mlx.operands import Proposed
-from entropix_mlx.records import FinishReason, PromptRecord, TokenRecord, TurnRecord
+from entropix_mlx.records import PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.session import Session
 from entropix_mlx.settings import Settings
 from entropix_mlx.stepper import Stepper
 from entropix_mlx.tree import ROOT
 from entropix_mlx.turn import Turn
-from entropix_mlx.waterfall import Waterfall
 from entropix_models.errors import UsageError
 
 TAIL = 4096
 """Characters of the answer that conditions are given."""
-
-
-@dataclass(frozen=True)
-class Halt:
-    """Before a draw: `proposal` is what would be taken. `hits`: why it stands here, if a breakpoint
-    is the reason; `reread`: how many ids had to be read again to be here.
-    """
-
-    proposal: TokenRecord
-    hits: list[Hit] = field(default_factory=list)
-    reread: int = 0
-
-
-@dataclass(frozen=True)
-class Looking:
-    """Back at a recorded token, without a model call; `reason` if a breakpoint was met there."""
-
-    index: int
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The answer is over; None if there is none yet."""
-
-    reason: FinishReason | None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What was asked to be shown of the place where it halts."""
-
-    what: Waterfall | Inspection | list[LayerSaid] | list[Future]
-
-
-@dataclass(frozen=True)
-class Said:
-    """Lines of text."""
-
-    lines: list[str]
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Why a command could not be done, in one line; everything is as it was."""
-
-    message: str
-
-
-Output = TurnRecord | Halt | Looking | Finished | Shown | Said | Refused
 
 
 class Debugger:
@@ -176,6 +124,18 @@ class Debugger:
         if self.stepper is not None and not self.stepper.ended and not self.met:
             yield from self.run(lambda _taken, _proposed: False)
 
+    def insert(self, text: str) -> Iterator[Output]:
+        """Take the tokens of a text in place of what is proposed, but for the last one, which
+        becomes the proposal. Raises UsageError for an empty text.
+        """
+        ids = self.session.model.tokenizer.encode(text)
+        if not ids:
+            raise UsageError("type what? give a text, in quotation marks if it begins with a space")
+        for n, id in enumerate(ids):
+            self.live.reconsider(force=id)
+            if n + 1 < len(ids):
+                yield from self.take()
+
     def run(
         self, enough: Callable[[TokenRecord, TokenRecord], bool], pace: float = 0.0
     ) -> Iterator[Output]:
@@ -209,6 +169,8 @@ class Debugger:
                 yield event
         elif hit.action.kind == "fork":
             yield from self._fork(hit.action.ways)
+        elif hit.action.kind == "inject":
+            yield from self.insert(hit.action.text)
 
     def _fork(self, ways: int) -> Iterator[Output]:
         """A branch of one token for each of the most likely ones but the one that is proposed."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from entropix_mlx import arguments
-from entropix_mlx.debugger import Debugger, Output
+from entropix_mlx.debugger import Debugger
+from entropix_mlx.halts import Output
 from entropix_mlx.settings import PRESETS, Settings
 from entropix_models.errors import UsageError
 
@@ -17,15 +18,8 @@ def take(debugger: Debugger, rest: str) -> Iterator[Output]:
 
 
 def insert(debugger: Debugger, rest: str) -> Iterator[Output]:
-    text = arguments.text(rest)
-    ids = debugger.session.model.tokenizer.encode(text)
-    if not ids:
-        raise UsageError("type what? give a text, in quotation marks if it begins with a space")
     yield from debugger.make_live()
-    for n, id in enumerate(ids):
-        debugger.live.reconsider(force=id)
-        if n + 1 < len(ids):
-            yield from debugger.take()
+    yield from debugger.insert(arguments.text(rest))
     yield from debugger.run(lambda _taken, _proposed: True)
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from entropix_mlx import arguments
-from entropix_mlx.debugger import Debugger, Looking, Output, Said
+from entropix_mlx.debugger import Debugger
+from entropix_mlx.halts import Looking, Output, Said
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_models.errors import UsageError
 

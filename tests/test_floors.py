@@ -16,7 +16,7 @@ FLOORS = [
         for floor in (
             "records metrics valleys calibration palette stopping visible inspection",
             "settings presets",
-            "lexing patterns operands terms conditions stops breakpoints",
+            "lexing patterns operands terms conditions stops breakpoints halts",
             "strategies state trace summary fitting tree formulas shelf",
             "filters sampling archive journal explain",
             "choice selfcheck",

@@ -149,7 +149,8 @@ def _until(
     session: "Session", turn: "Turn", breakpoints: Breakpoints, halted: list[str]
 ) -> "Generator[TurnRecord]":
     """The turn's records up to a breakpoint, which is reported in `halted`."""
-    from entropix_mlx.debugger import Debugger, Halt, Said
+    from entropix_mlx.debugger import Debugger
+    from entropix_mlx.halts import Halt, Said
     from entropix_mlx.telling import report
 
     debugger = Debugger(session)

@@ -20,6 +20,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from entropix_mlx.cli.main import cli
 from entropix_mlx.cli.running import run
 from entropix_models import devices
+from entropix_tui.cli import entropix_tui
 
 PROGRAM = (sys.executable, "-c", "from entropix_mlx.cli.main import main; main()")
 DATED_TEMPLATE = (
@@ -159,13 +160,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def call(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:  # noqa: ARG001
-    """`call(*arguments, stdin=b"", stdout=None)`: run `entropix-mlx` in this process.
+    """`call(*arguments, stdin=b"", stdout=None)`: run `entropix-mlx` in this process (`tui`: the
+    other program).
 
     `stdin` is bytes or a file; a `stdout` that is given stands in for the one that is captured.
     """
 
     def call(
-        *arguments: object, stdin: bytes | TextIO = b"", stdout: TextIO | None = None
+        *arguments: object,
+        stdin: bytes | TextIO = b"",
+        stdout: TextIO | None = None,
+        tui: bool = False,
     ) -> Result:
         captured = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         error = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
@@ -176,7 +181,8 @@ def call(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Callable[.
             patch.setattr(sys, "stderr", error)
             # Pytest's thread goes on; the processes of `spawn` end as they ought to.
             patch.setattr(devices, "release_thread", lambda: None)
-            status = run(cli, "entropix-mlx", [str(argument) for argument in arguments])
+            command, name = (entropix_tui, "entropix-tui") if tui else (cli, "entropix-mlx")
+            status = run(command, name, [str(argument) for argument in arguments])
         error.flush()
         captured.flush()
         return Result(status, captured.buffer.getvalue(), error.buffer.getvalue().decode())

@@ -12,8 +12,8 @@ from turns import session, tokens, turn, whole
 
 from entropix_mlx.breakpoints import VERBS
 from entropix_mlx.commands import COMMANDS, obey
-from entropix_mlx.debugger import (
-    Debugger,
+from entropix_mlx.debugger import Debugger
+from entropix_mlx.halts import (
     Finished,
     Halt,
     Looking,

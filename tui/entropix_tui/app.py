@@ -1,6 +1,6 @@
 """The application: themes, commands by name, and the engine's life."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -78,6 +78,7 @@ class EntropixApp(App[None]):
         archive: "Archive | None" = None,
         history: History | None = None,
         config: Config | None = None,
+        step: Sequence[str] = (),
     ) -> None:
         super().__init__(ansi_color=None if colours == "true" else True)
         self.engine = engine
@@ -85,7 +86,13 @@ class EntropixApp(App[None]):
         self._dark = dark
         self._config = Config() if config is None else config
         self._chat = ChatScreen(
-            engine, colours, max_tokens=max_tokens, archive=archive, history=history, demo=demo
+            engine,
+            colours,
+            max_tokens=max_tokens,
+            archive=archive,
+            history=history,
+            demo=demo,
+            step=step,
         )
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -138,6 +145,7 @@ def commands(chat: ChatScreen) -> list[tuple[str, str, Callable[[], Any]]]:
         ("Continue", "Go on with an answer that was cut off", chat.action_go_on),
         ("Regenerate", "The last answer, with another seed: a branch", chat.action_regenerate),
         ("Edit message", "Write the last one anew: a branch", lambda: chat.action_edit(-1)),
+        ("Step", "The debugger: halt before each token", chat.action_step),
         ("Fork here", "Take another token at the cursor: a branch", tokens.action_fork),
         ("Branches", "Switch, name, compare", chat.action_branches),
         ("Sessions", "Resume, rename, delete", chat.action_sessions),

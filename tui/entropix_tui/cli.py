@@ -3,6 +3,7 @@
 import datetime
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +21,7 @@ from entropix_mlx.cli.running import run
 from entropix_models.errors import UsageError
 from entropix_tui.demos import DEMOS
 from entropix_tui.keys_command import keys
+from entropix_tui.step_command import step
 from entropix_tui.web import is_served, web
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def entropix_tui() -> None:
 
 
 entropix_tui.add_command(keys)
+entropix_tui.add_command(step)
 entropix_tui.add_command(web)
 
 
@@ -131,9 +134,18 @@ def _session(
 
 
 def show(
-    factory: "SessionFactory", *, first: "Wish", max_tokens: int, demo: str | None, debug: bool
+    factory: "SessionFactory",
+    *,
+    first: "Wish",
+    max_tokens: int,
+    debug: bool,
+    demo: str | None = None,
+    step: Sequence[str] = (),
 ) -> int:
-    """Open the screen; return the exit status once it is closed and the engine has ended."""
+    """Open the screen, with the debugger before it if there are lines for that to begin with.
+
+    Returns the exit status once it is closed and the engine has ended.
+    """
     from rich.console import Console
 
     from entropix_models.devices import release_thread
@@ -154,6 +166,7 @@ def show(
         history=History(history_path()),
         max_tokens=max_tokens,
         demo=demo,
+        step=step,
     )
     try:
         app.run()
@@ -170,11 +183,11 @@ def show(
     return status
 
 
-def require_terminal() -> None:
+def require_terminal(instead: str = "`entropix-mlx generate`") -> None:
     """Raise UsageError unless a screen can be drawn and keys read."""
     if is_served():
         return
-    instead = "use `entropix-mlx generate` instead"
+    instead = f"use {instead} instead"
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
         if not stream.isatty():
             raise UsageError(f"standard {name} is not a terminal: {instead}")

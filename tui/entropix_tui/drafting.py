@@ -2,7 +2,7 @@
 
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_mlx.tree import ROOT, Node, Tree
-from entropix_tui.blocks import FORCED, Answer
+from entropix_tui.blocks import FORCED, REPLACEMENT, Answer
 from entropix_tui.transcript import Place, Transcript
 
 GHOST = "◇"
@@ -22,7 +22,7 @@ class Draft:
         self.ghost: Place | None = None
         """Where the proposal stands."""
         self.version = 0
-        """Changes whenever another path took the place of this one, or the proposal another's."""
+        """Changes whenever the whole text was made anew."""
         self._answer: Answer | None = None
 
     def rebuild(self, leaf: int) -> None:
@@ -41,17 +41,9 @@ class Draft:
     def take(self, node: Node) -> None:
         """A record that came: the proposal that was taken, or anything else."""
         parent = self.tree.parent(node.index) if node.index in self.tree else node.parent
-        answer = self._answer
         if self.ghost is not None:
-            proposal = answer.records[-1] if answer is not None else None
-            if (
-                answer is not None
-                and isinstance(node, TokenRecord)
-                and isinstance(proposal, TokenRecord)
-                and (node.index, node.id, node.text) == (proposal.index, proposal.id, proposal.text)
-                and parent == self.leaf
-            ):
-                self._accept(answer, node)
+            if parent == self.leaf and isinstance(node, TokenRecord) and self._becomes(node):
+                self._accept(node)
                 return
             self.withdraw()
         if parent != self.leaf:
@@ -64,11 +56,7 @@ class Draft:
         if proposal.parent != self.leaf:
             self.rebuild(proposal.parent)
         elif self.ghost is not None:
-            answer = self._answer
-            assert answer is not None
-            shown = answer.records[-1]
-            if (shown.index, shown.id, shown.text) == (proposal.index, proposal.id, proposal.text):
-                answer.records[-1] = proposal
+            if self._becomes(proposal):
                 return
             self.withdraw()
         if self._answer is None:
@@ -86,13 +74,30 @@ class Draft:
             # What a token did to the bytes before it is not undone piece by piece.
             self.rebuild(self.leaf)
 
-    def _accept(self, answer: Answer, record: TokenRecord) -> None:
+    def _becomes(self, record: TokenRecord) -> bool:
+        """Put another token in place of the proposal, if that changes nothing before it."""
         assert self.ghost is not None
+        assert self._answer is not None
+        answer, piece = self._answer, self.ghost.piece
+        before = answer.records[piece]
+        if record.index != before.index:
+            return False
+        if (record.id, record.text) != (before.id, before.text):
+            near = [answer.piece(n) for n in (piece - 1, piece) if n >= 0]
+            whole = all(one.shown is None for one in near)
+            if not whole or not record.text or REPLACEMENT in record.text + before.text:
+                return False
+            answer.section_of(piece).change(piece, text=record.text)
+        answer.records[piece] = record
+        return True
+
+    def _accept(self, record: TokenRecord) -> None:
+        assert self.ghost is not None
+        assert self._answer is not None
         piece, self.ghost = self.ghost.piece, None
-        answer.records[-1] = record
-        answer.mark(piece, GHOST, False)
+        self._answer.mark(piece, GHOST, False)
         if record.forced:
-            answer.mark(piece, FORCED.get(record.forced, ""))
+            self._answer.mark(piece, FORCED.get(record.forced, ""))
         self.leaf = record.index
         self.used += 1
 

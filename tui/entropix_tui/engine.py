@@ -95,6 +95,12 @@ class Engine:
             )
         )
 
+    def debug(self, line: str, *, max_tokens: int) -> None:
+        """Do what a line of the debugger's language says."""
+        self._command(
+            lambda number: Turn(number, lambda session: session.debug(line, max_tokens=max_tokens))
+        )
+
     # Asides.
 
     def use(self, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from entropix_tui.making import SessionLike, Wish
-from entropix_tui.outputs import Loading, Output, TurnRecord
+from entropix_tui.outputs import Loading, Output
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Turn:
     """Something that makes records. Commands are numbered in the order in which they came."""
 
     number: int
-    begin: Callable[[SessionLike], Iterator[TurnRecord]]
+    begin: Callable[[SessionLike], Iterator[Output]]
 
 
 @dataclass(frozen=True)

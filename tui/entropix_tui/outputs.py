@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from entropix_mlx import halts
 from entropix_mlx.calibration import Calibration
 from entropix_mlx.inspection import Inspection
 from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord
@@ -81,4 +82,6 @@ class Failed:
     scope: Scope = "turn"
 
 
-Output = Loading | Ready | Renewed | Restored | Inspected | Unsaved | Failed | TurnRecord
+Output = (
+    Loading | Ready | Renewed | Restored | Inspected | Unsaved | Failed | TurnRecord | halts.Output
+)

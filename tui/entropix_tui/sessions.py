@@ -13,6 +13,7 @@ from entropix_mlx.records import PromptRecord, Record, TurnRecord
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import TraceWriter, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
+from entropix_tui.halting import HaltingSession
 from entropix_tui.making import Complain, Fresh, Opened, Progress, Resume, Switch, Wish
 from entropix_tui.outputs import Restored
 
@@ -171,7 +172,7 @@ class SessionFactory:
         if trouble:
             complain(trouble)
         note = self._note(model)
-        return Opened(session, name, note, self.system, session.calibration)
+        return Opened(HaltingSession(session), name, note, self.system, session.calibration)
 
     def _resumed(
         self, name: str, model: "LanguageModel", progress: Progress, complain: Complain
@@ -196,7 +197,7 @@ class SessionFactory:
             file.close()
             raise
         system, note = _system(trace.records), self._note(model)
-        return Opened(session, name, note, system, session.calibration)
+        return Opened(HaltingSession(session), name, note, system, session.calibration)
 
     def _writer(self) -> tuple[str | None, TraceWriter | None, str]:
         """Name and file of a new conversation, and why there is none though there should be."""

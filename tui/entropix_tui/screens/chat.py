@@ -1,5 +1,6 @@
 """The conversation's screen: it drains the engine twenty times a second and shows what came."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -13,7 +14,16 @@ from entropix_tui.conversation import Conversation
 from entropix_tui.demos import DEMOS
 from entropix_tui.engine import Engine
 from entropix_tui.history import History
-from entropix_tui.outputs import Failed, Inspected, Output, Ready, Unsaved
+from entropix_tui.outputs import (
+    Failed,
+    Inspected,
+    Loading,
+    Output,
+    Ready,
+    Renewed,
+    Restored,
+    Unsaved,
+)
 from entropix_tui.screens.chat_screens import ScreenActions
 from entropix_tui.spots import Spot
 from entropix_tui.widgets.inspector import Inspector
@@ -33,6 +43,7 @@ from entropix_tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from entropix_mlx.archive import Archive
+    from entropix_tui.screens.step import StepScreen
 
 TICK = 1 / 20
 """Seconds between two looks at what has come: faster than anyone reads."""
@@ -79,6 +90,7 @@ class ChatScreen(ScreenActions):
         _key("ctrl+g", "letters", "Letters", "letters", "Letters beside each line"),
         _key("ctrl+up", "edit(-1)", "Edit", "edit", "Write an earlier message anew: a branch"),
         _key("ctrl+down", "edit(1)", "Edit", "edit_after", "The message after it"),
+        _key("f7", "step", "Step", "step", "Halt before each token: the debugger"),
         _key("f6", "jump", "Jump", "jump", "A letter over every part: it goes there"),
         _key("pageup", "page(-1)", "Page up", "page_up"),
         _key("pagedown", "page(1)", "Page down", "page_down"),
@@ -118,6 +130,7 @@ class ChatScreen(ScreenActions):
         archive: "Archive | None" = None,
         history: History | None = None,
         demo: str | None = None,
+        step: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.engine = engine
@@ -140,6 +153,7 @@ class ChatScreen(ScreenActions):
         self.legend = Legend(colours, id="legend")
         self._instruments = (self.strips, self.plane, self.summary)
         self._pending = DEMOS[demo].prompt if demo else None
+        self._first_steps = list(step)
         self._branch = self.conversation.branch  # the branch that the instruments show
         self._stale = False  # whether the instruments are still to be given the branch in view
         self._hinted = ""
@@ -165,6 +179,8 @@ class ChatScreen(ScreenActions):
         self._hint()
         # The first paint comes first: loading holds the interpreter for a while.
         self.call_after_refresh(self.engine.start)
+        if self._first_steps:
+            self.call_after_refresh(lambda: self.step(self._first_steps))
         self.set_interval(TICK, self.drain)
 
     @property
@@ -216,12 +232,27 @@ class ChatScreen(ScreenActions):
                     self.app.notify(output.message, severity="warning", markup=False, timeout=15)
                 case Failed():
                     self._failed(output)
+            if self.stepping is not None:
+                self._to_debugger(self.stepping, output)
+        if self.stepping is not None:
+            self.stepping.flush()
         self._show_branch()
         self.tokens.update()
         self._show_stage()
         self._hint()
         self.go_back()
         self.send_pending()
+
+    def _to_debugger(self, stepping: "StepScreen", output: Output) -> None:
+        match output:
+            case Ready():
+                stepping.begin_session(output)
+            case Loading():
+                stepping.wait_for(output)
+            case Restored() | Renewed() | Inspected() | Unsaved():
+                pass  # they are not about what it shows
+            case told:
+                stepping.take(told)
 
     def _use(self) -> None:
         """Other settings are in force."""

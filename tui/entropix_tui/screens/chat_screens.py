@@ -1,7 +1,8 @@
 """What leads away from the chat: lists, comparisons, help, the clipboard, files."""
 
 import datetime
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from textual.screen import Screen
 
 from entropix_mlx import presets
+from entropix_mlx.records import TokenRecord
 from entropix_mlx.settings import PRESETS, Settings
 from entropix_models.errors import EntropixError
 from entropix_tui import exporting, lookup
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from entropix_mlx.archive import Archive
     from entropix_tui.comparisons import Comparison
     from entropix_tui.screens.compare import Compare
+    from entropix_tui.screens.step import StepScreen
 
 
 class ScreenActions(ViewActions):
@@ -30,6 +33,8 @@ class ScreenActions(ViewActions):
         super().__init__()
         self.beside: Compare | None = None
         """The comparison that is on the screen."""
+        self.stepping: StepScreen | None = None
+        """The debugger's screen, while it is open."""
         self._afterwards: int | None = None  # the branch to return to when the turn is over
 
     def action_sessions(self) -> None:
@@ -117,6 +122,55 @@ class ScreenActions(ViewActions):
     def action_about(self) -> None:
         """Which model this is and why, where the conversation is kept, its seed."""
         self.app.notify(one_line(" · ".join(self.conversation.about())), markup=False, timeout=12)
+
+    # The debugger.
+
+    def action_step(self) -> None:
+        """Halt before each token: at the cursor's, of what is written, or of the last answer."""
+        said = self.conversation
+        if said.phase != "ready":
+            self._refuse("The model is at work: Esc stops it.")
+            return
+        written = self.prompt.text.strip()
+        spot = self.tokens.spot if self.tokens.cursor is not None else None
+        if spot is not None and isinstance(said.tree[spot.index], TokenRecord):
+            self.step([f"rewind @{spot.index}"])
+        elif written:
+            self.prompt.take()
+            self.step([f"ask {json.dumps(written)}"])
+        elif said.tree.leaf in said.tree and isinstance(said.tree[said.tree.leaf], TokenRecord):
+            self.step([f"rewind @{said.tree.leaf}"])
+        else:
+            self.step([])
+
+    def step(self, lines: Sequence[str]) -> None:
+        """Open the debugger; `lines` are its first commands, the last of which it halts at."""
+        from entropix_tui.screens.step import StepScreen
+
+        said = self.conversation
+
+        def debug(line: str) -> None:
+            self.engine.debug(line, max_tokens=self.max_tokens)
+
+        def left(leaf: int | None) -> None:
+            self.stepping = None
+            debug("end")
+            if leaf is not None and leaf in said.tree and leaf != said.tree.leaf:
+                self._afterwards = leaf
+
+        for line in lines[:-1]:
+            debug(line)
+        self.stepping = StepScreen(
+            said.tree,
+            self.colours,
+            debug=debug,
+            stop=self.engine.stop,
+            first=lines[-1] if lines else None,
+            settings=said.settings,
+            seed=said.seed,
+            context=said.context,
+        )
+        self.app.push_screen(self.stepping, left)
 
     # Side by side.
 

@@ -1,6 +1,6 @@
 """The whole vocabulary that a token was drawn from: its head, its tail, and the fall between."""
 
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from rich.segment import Segment
@@ -15,17 +15,20 @@ from entropix_mlx.inspection import Inspection
 from entropix_mlx.records import Candidate, TokenRecord
 from entropix_tui import cues, labels
 from entropix_tui.labels import fit, percent, spelling
-from entropix_tui.tempering import Floats, nearest, tempered
+from entropix_tui.tempering import nearest, tempered
 from entropix_tui.widgets.candidates import CHOSEN
 from entropix_tui.widgets.decay import Decay
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.rows import Rows
 from entropix_tui.widgets.trial import TrialBar, trial_keys
 
+if TYPE_CHECKING:
+    from entropix_tui.tempering import Floats
+
 SHARES = (0.5, 0.9, 0.99)
 
 
-def makes(probabilities: Floats, share: float) -> int:
+def makes(probabilities: "Floats", share: float) -> int:
     """How many of the most likely tokens, listed in descending order, make a share of the mass."""
     found = int(np.searchsorted(np.cumsum(probabilities), share, side="left")) + 1
     return min(found, len(probabilities))

@@ -49,13 +49,11 @@ def bar(share: float, cells: int) -> str:
 class Candidates(Rows):
     """The recorded candidates; the chosen one is marked."""
 
+    KEEPS_ROOM = True
     BINDING_GROUP_TITLE = "Candidates"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Take instead", id="candidates.take")
     ]
-
-    # A scroll bar that comes and goes would lay out the whole screen.
-    DEFAULT_CSS = "Candidates { overflow-y: scroll; }"
 
     def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
         super().__init__(colours, id=id)

@@ -66,6 +66,7 @@ def facts(
 class Facts(LineView, can_focus=True):
     """The page's text, wrapped and scrollable."""
 
+    KEEPS_ROOM = True
     ALLOW_SELECT = True
     DEFAULT_CSS = """
     Facts {

@@ -71,13 +71,15 @@ class Inspector(Container):
         & > Container.-open { display: block; }
         #inspector-token { layout: vertical; }
         #inspector-token Facts { height: 1fr; }
-        #inspector-token Candidates { height: auto; max-height: 50%; }
+        /* A scroll bar that comes and goes would lay out the whole screen. */
+        #inspector-token Candidates { height: auto; max-height: 50%; overflow-y: scroll; }
         #inspector-candidates TrialCandidates { height: 1fr; }
         &.-columns #inspector-token {
             layout: horizontal;
             Facts { width: 1fr; }
             Candidates { width: 1fr; height: 1fr; max-height: 100%; margin-left: 1; }
         }
+        &.-columns #inspector-candidates TrialCandidates { overflow-y: scroll; }
     }
     """
 

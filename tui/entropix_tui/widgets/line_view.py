@@ -1,5 +1,7 @@
 """What draws its lines itself, and does not lay out the screen anew for each that it gains."""
 
+from typing import ClassVar
+
 from rich.style import Style
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
@@ -13,6 +15,11 @@ class LineView(ScrollView):
     to token nothing jumps. `columns`, `base` and `dark` hold while lines are drawn.
     """
 
+    KEEPS_ROOM: ClassVar[bool] = False
+    """Whether it can be scrolled as far as the longest of its contents so far at this width: a
+    scroll bar that changes costs more than what it stands beside.
+    """
+
     columns = 0
     """Cells of a line."""
     base = Style.null()
@@ -24,11 +31,15 @@ class LineView(ScrollView):
         """Take in how many lines there are, and how wide, by default as what is seen of them."""
         if columns is None:
             columns = self.scrollable_content_region.width
-        size = Size(columns, lines)
-        if size != self.virtual_size:
+        before = self.virtual_size
+        room = max(lines, before.height) if self.KEEPS_ROOM and columns == before.width else lines
+        size = Size(columns, room)
+        if size != before:
             # Setting it as such would lay out the whole screen.
             self.set_reactive(ScrollView.virtual_size, size)
-            self._scroll_update(size)
+            seen = self.container_size.height
+            if size.width != before.width or max(room, before.height) > seen:
+                self._scroll_update(size)  # draws the scroll bar anew, even an empty one
         if lines > self._most:
             self._most = lines
             if self.styles.auto_dimensions:

@@ -1,20 +1,20 @@
 """A finished answer as a document, in place of its tokens."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Markdown
 
 from entropix_tui.glyphs import glyphs
+
+if TYPE_CHECKING:  # what reads Markdown takes long to import: the first document brings it in
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
+    from markdown_it.token import Token
+    from textual.widgets import Markdown
 
 LONGEST = 100_000
 BLOCKS = 300
@@ -46,13 +46,15 @@ class MarkdownView(VerticalScroll):
     def __init__(self, instead_of: Widget, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._other = instead_of
-        self._document = Markdown(parser_factory=parser, open_links=False)
-
-    def compose(self) -> ComposeResult:
-        yield self._document
+        self._document: Markdown | None = None
 
     async def show(self, text: str) -> None:
         """Show a text, from its beginning, and take the keys."""
+        if self._document is None:
+            from textual.widgets import Markdown
+
+            self._document = Markdown(parser_factory=parser, open_links=False)
+            await self.mount(self._document)
         await self._document.update(beginning(text))
         self.scroll_home(animate=False)
         self._other.display = False
@@ -70,8 +72,7 @@ class MarkdownView(VerticalScroll):
     def action_hide(self) -> None:
         self.hide()
 
-    @on(Markdown.LinkClicked)
-    def _stay(self, event: Markdown.LinkClicked) -> None:
+    def on_markdown_link_clicked(self, event: "Markdown.LinkClicked") -> None:
         event.stop()
 
 
@@ -86,19 +87,21 @@ def beginning(text: str) -> str:
     return text if end == len(text) else f"{text[:end]}\n\n---\n\nThis is only its beginning."
 
 
-def parser() -> MarkdownIt:
+def parser() -> "MarkdownIt":
     """Markdown whose text is safe to draw: HTML stays text, and nothing in it is raw."""
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("gfm-like", {"html": False, "linkify": False})
     # The last rule of all, since references such as `&#27;` have become characters by then.
     markdown.core.ruler.push("safe", lambda state: _make_safe(state))
     return markdown
 
 
-def _make_safe(state: StateCore) -> None:
+def _make_safe(state: "StateCore") -> None:
     _clean(state.tokens)
 
 
-def _clean(tokens: Iterable[Token]) -> None:
+def _clean(tokens: "Iterable[Token]") -> None:
     for token in tokens:
         token.content = "".join(
             part.source if part.source in "\n\t" else part.shown for part in glyphs(token.content)

@@ -147,7 +147,7 @@ class Rows(LineView, can_focus=True):
     def _into_view(self) -> None:
         seen = self.size.height - self.top
         at = round(self.scroll_y)
-        if seen > 0 and not at <= self.row < at + seen:
-            goal = self.row if self.row < at else self.row - seen + 1
+        goal = max(self.row - seen + 1, min(at, self.row, max(0, self.count - seen)))
+        if seen > 0 and goal != at:
             # Forced: rows that are new may not have their scroll bar yet.
             self.scroll_to(y=goal, animate=False, force=True)

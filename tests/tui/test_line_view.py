@@ -1,0 +1,146 @@
+"""Views that draw their own lines: when the screen is laid out anew for them, and when not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from driving import scenario
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import App, ComposeResult
+from textual.screen import Screen
+from textual.widgets import Label
+
+from entropix_tui.widgets.rows import Rows
+
+WIDTH, HEIGHT = 30, 20
+
+
+class Numbers(Rows):
+    """So many rows; `Keeping` keeps the room of the most."""
+
+    def __init__(self) -> None:
+        super().__init__("none")
+        self.numbers: range = range(0)
+
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
+    def heading(self, width: int) -> str:  # noqa: ARG002
+        return ""
+
+    def draw(self, row: int, width: int, base: Style) -> list[Segment]:  # noqa: ARG002
+        return [Segment(f"row {row}", base)]
+
+    def put(self, count: int, row: int = 0) -> None:
+        self.numbers = range(count)
+        self.changed(row=row)
+
+
+class Keeping(Numbers):
+    KEEPS_ROOM = True
+
+
+class Host(App[None]):
+    CSS = """
+    Numbers { height: 6; }
+    .growing { height: auto; max-height: 12; }
+    Keeping { overflow-y: scroll; }
+    """
+
+    def __init__(self, view: Numbers) -> None:
+        super().__init__()
+        self.view = view
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+        yield Label("below")
+
+    def rows(self) -> list[str]:
+        lines = self.screen._compositor.render_strips()
+        return ["".join(segment.text for segment in line).rstrip() for line in lines]
+
+
+@pytest.fixture
+def layouts(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One item for every time that the screen was laid out."""
+    found: list[None] = []
+    lay_out = Screen._refresh_layout
+
+    def counting(self: Screen[Any], *args: Any, **options: Any) -> None:
+        found.append(None)
+        lay_out(self, *args, **options)
+
+    monkeypatch.setattr(Screen, "_refresh_layout", counting)
+    return found
+
+
+@asynccontextmanager
+async def shown(view: Numbers) -> AsyncIterator[tuple[Any, Host]]:
+    app = Host(view)
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        await pilot.pause()
+        yield pilot, app
+
+
+@scenario
+async def test_another_number_of_rows_lays_out_nothing(layouts: list[None]) -> None:
+    view = Numbers()
+    async with shown(view) as (pilot, app):
+        view.put(3)
+        await pilot.pause()
+        layouts.clear()
+        for count in (5, 2, 6, 0, 4):
+            view.put(count)
+            await pilot.pause()
+            assert app.rows()[:count] == [f"row {row}" for row in range(count)]
+        assert layouts == []
+
+
+@scenario
+async def test_a_scroll_bar_comes_and_goes() -> None:
+    view = Numbers()
+    async with shown(view) as (pilot, _app):
+        for count, bar in ((6, False), (40, True), (50, True), (6, False)):
+            view.put(count)
+            await pilot.pause()
+            assert view.show_vertical_scrollbar is bar
+            assert view.max_scroll_y == max(0, count - 6)
+
+
+@scenario
+async def test_what_has_grown_stays_so(layouts: list[None]) -> None:
+    view = Numbers()
+    view.add_class("growing")
+    async with shown(view) as (pilot, app):
+        for count, rows in ((2, 2), (9, 9), (3, 9), (7, 9), (40, 12)):
+            layouts.clear()
+            grows = rows > view.size.height
+            view.put(count)
+            await pilot.pause()
+            assert bool(layouts) is grows
+            assert view.size.height == rows
+            assert app.rows().index("below") == rows
+
+
+@scenario
+async def test_kept_room_hides_no_rows() -> None:
+    view = Keeping()
+    async with shown(view) as (pilot, app):
+        view.put(40, row=39)
+        await pilot.pause()
+        assert "row 39" in app.rows()[5]
+        view.put(10, row=9)
+        await pilot.pause()
+        assert [row.split("  ")[0] for row in app.rows()[:6]] == [f"row {n}" for n in range(4, 10)]
+        assert view.virtual_size.height == 40
+        view.put(3, row=2)
+        await pilot.pause()
+        assert [row.split("  ")[0].strip() for row in app.rows()[:4]] == [
+            "row 0",
+            "row 1",
+            "row 2",
+            "",
+        ]

@@ -1,0 +1,67 @@
+"""The keys of the debugger, each by the name under which a user can change it."""
+
+from textual.binding import Binding, BindingType
+
+_LOOK = Binding.Group("back/on", compact=True)
+
+
+def _key(
+    key: str, action: str, name: str, id: str, tooltip: str = "", *, show: bool = False
+) -> Binding:
+    return Binding(key, action, name, id=f"step.{id}", tooltip=tooltip, show=show)
+
+
+def _page(key: str, page: str, name: str) -> Binding:
+    return _key(key, f"page('{page}')", name, f"page_{page}", f"Open or close the page: {name}")
+
+
+KEYS: list[BindingType] = [
+    _key("s,space", "go('step')", "Step", "step",
+         "Take what is proposed; looking back, one token on", show=True),
+    _key("n", "go('next')", "Word", "next", "To the end of the word", show=True),
+    _key("c", "go('continue')", "Continue", "continue",
+         "To the next breakpoint, or the end", show=True),
+    Binding("left", "go('back')", "Back", id="step.back", show=True, group=_LOOK,
+            tooltip="Look at the token before, without a model call"),
+    Binding("right", "forward", "On", id="step.forward", show=True, group=_LOOK,
+            tooltip="Look at the token after"),
+    _key("h", "go('back')", "Back", "back"),
+    _key("l", "forward", "On", "forward"),
+    _key("t", "ask('type')", "Type", "type", "Insert a text in place of what is proposed"),
+    _key("B", "ask('break')", "Break", "break", "Add a breakpoint", show=True),
+    _key("colon", "ask('')", "Command", "command", "Any command of the debugger", show=True),
+    _key("f1", "help", "Help", "help", "Everything that can be done here", show=True),
+    _key("question_mark", "help", "Help", "help"),
+    _key("u", "go('until sentence')", "Sentence", "sentence", "To the end of the sentence"),
+    _key("U", "go('until line')", "Line", "line", "To the end of the line"),
+    _key("f", "go('finish')", "Finish", "finish", "To the end of the message"),
+    _key("g", "run", "Run", "run", "Continue in the open, at so many tokens a second"),
+    _key("plus", "speed(1)", "Faster", "faster", "Run faster"),
+    _key("minus", "speed(-1)", "Slower", "slower", "Run slower"),
+    _key("enter", "take_row", "Take", "take", "Take the candidate under the cursor"),
+    *(
+        _key(str(n), f"take({n})", f"Take {n}", f"take_{n}", f"Take candidate {n}")
+        for n in range(1, 10)
+    ),
+    _key("b", "go('ban')", "Ban", "ban", "Forbid the proposed token here"),
+    _key("d", "go('redraw')", "Redraw", "redraw", "Draw again with another key"),
+    _key("p", "ask('set')", "Set", "set", "Change a parameter of the sampler"),
+    _key("e", "go('end')", "End", "end", "End the message here"),
+    _key("a", "ask('ask')", "Ask", "ask", "Send a prompt and halt before its answer"),
+    _key("R", "go('reverse-continue')", "Reverse", "reverse",
+         "Back to where a breakpoint was met"),
+    _key("w", "go('rewind')", "Rewind", "rewind",
+         "Halt before the token that is looked at, or before the last one, again"),
+    _key("D", "ask('display')", "Display", "display", "Show these fields at every halt"),
+    _page("W", "waterfall", "the sampler's stages"),
+    _page("A", "attention", "attention"),
+    _page("L", "lens", "logit lens"),
+    _page("F", "futures", "one-step futures"),
+    _page("P", "points", "breakpoints"),
+    _page("T", "branches", "branches"),
+    _page("O", "log", "what was said"),
+    _key("v", "colour", "Colours", "colours", "Colour the text by the next measure"),
+    _key("f6", "jump", "Jump", "jump", "A letter over every part: it goes there"),
+    _key("escape", "leave", "Leave", "leave",
+         "Stop a run, else close a field, a page, the debugger"),
+]  # fmt: skip

@@ -1,0 +1,212 @@
+"""Where a line for the debugger is written: a whole command, or what one of them takes."""
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widget import Widget
+from textual.widgets import Input, Label
+
+from entropix_tui import completing, cues
+from entropix_tui.glyphs import one_line
+from entropix_tui.history import History
+from entropix_tui.screens.choosing import Words
+
+
+class Ask(NamedTuple):
+    """What is to be written: `label` stands before the field, `verb` before what is sent.
+
+    `quoted`: it is a text, to be taken as it stands, spaces included.
+    """
+
+    label: str
+    verb: str
+    hint: str = ""
+    quoted: bool = False
+
+    def line(self, written: str) -> str:
+        """The line for the debugger."""
+        if self.quoted:
+            return f"{self.verb} {json.dumps(written, ensure_ascii=False)}"
+        if self.verb == "break" and completing.begins_with_verb(written):
+            return written.strip()
+        return f"{self.verb} {written}".strip()
+
+
+COMMAND = Ask(":", "", "a command; help lists them")
+
+
+class _Suggested(Suggester):
+    def __init__(self, field: "CommandInput") -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._field = field
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return completing.completed(value, self._field.ask.verb)
+
+
+class CommandInput(Words):
+    """One line, with the history of what was written and the rest of a word that is begun."""
+
+    BINDING_GROUP_TITLE = "The command line"
+    HELP = "Write to the debugger. Tab completes a word, ↑ and ↓ bring back what was written."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "Complete", id="step.complete",
+                tooltip="Complete the word, or go on to the next part of the screen"),
+        Binding("up", "recall(-1)", "Before", show=False, id="step.older",
+                tooltip="What was written before"),
+        Binding("down", "recall(1)", "After", show=False, id="step.newer",
+                tooltip="What was written after it"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__(id="command")
+        self.ask = COMMAND
+        self.suggester = _Suggested(self)
+        self._histories: dict[str, History] = {}
+        self._at: int | None = None  # position in the history; None: the draft
+        self._draft = ""
+
+    @property
+    def history(self) -> History:
+        """What was written for the same purpose."""
+        return self._histories.setdefault(self.ask.verb, History())
+
+    def begin(self, ask: Ask, value: str = "") -> None:
+        """Ask for something else."""
+        self.ask, self._at, self._draft = ask, None, ""
+        self.value = value
+        self.cursor_position = len(value)
+
+    def finish(self) -> str:
+        """Empty the field, and remember what was in it."""
+        written = self.value
+        if written.strip():
+            self.history.add(written)
+        self.begin(self.ask)
+        return written
+
+    def action_complete(self) -> None:
+        rest = completing.completed(self.value, self.ask.verb)
+        if rest is None:
+            self.screen.focus_next()
+        else:
+            self.value = rest
+            self.cursor_position = len(rest)
+
+    def action_recall(self, step: int) -> None:
+        texts = self.history.texts
+        at = (len(texts) if self._at is None else self._at) + step
+        if at < 0 or (self._at is None and step > 0):
+            return
+        if self._at is None:
+            self._draft = self.value
+        self._at = at if at < len(texts) else None
+        self.value = self._draft if self._at is None else texts[at]
+        self.cursor_position = len(self.value)
+
+
+class CommandLine(Widget):
+    """The field, what it is for, and what is wrong with what is written, below its column."""
+
+    DEFAULT_CSS = """
+    CommandLine {
+        height: auto;
+        Horizontal { height: 1; }
+        Label { width: auto; text-style: bold; }
+        _Problem { height: 1; display: none; }
+        &.-wrong _Problem { display: block; }
+    }
+    """
+
+    @dataclass
+    class Given(Message):
+        """A line for the debugger; `typed`: it was written as a whole."""
+
+        line: str
+        typed: bool
+
+    @dataclass
+    class Left(Message):
+        """The field is done with."""
+
+    def __init__(self, colours: cues.Colours) -> None:
+        super().__init__()
+        self.field = CommandInput()
+        self._label = Label("", markup=False)
+        self._problem = _Problem(colours)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield self._label
+            yield self.field
+        yield self._problem
+
+    def on_mount(self) -> None:
+        self.begin(COMMAND)
+
+    @property
+    def ask(self) -> Ask:
+        return self.field.ask
+
+    def begin(self, ask: Ask, value: str = "") -> None:
+        """Ask for something."""
+        self.field.begin(ask, value)
+        self.field.placeholder = ask.hint
+        self._label.update(f" {ask.label} ")
+        self._check()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._check()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        ask, written = self.ask, self.field.value
+        if not written.strip() and not (ask.quoted and written):
+            if ask is COMMAND:
+                self.post_message(self.Left())
+            return
+        if self._check():
+            return
+        self.field.finish()
+        self.post_message(self.Given(ask.line(written), typed=ask is COMMAND))
+
+    def _check(self) -> bool:
+        """Tell what is wrong with a breakpoint while it is written; whether anything is."""
+        wrong = completing.wrong(self.field.value, self.ask.verb)
+        self.set_class(wrong is not None, "-wrong")
+        if wrong is not None:
+            column, problem = wrong
+            start = cell_len(f" {self.ask.label} ")
+            self._problem.say(start + cell_len(self.field.value[: column - 1]), problem)
+        return wrong is not None
+
+
+class _Problem(Widget):
+    """One line, with an arrow to a column."""
+
+    def __init__(self, colours: cues.Colours) -> None:
+        super().__init__()
+        self.colours = colours
+        self._at, self._said = 0, ""
+
+    def say(self, at: int, problem: str) -> None:
+        self._at, self._said = at, one_line(problem)
+        self.refresh()
+
+    def render(self) -> Text:
+        error = cues.style("error", self.colours, self.app.current_theme.dark)
+        text = Text(no_wrap=True, overflow="ellipsis", style=error)
+        if self._at + 2 + cell_len(self._said) <= self.size.width:
+            return text.append(" " * self._at + "^ " + self._said)
+        if cell_len(self._said) + 1 <= self._at:
+            return text.append(f"{' ' * (self._at - 1 - cell_len(self._said))}{self._said} ^")
+        return text.append(f"^ {self._said}")

@@ -1,0 +1,98 @@
+"""The breakpoints: what each waits for, how often it was met, switched and deleted by a key."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+
+from entropix_tui import cues
+from entropix_tui.debugging import Point
+from entropix_tui.glyphs import one_line
+from entropix_tui.labels import fit
+from entropix_tui.widgets.rows import Rows
+
+ON, OFF = "●", "○"
+
+
+class PointsList(Rows):
+    """In the order in which they were made."""
+
+    BINDING_GROUP_TITLE = "The breakpoints"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "On or off", id="step.point_switch",
+                tooltip="Enable or disable the breakpoint"),
+        Binding("x,delete", "delete", "Delete", id="step.point_delete",
+                tooltip="Delete the breakpoint"),
+        Binding("i", "ignore", "Let pass", id="step.point_ignore",
+                tooltip="Let so many more hits pass"),
+    ]  # fmt: skip
+
+    @dataclass
+    class Wanted(Message):
+        """A line of the debugger's language, to be sent."""
+
+        line: str
+
+    @dataclass
+    class IgnoreWanted(Message):
+        """A number of hits to let pass is to be given."""
+
+        number: int
+
+    def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
+        super().__init__(colours, id=id)
+        self.points: list[Point] = []
+
+    def show(self, points: list[Point]) -> None:
+        """The list as it is now; the cursor stays on its breakpoint."""
+        at = self.current
+        self.points = points
+        same = [row for row, p in enumerate(points) if at is not None and p.number == at.number]
+        self.changed(row=same[0] if same else None)
+
+    @property
+    def count(self) -> int:
+        return len(self.points)
+
+    @property
+    def current(self) -> Point | None:
+        """The one under the cursor."""
+        return self.points[self.row] if 0 <= self.row < len(self.points) else None
+
+    def heading(self, width: int) -> str:
+        return f"  {fit('no', 4)} {fit('halts at', max(8, width - 28))}  hits  lets pass"
+
+    def draw(self, row: int, width: int, base: Style) -> list[Segment]:
+        point = self.points[row]
+        faint = base + self.look("note")
+        return [
+            Segment(f"{ON if point.enabled else OFF} {point.number:<4} ", base),
+            Segment(
+                fit(one_line(point.line), max(8, width - 28)), base if point.enabled else faint
+            ),
+            Segment(f" {point.hits:>5}  {point.passes or '-':>9}", faint),
+        ]
+
+    def render_line(self, y: int) -> Strip:
+        if self.points or y != self.top:
+            return super().render_line(y)
+        note = "  Nothing halts it: B adds a breakpoint, such as  entropy > 3 and rank > 0"
+        width, base = self.scrollable_content_region.width, self.rich_style
+        return Strip([Segment(fit(note, width), base + self.look("note"))])
+
+    def action_take(self) -> None:
+        if (point := self.current) is not None:
+            verb = "disable" if point.enabled else "enable"
+            self.post_message(self.Wanted(f"{verb} {point.number}"))
+
+    def action_delete(self) -> None:
+        if (point := self.current) is not None:
+            self.post_message(self.Wanted(f"delete {point.number}"))
+
+    def action_ignore(self) -> None:
+        if (point := self.current) is not None:
+            self.post_message(self.IgnoreWanted(point.number))
