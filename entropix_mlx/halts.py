@@ -1,14 +1,10 @@
 """What the debugger gives out: host values, for screens, scripts and tests."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from entropix_mlx.breakpoints import Hit
-from entropix_mlx.inspection import Future, Inspection, LayerSaid
+from entropix_mlx.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records import FinishReason, TokenRecord, TurnRecord
-
-if TYPE_CHECKING:
-    from entropix_mlx.waterfall import Waterfall
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Finished:
 class Shown:
     """What was asked to be shown of the place where it halts."""
 
-    what: "Waterfall | Inspection | list[LayerSaid] | list[Future]"
+    what: Waterfall | Inspection | list[LayerSaid] | list[Future]
 
 
 @dataclass(frozen=True)

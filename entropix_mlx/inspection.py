@@ -1,9 +1,9 @@
 """What records don't hold, computed for one token on demand: the vocabulary, the attention."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from entropix_mlx.records import Candidate
+from entropix_mlx.records import Candidate, Region, Strategy
 
 if TYPE_CHECKING:  # screens know these values before they need NumPy
     import numpy as np
@@ -76,3 +76,38 @@ class Future:
     entropy: float
     varentropy: float
     then: list[Candidate]
+
+
+StageName = Literal["raw", "banned", "temperature", "min-p", "top-k", "top-p", "draws"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`p`: the probabilities of the followed tokens after it, 0 where removed. `kept`: how many
+    tokens of the vocabulary are left; `removed`: the probability (before it) of what it removed.
+    """
+
+    name: StageName
+    setting: float | int | None
+    p: list[float]
+    kept: int
+    removed: float
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """How the step under way is decided.
+
+    `tokens`: `(id, text)` of those followed, most likely first, the drawn ones after them. `drawn`:
+    ids in the order in which they were drawn, of which the best, or the only one, is `token`;
+    `scores`: each one's log-probability (nats, after the filters), by which the best is found: the
+    guide adds a confidence to them, which all candidates of a step share.
+    """
+
+    region: Region
+    strategy: Strategy
+    tokens: list[tuple[int, str]]
+    stages: list[Stage]
+    drawn: list[int]
+    scores: list[float]
+    token: int

@@ -7,11 +7,11 @@ import numpy as np
 
 from entropix_mlx.decoding import Decoder, Flight
 from entropix_mlx.inspecting import futures, inspect, lens
-from entropix_mlx.inspection import Future, Inspection, LayerSaid
+from entropix_mlx.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records import TokenRecord, TurnRecord
 from entropix_mlx.session import Session
 from entropix_mlx.turn import Turn
-from entropix_mlx.waterfall import Waterfall, waterfall
+from entropix_mlx.waterfall import waterfall
 
 
 class Stepper:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from entropix_mlx.debugger import Debugger
 from entropix_mlx.explain import why
 from entropix_mlx.halts import Finished, Halt, Looking, Output, Refused, Said, Shown
-from entropix_mlx.inspection import Future, Inspection, LayerSaid
+from entropix_mlx.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.waterfall import Waterfall
 
 
 def lines(debugger: Debugger, output: Output) -> Iterator[str]:

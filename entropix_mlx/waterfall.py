@@ -1,52 +1,17 @@
 """A distribution through each stage of the sampler: what each removed, and what it added."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
 from entropix_mlx import metrics
 from entropix_mlx.decoding import Decoder
-from entropix_mlx.records import REGIONS, Region, Strategy
+from entropix_mlx.inspection import Stage, StageName, Waterfall
+from entropix_mlx.records import REGIONS
 from entropix_mlx.strategies import ADAPTIVE, STRATEGIES
 
-StageName = Literal["raw", "banned", "temperature", "min-p", "top-k", "top-p", "draws"]
 SHOWN = 32
 """How many of the most likely tokens are followed through the stages."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`p`: the probabilities of the followed tokens after it, 0 where removed. `kept`: how many
-    tokens of the vocabulary are left; `removed`: the probability (before it) of what it removed.
-    """
-
-    name: StageName
-    setting: float | int | None
-    p: list[float]
-    kept: int
-    removed: float
-
-
-@dataclass(frozen=True)
-class Waterfall:
-    """How the step under way is decided.
-
-    `tokens`: `(id, text)` of those followed, most likely first, the drawn ones after them. `drawn`:
-    ids in the order in which they were drawn, of which the best, or the only one, is `token`;
-    `scores`: each one's log-probability (nats, after the filters), by which the best is found: the
-    guide adds a confidence to them, which all candidates of a step share.
-    """
-
-    region: Region
-    strategy: Strategy
-    tokens: list[tuple[int, str]]
-    stages: list[Stage]
-    drawn: list[int]
-    scores: list[float]
-    token: int
 
 
 def waterfall(decoder: Decoder) -> Waterfall:

@@ -22,13 +22,12 @@ from entropix_mlx.halts import (
     Said,
     Shown,
 )
-from entropix_mlx.inspection import Future, Inspection, LayerSaid
+from entropix_mlx.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records import Event, TokenRecord
 from entropix_mlx.resuming import resume
 from entropix_mlx.telling import lines, report
 from entropix_mlx.trace import TraceWriter
 from entropix_mlx.tree import ids_of
-from entropix_mlx.waterfall import Waterfall
 from entropix_models.language_model import LanguageModel
 
 HOT = {"temperature": "3"}

@@ -11,10 +11,9 @@ from scripted import SETTINGS, STORY, inspection, token
 from entropix_mlx.breakpoints import Action, Breakpoints, Hit
 from entropix_mlx.commands import COMMANDS
 from entropix_mlx.halts import Finished, Halt, Looking, Output, Refused, Said, Shown
-from entropix_mlx.inspection import Future, LayerSaid
+from entropix_mlx.inspection import Future, LayerSaid, Stage, Waterfall
 from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.tree import Tree
-from entropix_mlx.waterfall import Stage, Waterfall
 from entropix_models.errors import EntropixError
 from entropix_tui import cues
 from entropix_tui.outputs import Failed

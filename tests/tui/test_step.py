@@ -12,6 +12,7 @@ from entropix_mlx.records import Event
 from entropix_mlx.tree import ROOT
 from entropix_tui import cues
 from entropix_tui.outputs import Failed
+from entropix_tui.screens import step
 from entropix_tui.screens.compare import Compare
 from entropix_tui.screens.help import Help
 from entropix_tui.screens.step import StepScreen
@@ -222,12 +223,25 @@ async def test_a_page_follows_and_asks_once_it_stands_still() -> None:
         assert "rewind" in script.screen.said.why_not("waterfall")
 
 
+def test_what_is_costly_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "DEBOUNCE", 1000.0)
+
+    @scenario
+    async def run() -> None:
+        script = Scripted()
+        async with hosted(script.make) as (_, pilot):
+            await press(pilot, "W", "s", "s")
+            assert not ASKING & set(script.lines)
+
+    run()
+
+
 @scenario
 async def test_a_closed_page_asks_for_nothing() -> None:
     script = Scripted()
     async with hosted(script.make) as (_, pilot):
         await press(pilot, "s", "s", "s")
-        await pilot.pause(0.2)
+        assert not script.screen.is_about_to_ask  # type: ignore[union-attr]
         assert not ASKING & set(script.lines)
 
 
@@ -254,7 +268,7 @@ async def test_what_can_not_be_shown_says_why() -> None:
         await press(pilot, "L")
         await asked_for(pilot, script, "lens")
         assert "this architecture's layers can't be asked" in app.text()
-        await pilot.pause(0.2)
+        assert not script.screen.is_about_to_ask  # type: ignore[union-attr]
         assert script.lines.count("lens") == 1
         script.give(Finished("length"))
         await settled(pilot)

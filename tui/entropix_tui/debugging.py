@@ -19,7 +19,7 @@ from entropix_tui.outputs import Failed
 from entropix_tui.samplers import changed
 
 if TYPE_CHECKING:
-    from entropix_mlx.waterfall import Waterfall
+    from entropix_mlx.inspection import Waterfall
 
 ASKED: dict[str, str] = {
     "waterfall": "waterfall",

@@ -168,6 +168,11 @@ class StepScreen(StepActions):
             weights = self.pages.attention.attended.weights
             self.text.highlight(weights if shown is not None else None)
 
+    @property
+    def is_about_to_ask(self) -> bool:
+        """Whether something costly is asked for if it stands still."""
+        return self._timer is not None
+
     def _want(self) -> None:
         if self._timer is not None:
             self._timer.stop()

@@ -17,7 +17,7 @@ from entropix_tui.widgets.candidates import CHOSEN, bar
 from entropix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from entropix_mlx.waterfall import Stage, Waterfall
+    from entropix_mlx.inspection import Stage, Waterfall
 
 REMOVED, GONE = "✗", "·"
 """Stand before what a stage removed, and where a stage before it did."""
