@@ -204,7 +204,8 @@ def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
     assert before[1]["records"], "the prompt was scored"
 
     child = terminal(*options, timeout=90, ENTROPIX_DATA=str(tmp_path))
-    child.expect("3 branches")
+    child.expect("3 branches")  # what was said is there before the model is
+    child.expect("● ready")
     child.send("And of Italy?\r")
     wait_for_ends(child, saved, 4)
     child.expect("mean entropy")
