@@ -93,7 +93,7 @@ def test_lines(line: str, canonical: str, action: Action) -> None:
         ("catch context -3", 15, "expected a number of tokens, found -3"),
         ("catch context 16 17", 18, "expected do or the end"),
         ("catch end 3", 11, "expected do or the end"),
-        ("p > 1 do", 9, "expected stop, log, fork N or preset NAME, found the end"),
+        ("p > 1 do", 9, "expected stop, log, fork N, preset NAME or inject TEXT, found the end"),
         ("p > 1 do lgo", 10, r"found lgo \(did you mean log\?\)"),
         ("p > 1 do log now", 14, "expected the end, found now"),
         ("p > 1 do stop 3", 15, "expected the end, found 3"),
