@@ -40,8 +40,8 @@ class Steady:
     def prepare(self, wish: Wish, progress: Progress) -> None:
         self._make.prepare(wish, progress)
 
-    def past(self, wish: Wish) -> Restored | None:
-        return self._make.past(wish)
+    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:
+        return self._make.past(wish, end=end)
 
     def __call__(
         self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain

@@ -176,8 +176,8 @@ class _Kind(msgspec.Struct):
     schema: object = None
 
 
-def read_trace(path: Path) -> Trace:
-    """Read a trace, whole or damaged.
+def read_trace(path: Path, *, last: int | None = None) -> Trace:
+    """Read a trace, whole or damaged; with `last`, only what stands in its last so many bytes.
 
     Raises TraceError where the file cannot be read, is no trace, or is of a newer schema.
     """
@@ -188,6 +188,9 @@ def read_trace(path: Path) -> Trace:
         with path.open("rb") as file:
             first = file.readline(LONGEST_HEADER)
             trace = Trace(_header(path, first), first.rstrip(b"\r\n"))
+            if last is not None and os.fstat(file.fileno()).st_size - last > len(first):
+                file.seek(-last, os.SEEK_END)
+                file.readline()
             _Reader(trace).read(file)
             return trace
     except OSError as error:

@@ -64,7 +64,10 @@ class Tree:
             index, nodes = record.index, self._nodes
             if index not in nodes:
                 parent = record.parent if record.parent in nodes else ROOT
-                self._children.setdefault(parent, []).append(index)
+                if (following := self._children.get(parent)) is None:
+                    self._children[parent] = [index]
+                else:
+                    following.append(index)
                 nodes[index] = record
             self.leaf = index
         elif isinstance(record, Event):

@@ -221,7 +221,8 @@ class ScriptedSession:
     """Answers turn after turn from a script; the last one again when it runs out.
 
     A turn that goes on from the middle of an answer of the same script says the rest of it.
-    `past`: what it has when it is resumed. `calls`: every turn and aside that was asked for.
+    `past`: what it has when it is resumed, `ending`: what is shown of that at first. `calls`:
+    every turn and aside that was asked for.
     """
 
     answers: Sequence[Sequence[Step]] = (STORY,)
@@ -233,6 +234,7 @@ class ScriptedSession:
     note: str = ""
     system: str = ""
     past: Sequence[TurnRecord] = ()
+    ending: Sequence[TurnRecord] = ()
     heard: list[str] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     closed: bool = False
@@ -423,10 +425,12 @@ class ScriptedFactory:
         if error := self.refused.get(self.prepared):
             raise error
 
-    def past(self, wish: Wish) -> Restored | None:
+    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:
         session = self._next
         if not isinstance(wish, Resume) or isinstance(session, Exception):
             return None
+        if end:
+            return Restored(session.ending, session.header) if session.ending else None
         return Restored(list(session.past), session.header)
 
     @property

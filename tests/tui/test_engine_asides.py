@@ -279,3 +279,11 @@ def test_a_save_that_fails_is_told_and_the_answer_goes_on() -> None:
     assert got.of(Unsaved) == [Unsaved("the disk is full")]
     assert len(got.of(TokenRecord)) == 2
     assert not got.of(Failed)
+
+
+def test_how_a_long_session_ended_is_shown_before_all_of_it() -> None:
+    session = ScriptedSession(past=PAST, ending=PAST[1:], name="one")
+    with running(ScriptedFactory([session]), first=Resume("one")) as got:
+        got.until_count(Ready)
+    shown = [list(o.records) for o in got.of(Restored) if isinstance(o, Restored)]
+    assert shown == [PAST[1:], PAST]

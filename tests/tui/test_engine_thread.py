@@ -26,7 +26,7 @@ class Maker:
     def prepare(self, _wish: Wish, _progress: Progress) -> None:
         pass
 
-    def past(self, _wish: Wish) -> None:
+    def past(self, _wish: Wish, *, end: bool = False) -> None:  # noqa: ARG002
         return None
 
     def __call__(

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 from gathering import running
-from scripted import HEADER, prompt
+from scripted import HEADER, prompt, token
 
 from entropix_mlx.archive import Archive
 from entropix_mlx.records import End, PromptRecord, TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import TraceWriter, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
+from entropix_tui import sessions
+from entropix_tui.conversation import Conversation
 from entropix_tui.making import AS_STARTED, Fresh, Resume, Switch
 from entropix_tui.outputs import Failed, Ready, Renewed, Restored
 from entropix_tui.sessions import Kept, SessionFactory
@@ -132,3 +134,29 @@ def test_a_session_that_another_program_has_open_is_refused(tmp_path: Path) -> N
             Archive(tmp_path).open("one")
     finally:
         held.close()
+
+
+def test_the_end_of_a_long_session_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    with archive.open("long") as writer:
+        for record in (HEADER, prompt(0, "hi"), *(token(n, f" w{n}") for n in range(1, 300))):
+            writer.write(record)
+    factory = SessionFactory(Settings.make(), archive=archive)
+    assert factory.past(Resume("long"), end=True) is None, "short enough to be read at once"
+    monkeypatch.setattr(sessions, "LONG", 2000)
+    monkeypatch.setattr(sessions, "ENOUGH", 9000)
+    end, whole = factory.past(Resume("long"), end=True), factory.past(Resume("long"))
+    assert end is not None
+    assert whole is not None
+    assert len(whole.records) == 300
+    assert list(end.records) == list(whole.records)[-len(end.records) :]
+    assert 5 < len(end.records) < 50
+    said = Conversation()
+    said.apply(end)
+    said.apply(whole)
+    fresh = Conversation()
+    fresh.apply(whole)
+    assert said.transcript.blocks[-1].text == fresh.transcript.blocks[-1].text
+    assert (said.used, said.branches, len(said.tree)) == (fresh.used, fresh.branches, 300)

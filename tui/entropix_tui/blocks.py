@@ -6,7 +6,7 @@ bytes, special tokens stand as their literal text.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
@@ -121,11 +121,12 @@ class Block:
             changed = sign + mark if on else mark.replace(sign, "")
             self.section_of(number).change(number, mark=changed)
 
-    def _open(self) -> None:
+    def _open(self) -> Section:
         """Begin another section."""
         last = self.sections[-1]
         self._tops.append(self._tops[-1] + last.height)
         self.sections.append(Section(self.frame, self, last.stop, last.origin + len(last.text)))
+        return self.sections[-1]
 
 
 class Tokens(Block):
@@ -135,21 +136,24 @@ class Tokens(Block):
         super().__init__(kind, frame)
         self._unfinished: list[int] = []  # pieces whose bytes wait for the rest of a character
 
-    def add_record(self, record: TokenRecord) -> None:
-        """Append a token: constant cost, whatever the length."""
-        text, shown = record.text, None
-        if not text or self._unfinished or REPLACEMENT in text:
-            raw = bytes.fromhex(record.bytes)
-            if not text:
-                shown = self._without_text(record, raw)
-            elif self._unfinished:
-                text = self._finish(text, raw)
-            if text and not text.strip(REPLACEMENT) and not _is_text(raw):
-                shown = hexadecimal(raw)
-        if not self._unfinished and self.sections[-1].ends_before(text):
-            self._open()
-        self.records.append(record)
-        self.sections[-1].add(Piece(text, FORCED.get(record.forced or "", ""), shown))
+    def add_records(self, records: Iterable[TokenRecord]) -> None:
+        """Append tokens: constant cost for each, whatever the length."""
+        for record in records:
+            text, shown = record.text, None
+            if not text or self._unfinished or REPLACEMENT in text:
+                raw = bytes.fromhex(record.bytes)
+                if not text:
+                    shown = self._without_text(record, raw)
+                elif self._unfinished:
+                    text = self._finish(text, raw)
+                if text and not text.strip(REPLACEMENT) and not _is_text(raw):
+                    shown = hexadecimal(raw)
+            section = self.sections[-1]
+            if not self._unfinished and section.ends_before(text):
+                section = self._open()
+            self.records.append(record)
+            forced = record.forced
+            section.add(Piece(text, FORCED.get(forced, "") if forced else "", shown))
 
     def _without_text(self, record: TokenRecord, raw: bytes) -> str:
         """What to draw for a token that the stream gains nothing from (yet)."""
@@ -190,9 +194,10 @@ class Answer(Tokens):
     def piece_of(self, spot: Spot) -> int | None:
         return None if spot.nth else self._pieces.get(spot.index)
 
-    def add(self, record: TokenRecord) -> None:
-        self._pieces[record.index] = len(self.records)
-        self.add_record(record)
+    def add(self, *records: TokenRecord) -> None:
+        first = len(self.records)
+        self._pieces.update((record.index, first + n) for n, record in enumerate(records))
+        self.add_records(records)
 
     def mark_valley(self, index: int) -> bool:
         """Mark the valley at record `index`; False if it is not in this answer."""
@@ -216,8 +221,7 @@ class Prompt(Tokens):
         records = prompt.records or []
         spoken = _overlap(records, prompt.text)
         self._first = spoken.start
-        for nth in spoken:
-            self.add_record(records[nth])
+        self.add_records(records[nth] for nth in spoken)
         if not spoken:
             self.add_text(prompt.text)
 

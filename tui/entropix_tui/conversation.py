@@ -1,9 +1,9 @@
 """What the screen knows of a conversation: everything that came out of the engine, taken in."""
 
-import gc
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import groupby, pairwise
 from typing import Literal
 
 from entropix_mlx.calibration import Calibration
@@ -11,6 +11,7 @@ from entropix_mlx.records import End, Event, FinishReason, PromptRecord, RunHead
 from entropix_mlx.settings import Settings
 from entropix_mlx.tree import ROOT, Node, Tree
 from entropix_tui.blocks import Answer, Kind
+from entropix_tui.collecting import uncollected
 from entropix_tui.outputs import (
     Failed,
     Loading,
@@ -206,18 +207,13 @@ class Conversation:
         self.rebuild()
 
     def _restore(self, restored: Restored) -> None:
-        # Records hold no cycles; looking for them again and again would double the time.
+        self._forget()
         self.header = self.samplers.header = restored.header
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
+        with uncollected():
             self.tree = Tree.of(restored.records)
             for record in restored.records:
                 self._remember(record)
             self.rebuild()
-        finally:
-            if collecting:
-                gc.enable()
 
     def _failed(self, failed: Failed) -> None:
         self.failures.append(failed)
@@ -292,8 +288,10 @@ class Conversation:
             self._events.append(record)
             self.samplers.add(record)
         else:
-            self.branches += record.parent in self._parents or not self._parents
-            self._parents.add(record.parent)
+            parents, parent = self._parents, record.parent
+            if parent in parents or not parents:
+                self.branches += 1
+            parents.add(parent)
         return None
 
     def _note(self, leaf: int, text: str, kind: Kind) -> None:
@@ -307,13 +305,13 @@ class Conversation:
         self.transcript.clear()
         self.answer, self.used = None, 0
         path = self._path = self.tree.path()
-        notes, append = self._notes, self._append
         self._say_notes(ROOT)
-        for node, following in zip_longest(path, path[1:]):
-            append(node)
+        for run, following in pairwise((*_runs(path), [])):
+            self._append(*run)
             # The summary of an answer that goes on is no summary any more.
-            if node.index in notes and not isinstance(following, TokenRecord):
-                self._say_notes(node.index)
+            goes_on = following and isinstance(following[0], TokenRecord)
+            if run[-1].index in self._notes and not goes_on:
+                self._say_notes(run[-1].index)
                 self.answer = None
         for event in self._events_on(path):
             if event.kind == "valley" and event.at is not None:
@@ -334,14 +332,23 @@ class Conversation:
         for text, kind in self._notes.get(index, ()):
             self.transcript.say(text, kind)
 
-    def _append(self, node: Node) -> None:
-        """One more record at the end of what is in view."""
-        if isinstance(node, PromptRecord):
-            self.transcript.score(node)
+    def _append(self, *nodes: Node) -> None:
+        """One more prompt, or more tokens, at the end of what is in view."""
+        if isinstance(prompt := nodes[0], PromptRecord):
+            self.transcript.score(prompt)
             self.answer = None
-            self.used += len(node.ids)
+            self.used += len(prompt.ids)
             return
         if self.answer is None:
             self.answer = self.transcript.begin_answer()
-        self.answer.add(node)
-        self.used += 1
+        self.answer.add(*nodes)  # type: ignore[arg-type]
+        self.used += len(nodes)
+
+
+def _runs(path: list[Node]) -> Iterator[list[Node]]:
+    """The prompts of a path one by one, its tokens as far as they follow each other."""
+    for are_tokens, run in groupby(path, lambda node: isinstance(node, TokenRecord)):
+        if are_tokens:
+            yield list(run)
+        else:
+            yield from ([prompt] for prompt in run)

@@ -241,6 +241,8 @@ class Engine:
     def _open_first(self) -> None:
         """The session that there should be; what it has been is shown before."""
         if not self._in_place:
+            if (end := self._make_session.past(self._wish, end=True)) is not None:
+                self._restore(end)
             past = self._make_session.past(self._wish)
             if past is not None:
                 self._in_place = True

@@ -96,8 +96,11 @@ class MakeSession(Protocol):
     def prepare(self, wish: Wish, progress: Progress) -> None:
         """Whatever can fail or take long while the session before is still there."""
 
-    def past(self, wish: Wish) -> Restored | None:
-        """What a conversation has been that is to be resumed; needs no model."""
+    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:
+        """What a conversation has been that is to be resumed; needs no model.
+
+        With `end` only how it ended, None if it is so short that reading all takes no time.
+        """
 
     def __call__(
         self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain

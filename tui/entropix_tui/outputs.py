@@ -52,7 +52,8 @@ class Renewed:
 class Restored:
     """What a resumed conversation has been so far, in the order in which it was made.
 
-    It comes before the model is loaded, and so before `Ready`.
+    It comes before the model is loaded, and so before `Ready`; of a long one the end comes first,
+    then all of it.
     """
 
     records: Sequence[TurnRecord]

@@ -13,12 +13,19 @@ from entropix_mlx.records import PromptRecord, Record, TurnRecord
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import TraceWriter, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
+from entropix_tui.collecting import uncollected
 from entropix_tui.halting import HaltingSession
 from entropix_tui.making import Complain, Fresh, Opened, Progress, Resume, Switch, Wish
 from entropix_tui.outputs import Restored
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
+
+LONG = 2**23
+"""Bytes of a trace from which on it takes a noticeable time to read."""
+
+ENOUGH = 2**21
+"""Bytes of a trace that fill any screen."""
 
 
 @dataclass
@@ -63,11 +70,15 @@ class SessionFactory:
         if name is not None:
             sources.resolve(name, progress=progress)
 
-    def past(self, wish: Wish) -> Restored | None:
-        """What a session that is to be resumed has been."""
+    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:
+        """What a session that is to be resumed has been; with `end` the end of a long one."""
         if not isinstance(wish, Resume):
             return None
-        trace = read_trace(self._saved().path(wish.name))
+        path = self._saved().path(wish.name)
+        if end and not (path.exists() and path.stat().st_size > LONG):
+            return None
+        with uncollected():
+            trace = read_trace(path, last=ENOUGH if end else None)
         return Restored(trace.records, trace.header)
 
     def __call__(

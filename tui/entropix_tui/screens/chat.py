@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 TICK = 1 / 20
 """Seconds between two looks at what has come: faster than anyone reads."""
 
+QUIET = 6
+"""After so many ticks without anything new the instruments show the last that came."""
+
 _TOKEN = Binding.Group("token", compact=True)
 
 
@@ -157,6 +160,7 @@ class ChatScreen(ScreenActions):
         self._branch = self.conversation.branch  # the branch that the instruments show
         self._stale = False  # whether the instruments are still to be given the branch in view
         self._hinted = ""
+        self._quiet = 0  # ticks since something came
 
     def compose(self) -> ComposeResult:
         yield self.status
@@ -205,8 +209,11 @@ class ChatScreen(ScreenActions):
         batch = self.engine.drain()
         if batch:
             self._take(batch)
-        for instrument in self._instruments:
-            instrument.flush()
+        # Instruments repaint together with the text: a picture's price is the number of them.
+        self._quiet = 0 if batch else self._quiet + 1
+        if batch or self._quiet >= QUIET:
+            for instrument in self._instruments:
+                instrument.flush()
 
     def _take(self, batch: list[Output]) -> None:
         said = self.conversation
@@ -283,9 +290,10 @@ class ChatScreen(ScreenActions):
         self.tokens.reset()
         if spot is None or not self.tokens.move_to(spot):
             self.look_at(None)
-        # The text comes first: it is what one looks for.
+        # The text comes first: it is what one looks for. Its view gets its size with the next
+        # refresh and is painted with the one after that.
         self._stale = True
-        self.call_after_refresh(self._rebuild_instruments)
+        self.call_after_refresh(self.call_after_refresh, self._rebuild_instruments)
 
     def _rebuild_instruments(self) -> None:
         if self._stale:
@@ -313,7 +321,7 @@ class ChatScreen(ScreenActions):
 
     def _hint(self) -> None:
         """Say at the prompt what Enter would do."""
-        self.status.refresh()
+        self.status.tell()
         said = self.conversation
         hint = {
             "loading": "the model is loading: write on, Enter works when it is ready",

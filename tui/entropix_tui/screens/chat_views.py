@@ -41,6 +41,7 @@ class ViewActions(TurnActions):
         super().__init__()
         self.spot: Spot | None = None
         """The token under the one cursor."""
+        self._behind = False  # whether the instruments still show another token
         self._side_wanted: bool | None = None  # what the user has asked for; None: nothing yet
         self._sampler_open = False
         self._vocabulary: int | None = None  # the token whose vocabulary is being computed
@@ -60,7 +61,15 @@ class ViewActions(TurnActions):
         self.tokens.move("token", step)
 
     def on_token_view_cursor_moved(self, event: TokenView.CursorMoved) -> None:
-        self.look_at(event.spot)
+        # The cursor is where the eye is: it is painted first, what is told of it right after.
+        waiting, self._behind = self._behind, True
+        self.spot = event.spot
+        if not waiting:
+            self.call_after_refresh(self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._behind:
+            self.look_at(self.spot)
 
     def on_strips_picked(self, event: Strips.Picked) -> None:
         self.tokens.move_to(event.spot)
@@ -70,7 +79,7 @@ class ViewActions(TurnActions):
 
     def look_at(self, spot: Spot | None) -> None:
         """Have every instrument show this token."""
-        self.spot = spot
+        self.spot, self._behind = spot, False
         said = self.conversation
         record = None if spot is None else lookup.record_at(said.tree, spot)
         self.strips.cursor = self.plane.cursor = spot

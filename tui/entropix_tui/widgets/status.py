@@ -7,6 +7,7 @@ from textual.widget import Widget
 
 from entropix_tui.conversation import Conversation
 from entropix_tui.glyphs import one_line
+from entropix_tui.pace import SELDOM, Pace
 
 _SPIN = {"ready": "●", "failed": "✗"}
 
@@ -65,6 +66,19 @@ class StatusLine(Widget):
     def __init__(self, conversation: Conversation, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.conversation = conversation
+        self._pace = Pace(SELDOM)
+        self._told: tuple[object, ...] = ()
+
+    def tell(self) -> None:
+        """Repaint: at once when something is another, now and then when figures have grown.
+
+        What is painted together with the text costs all that lies between them.
+        """
+        said = self.conversation
+        now = (said.phase, said.loading, said.settings, said.seed, said.name, said.unsaved)
+        if now != self._told or self._pace.due():
+            self._told = now
+            self.refresh()
 
     def render(self) -> RenderResult:
         width = self.size.width
