@@ -227,8 +227,8 @@ def test_the_end_alone(tmp_path: Path) -> None:
     with TraceWriter(path) as writer:
         for record in (HEADER, *(token(index, f" w{index}") for index in range(200))):
             writer.write(record)
-    whole, end = read_trace(path), read_trace(path, last=4000)
+    whole, end = read_trace(path), read_trace(path, last=8000)
     assert end.header == whole.header
-    assert 5 < len(end.records) < 50
+    assert 2 < len(end.records) < 50
     assert end.records == whole.records[-len(end.records) :]
     assert read_trace(path, last=10**9).records == whole.records
