@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from entropix_mlx.choice import Choice
-from entropix_mlx.recording import token_record
+from entropix_mlx.recording import Attend, token_record
 from entropix_mlx.records import Event, FinishReason, TokenRecord
 from entropix_mlx.stopping import StopTexts
 from entropix_mlx.valleys import ValleyDetector
@@ -16,7 +16,8 @@ from entropix_models.utf8 import Utf8Stream
 class Answer:
     """Goes on from `before`, the tokens of the answer that are there already.
 
-    `next_index` numbers a record. `reason` is why the answer ended, once it has.
+    `next_index` numbers a record, `attend` is told of its attention. `reason` is why the answer
+    ended, once it has.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Answer:
         before: Sequence[TokenRecord],
         parent: int,
         next_index: Callable[[], int],
+        attend: Attend,
         *,
         valley_delta: float,
         stop: Sequence[str],
@@ -34,6 +36,7 @@ class Answer:
         self._tokenizer = tokenizer
         self._parent = parent
         self._next_index = next_index
+        self._attend = attend
         self._pauses = pauses
         self._stops, self._utf8 = StopTexts(list(stop)), Utf8Stream()
         self._valleys = ValleyDetector(delta=valley_delta)
@@ -101,6 +104,8 @@ class Answer:
         index = self._next_index()
         if text is None:
             text = self._utf8.feed(self._tokenizer.token_bytes(choice.id))
+        if choice.heads is not None:
+            self._attend(index, choice.heads)
         record = token_record(self._tokenizer, choice, index, self._parent, text, ms)
         self._parent = index
         self._places.append(index)

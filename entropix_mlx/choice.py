@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
 
 from entropix_mlx import metrics, strategies
 from entropix_mlx.records import QUADRANTS, REGIONS, Forced, Quadrant, Region, Strategy
@@ -18,7 +20,8 @@ class Choice(NamedTuple):
     """A drawn, forced or given token.
 
     `candidates`: `(id, log-probability, final probability)`, most likely first, the chosen one
-    last if it is not among them. Attention metrics are None where they were not measured.
+    last if it is not among them. Attention metrics are None where they were not measured; `heads`:
+    float32 `[layers, heads]`, each head's entropy in bits, where that was asked for.
     """
 
     id: int
@@ -36,6 +39,7 @@ class Choice(NamedTuple):
     top_p: float | None
     min_p: float | None
     candidates: list[tuple[int, float, float]]
+    heads: npt.NDArray[np.float32] | None = None
 
 
 def drawn(decision: Decision, *, attention: bool) -> Choice:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 import mlx.core as mx
+import numpy as np
 
 from entropix_mlx import choice, metrics, strategies
 from entropix_mlx.calibration import Calibration
@@ -20,6 +21,9 @@ from entropix_models.language_model import LanguageModel
 _CLEAR_EVERY = 256
 """Tokens between two releases of MLX's unused buffers, which grow with the attention's length."""
 
+STATISTICS = len(metrics.ATTENTION)
+"""So many statistics come before what is told of the heads."""
+
 OnChunk = Callable[[int, int], bool]
 """Told `(done, total)` ids of a text that is being read; False stops the reading."""
 
@@ -27,8 +31,8 @@ OnChunk = Callable[[int, int], bool]
 class Distribution(NamedTuple):
     """The model's state after some ids, lazy.
 
-    `logits` `[vocabulary]`; `attention` float32 `[layers, 4]` (order of `metrics.ATTENTION`) or
-    None; `keys`: how many ids were read in all.
+    `logits` `[vocabulary]`; `attention` float32 `[layers, 4]` (order of `metrics.ATTENTION`), or
+    `[layers, 4 + heads]`, or None; `keys`: how many ids were read in all.
     """
 
     logits: mx.array
@@ -52,7 +56,10 @@ class Flight(NamedTuple):
 
 
 class Decoder:
-    """A model, its cache and a sampler. Belongs to the thread that made it."""
+    """A model, its cache and a sampler. Belongs to the thread that made it.
+
+    With `heads`, choices come with the entropy of every attention head.
+    """
 
     def __init__(
         self,
@@ -60,14 +67,19 @@ class Decoder:
         settings: Settings,
         calibration: Calibration,
         seed: int,
+        *,
+        heads: bool = False,
     ) -> None:
         self.model = model
         self.seed = seed
+        self._heads = heads
         self.cache = model.new_cache()
         self.state = State.start()
         self.read = 0
         """How many ids were read in all, whatever became of them."""
         self.captures = settings.capture
+        by_head = metrics.attention_by_head if heads else metrics.attention_statistics
+        self._reducer = by_head if settings.capture else None
         self.clarify = tuple(model.tokenizer.encode(model.facts.clarify))
         self.calibration = calibration
         self.flight: Flight | None = None
@@ -106,8 +118,7 @@ class Decoder:
 
     def advance(self, ids: mx.array) -> Distribution:
         """Read `ids` (int `[n]`, n >= 1); the distribution is that of the token after them."""
-        reducer = metrics.attention_statistics if self.captures else None
-        step = self.model.step(ids, self.cache, reducer)
+        step = self.model.step(ids, self.cache, self._reducer)
         self.read += ids.size
         attention = None if step.attention is None else step.attention[:, -1]
         return Distribution(step.logits[-1], attention, self.length)
@@ -129,8 +140,9 @@ class Decoder:
         )
 
     def _over_layers(self, attention: mx.array) -> mx.array:
-        """`[layers, ...]` averaged over the layers that the settings name."""
-        return mx.mean(attention if self._layers is None else attention[self._layers], axis=0)
+        """The statistics of `[layers, ...]`, averaged over the layers that the settings name."""
+        statistics = attention[..., :STATISTICS]
+        return mx.mean(statistics if self._layers is None else statistics[self._layers], axis=0)
 
     def prefill(self, ids: Sequence[int], on_chunk: OnChunk = lambda _done, _total: True) -> bool:
         """Read ids in chunks of bounded time; False if `on_chunk` said to stop.
@@ -158,19 +170,21 @@ class Decoder:
         """
         self.flight = None
         parameters = strategies.parameters(self.settings, self.calibration)
-        reducer = metrics.attention_statistics if self.captures else None
         chunk, total = self.model.prefill_chunk, len(ids) - 1
         for start in range(0, total, chunk):
             if not on_chunk(start, total):
                 return
             targets = ids[start + 1 : start + 1 + chunk]
             read = mx.array(list(ids[start : start + len(targets)]))
-            step = self.model.step(read, self.cache, reducer)
+            step = self.model.step(read, self.cache, self._reducer)
             self.read += read.size
             attention = step.attention
             if attention is not None:
                 attention = self._over_layers(attention)
             choices = choice.given(step.logits, attention, targets, parameters)
+            if self._heads and step.attention is not None:
+                heads = np.array(step.attention)[..., STATISTICS:].swapaxes(0, 1)
+                choices = [one._replace(heads=of) for one, of in zip(choices, heads, strict=True)]
             mx.eval([layer.state for layer in self.cache])
             mx.clear_cache()
             yield from choices
@@ -226,10 +240,14 @@ class Decoder:
             if given:
                 self.reconsider(given.pop(0))
             assert self.flight is not None
-            landed, self.flight = self.flight.proposal, None
+            landed, attention = self.flight.proposal, self.flight.distribution.attention
+            self.flight = None
             if n + 1 < max_tokens:
                 self.flight = self._propose(self.advance(landed.token[None]), landed.state)
             result = self._read(landed)
+            if self._heads and attention is not None:
+                # Cut on the host: a kernel more would wait for the step that is under way.
+                result = result._replace(heads=np.array(attention)[:, STATISTICS:])
             self.state = landed.state
             if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
                 mx.clear_cache()

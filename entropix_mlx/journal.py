@@ -2,6 +2,10 @@
 
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+from entropix_mlx.attention_file import AttentionWriter
 from entropix_mlx.records import Event, Record, RunHeader, TurnRecord
 from entropix_mlx.tree import Tree
 
@@ -18,17 +22,29 @@ class Writer(Protocol):
 class Journal:
     """Everything told goes into the trace first, then into the tree."""
 
-    def __init__(self, header: RunHeader, tree: Tree, trace: Writer | None) -> None:
+    def __init__(
+        self,
+        header: RunHeader,
+        tree: Tree,
+        trace: Writer | None,
+        attention: AttentionWriter | None = None,
+    ) -> None:
         self.tree = tree
         self.index = tree.newest
         """The last number given out."""
         self._header = header
         self._trace = trace
+        self._attention = attention
 
     def number(self) -> int:
         """A new record's index."""
         self.index += 1
         return self.index
+
+    def attend(self, index: int, heads: npt.NDArray[np.float32]) -> None:
+        """Keep the attention of the token that becomes record `index`."""
+        if self._attention is not None:
+            self._attention.add(index, heads)
 
     def tell(self, record: TurnRecord) -> None:
         if self._trace is not None:
@@ -46,5 +62,6 @@ class Journal:
         return event
 
     def close(self) -> None:
-        if self._trace is not None:
-            self._trace.close()
+        for kept in (self._trace, self._attention):
+            if kept is not None:
+                kept.close()

@@ -103,6 +103,23 @@ def top(logits: mx.array, n: int) -> tuple[mx.array, mx.array]:
     )
 
 
+def attention_by_head(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
+    """As `attention_statistics`, and after them each head's entropy in bits: `[layers, queries,
+    4 + heads]`.
+    """
+    statistics = attention_statistics(scores, weights, valid)
+    entropy = _head_entropy(scores, weights, valid)
+    return mx.concatenate([statistics, mx.swapaxes(entropy, 1, 2)], axis=-1)
+
+
+def _head_entropy(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
+    """`[layers, heads, queries]`, bits."""
+    within = scores if valid is None else mx.where(valid, scores, _NEVER)
+    peak = mx.max(within, axis=-1, keepdims=True)
+    entropy = -mx.log(mx.max(weights, axis=-1)) - mx.sum(weights * (scores - peak), axis=-1)
+    return mx.maximum(entropy, 0.0) * _BITS
+
+
 def attention_statistics(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
     """Per layer and query: entropy, varentropy, agreement and interaction strength.
 
@@ -118,14 +135,11 @@ def attention_statistics(scores: mx.array, weights: mx.array, valid: mx.array | 
     - interaction strength: mean over heads and valid keys of `|score|`.
     """
     if valid is None:
-        peak = mx.max(scores, axis=-1, keepdims=True)
         strength = mx.mean(mx.abs(scores), axis=-1)
     else:
-        peak = mx.max(mx.where(valid, scores, _NEVER), axis=-1, keepdims=True)
         keys = mx.sum(valid, axis=-1).astype(mx.float32)
         strength = mx.sum(mx.where(valid, mx.abs(scores), 0.0), axis=-1) / keys
-    entropy = -mx.log(mx.max(weights, axis=-1)) - mx.sum(weights * (scores - peak), axis=-1)
-    entropy = mx.maximum(entropy, 0.0) * _BITS
+    entropy = _head_entropy(scores, weights, valid)
     distance = mx.sum(mx.abs(weights - mx.mean(weights, axis=1, keepdims=True)), axis=-1)
     statistics = [
         mx.mean(entropy, axis=1),

@@ -3,8 +3,11 @@
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from entropix_mlx.calibration import METRICS, PROVISIONAL, Calibration, shipped
 from entropix_mlx.choice import Choice
@@ -13,6 +16,9 @@ from entropix_mlx.settings import Settings
 from entropix_models.language_model import LanguageModel
 from entropix_models.tokenizer import Tokenizer
 from entropix_models.utf8 import Utf8Stream
+
+Attend = Callable[[int, npt.NDArray[np.float32]], None]
+"""Told a record's index and `[layers, heads]`, the entropy of each head's attention in bits."""
 
 _UNMEASURED: dict[str, Any] = dict.fromkeys(
     ("logprob", "rank", *METRICS, "quadrant", "region", "strategy")
@@ -55,7 +61,11 @@ def token_record(
 
 
 def given_records(
-    tokenizer: Tokenizer, ids: Sequence[int], choices: Iterator[Choice], unmeasured: int
+    tokenizer: Tokenizer,
+    ids: Sequence[int],
+    choices: Iterator[Choice],
+    unmeasured: int,
+    attend: Attend = lambda _index, _heads: None,
 ) -> Iterator[TokenRecord]:
     """Records of a given text, numbered from 0, for as long as there are choices.
 
@@ -69,6 +79,8 @@ def given_records(
                 index=n, parent=n - 1, id=id, text=utf8.feed(raw), bytes=raw.hex(), **_UNMEASURED
             )
         elif (choice := next(choices, None)) is not None:
+            if choice.heads is not None:
+                attend(n, choice.heads)
             yield token_record(tokenizer, choice, n, n - 1, utf8.feed(raw), None)
     next(choices, None)  # so that the reading comes to its end
 

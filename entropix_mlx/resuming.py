@@ -54,8 +54,8 @@ def resume(
         model,
         settings_of(sampler, path),
         seed=seed,
-        system=_system(trace.records),
-        date=_date(header.date),
+        system=system_of(trace.records),
+        date=date_of(header.date),
         trace=writer,
         score_prompts=score_prompts,
         tree=Tree.of(trace.records),
@@ -72,12 +72,18 @@ def in_force(header: RunHeader, records: Iterable[TurnRecord]) -> tuple[dict[str
     """The sampler's settings by name, and the seed, after these records."""
     sampler, seed = dict(header.sampler), header.seed
     for record in records:
-        if isinstance(record, Event) and record.kind == "setting" and record.detail is not None:
-            detail = dict(record.detail)
-            changed = detail.pop("seed", seed)
-            seed = changed if isinstance(changed, int) else seed
-            sampler |= detail
+        if isinstance(record, Event) and record.kind == "setting":
+            sampler, seed = changed(sampler, seed, record)
     return sampler, seed
+
+
+def changed(
+    sampler: dict[str, Any], seed: int | None, setting: Event
+) -> tuple[dict[str, Any], int | None]:
+    """Settings and seed after a `setting` event."""
+    detail = dict(setting.detail or {})
+    new = detail.pop("seed", seed)
+    return sampler | detail, new if isinstance(new, int) else seed
 
 
 def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
@@ -98,12 +104,14 @@ def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
         raise TraceError(f"the trace {path} has impossible settings: {error}") from error
 
 
-def _system(records: Iterable[TurnRecord]) -> str:
+def system_of(records: Iterable[TurnRecord]) -> str:
+    """What the conversation's system prompt is."""
     first = next((r for r in records if isinstance(r, PromptRecord)), None)
     return first.text if first is not None and first.role == "system" else ""
 
 
-def _date(text: str | None) -> datetime.date | None:
+def date_of(text: str | None) -> datetime.date | None:
+    """A header's date, None if it has none that can be right."""
     with suppress(TypeError, ValueError):
         return datetime.date.fromisoformat(text or "")
     return None

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from entropix_mlx.attention_file import AttentionWriter
 from entropix_mlx.calibration import PROVISIONAL, Calibration
 from entropix_mlx.decoding import Decoder
 from entropix_mlx.inspecting import inspect
@@ -29,7 +30,8 @@ from entropix_models.progress import Progress, quiet
 class Session:
     """One conversation with one model. Belongs to the thread that made it, but for `stop`.
 
-    Everything that is yielded has been written to `trace` before. `progress` is told of the
+    Everything that is yielded has been written to `trace` before, what every head attended to, to
+    `attention`. `progress` is told of the
     prefill. Without a `seed` one is drawn; without a `date`, templates that print one print today.
     With `score_prompts` prompts are measured while they are read, and told once they are. A `tree`
     is a conversation to go on with. In `cache_file` the cache outlives the session.
@@ -45,6 +47,7 @@ class Session:
         date: datetime.date | None = None,
         calibration: Calibration | None = None,
         trace: Writer | None = None,
+        attention: AttentionWriter | None = None,
         score_prompts: bool = False,
         tree: Tree | None = None,
         cache_file: Path | None = None,
@@ -54,7 +57,9 @@ class Session:
         self.calibration = calibration or calibration_of(model) or PROVISIONAL
         self.tree = Tree() if tree is None else tree
         seed = secrets.randbelow(2**32) if seed is None else seed
-        self._decoder = Decoder(model, settings, self.calibration, seed)
+        self._decoder = Decoder(
+            model, settings, self.calibration, seed, heads=attention is not None
+        )
         self.reader = Reader(self._decoder)
         self._date = date or datetime.date.today()
         self._system = system
@@ -70,7 +75,7 @@ class Session:
             seed=seed,
             date=self._date if prints_date else None,
         )
-        self._journal = Journal(self.header, self.tree, trace)
+        self._journal = Journal(self.header, self.tree, trace, attention)
         if path := self.tree.path():
             self._go_to(path)
             if cache_file is not None:

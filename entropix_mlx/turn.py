@@ -106,6 +106,7 @@ class Turn:
             () if self.prompts else before[::-1],
             journal.tree.leaf,
             journal.number,
+            journal.attend,
             valley_delta=valley_delta,
             stop=self.stop,
             pauses=lambda: self.pauses and decoder.flight is not None,

@@ -13,12 +13,14 @@ import click
 from entropix_mlx.breakpoints import Breakpoints
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
+    attention_writer,
     date_of,
     load_model,
     model_options,
     note_calibration,
     sampler_options,
     settings_of,
+    trace_attention_option,
     trace_option,
 )
 from entropix_mlx.cli.output import Format, Output, format_option
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     help="Stop before the token for which this holds, and report: 'entropy > 3 and rank > 0'.",
 )
 @trace_option
+@trace_attention_option
 @format_option
 @debug_option
 def generate(
@@ -84,6 +87,7 @@ def generate(
     stop: tuple[str, ...],
     conditions: tuple[str, ...],
     trace: Path | None,
+    trace_attention: bool,
     format_: str,
 ) -> int:
     """Generate text and show the model's uncertainty at each token.
@@ -96,6 +100,8 @@ def generate(
     for condition in conditions:
         breakpoints.add(condition)
     text = read_text(prompt)
+    if trace_attention and not settings.capture:
+        raise UsageError("--trace-attention needs the attention: leave out --set capture=false")
     if raw and system:
         raise UsageError("--raw takes no --system: write it into the prompt")
 
@@ -104,6 +110,7 @@ def generate(
     from entropix_models.devices import release_thread
 
     writer = TraceWriter(trace) if trace else None
+    attention = attention_writer(trace, trace_attention)
     try:
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
@@ -119,6 +126,7 @@ def generate(
                 system=system,
                 date=date_of(date),
                 trace=writer,
+                attention=attention,
                 progress=progress if sys.stderr.isatty() else quiet,
             )
             note_calibration(loaded, session.calibration)
@@ -140,8 +148,9 @@ def generate(
             return 0
         return INTERRUPTED if summary.finish_reason == "interrupted" else 0
     finally:
-        if writer:
-            writer.close()
+        for kept in (writer, attention):
+            if kept is not None:
+                kept.close()
         release_thread()
 
 

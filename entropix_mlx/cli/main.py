@@ -11,6 +11,7 @@ from entropix_mlx.cli.running import debug_option, run
 _COMMANDS = {
     "generate": "Generate text and show the model's uncertainty at each token.",
     "score": "Score a given text: what surprised the model in it.",
+    "trace": "Show, verify, compare and export what was recorded.",
     "models": "List, fetch, inspect and import models.",
     "samplers": "List the sampler presets and their settings.",
     "doctor": "Check this machine: device, libraries, numbers, speed.",

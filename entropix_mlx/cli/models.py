@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from entropix_mlx.cli.columns import columns
+
 if TYPE_CHECKING:
     from entropix_models.catalogue import Entry
     from entropix_models.sources import ModelFolder
@@ -40,9 +42,7 @@ def list_models(as_json: bool) -> None:
         )
         for r in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip())
+    click.echo("\n".join(columns(lines)))
 
 
 @models.command()

@@ -11,6 +11,7 @@ from entropix_mlx.settings import PRESETS, Settings
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
+    from entropix_mlx.attention_file import AttentionWriter
     from entropix_mlx.calibration import Calibration
     from entropix_models.language_model import LanguageModel
     from entropix_models.progress import Progress
@@ -81,6 +82,24 @@ trace_option = click.option(
     metavar="FILE",
     help="Write a trace (JSON Lines) to this file.",
 )
+
+
+trace_attention_option = click.option(
+    "--trace-attention",
+    is_flag=True,
+    help="Beside the trace, each head's attention entropy at each token: FILE.attention.",
+)
+
+
+def attention_writer(trace: Path | None, wanted: bool) -> "AttentionWriter | None":
+    """What --trace-attention asks for. Raises UsageError without a trace, TraceError."""
+    if not wanted:
+        return None
+    if trace is None:
+        raise UsageError("--trace-attention goes with --trace FILE: it writes FILE.attention")
+    from entropix_mlx.attention_file import AttentionWriter, beside
+
+    return AttentionWriter(beside(trace))
 
 
 def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:

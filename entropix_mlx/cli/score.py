@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from entropix_mlx.cli.input import read_text
-from entropix_mlx.cli.options import load_model, model_options, note_calibration, trace_option
+from entropix_mlx.cli.options import (
+    attention_writer,
+    load_model,
+    model_options,
+    note_calibration,
+    trace_attention_option,
+    trace_option,
+)
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
@@ -20,6 +27,7 @@ from entropix_mlx.summary import Summary
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
+    from entropix_mlx.attention_file import AttentionWriter
     from entropix_mlx.trace import TraceWriter
     from entropix_models.language_model import LanguageModel
 
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 @model_options
 @click.option("--no-bos", is_flag=True, help="Add no beginning-of-sequence token.")
 @trace_option
+@trace_attention_option
 @format_option
 @debug_option
 def score(
@@ -44,6 +53,7 @@ def score(
     device: str,
     no_bos: bool,
     trace: Path | None,
+    trace_attention: bool,
     format_: str,
 ) -> int:
     """Score a given text: what surprised the model in it.
@@ -58,13 +68,16 @@ def score(
     from entropix_models.devices import release_thread
 
     writer = TraceWriter(trace) if trace else None
+    attention = attention_writer(trace, trace_attention)
     try:
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
-        return _stream(loaded, given, Output(cast(Format, format_)), writer, bos=not no_bos)
+        output = Output(cast(Format, format_))
+        return _stream(loaded, given, output, writer, attention, bos=not no_bos)
     finally:
-        if writer:
-            writer.close()
+        for kept in (writer, attention):
+            if kept is not None:
+                kept.close()
         release_thread()
 
 
@@ -73,6 +86,7 @@ def _stream(
     text: str,
     output: Output,
     writer: "TraceWriter | None",
+    attention: "AttentionWriter | None",
     *,
     bos: bool,
 ) -> int:
@@ -99,7 +113,13 @@ def _stream(
     shown = nullcontext(quiet) if sys.stdout.isatty() else stderr_progress()
     try:
         with graceful(stopped.set), shown as progress:
-            records = scoring.score(model, ids, calibration, partial(progress, "scoring"))
+            records = scoring.score(
+                model,
+                ids,
+                calibration,
+                partial(progress, "scoring"),
+                None if attention is None else attention.add,
+            )
             write(header_of(model, None, calibration, seed=None, date=None))
             for record in records:
                 write(record)

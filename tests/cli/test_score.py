@@ -115,16 +115,18 @@ def test_one_token_has_nothing_to_measure(score: Call) -> None:
     assert result.err.rstrip().endswith("nothing measured")
 
 
-def test_a_text_over_the_context_leaves_no_trace(
-    score: Call, make_model: Callable[..., Path], tmp_path: Path
+def test_a_text_over_the_context_is_read_in_windows(
+    call: Call, score: Call, make_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     trace = tmp_path / "score.jsonl"
     model = make_model(context=64)
-    result = score("x" * 65, "--trace", trace, "--format", "jsonl", model=model)
-    assert (result.status, result.out) == (1, b"")
-    assert "the text is 65 tokens long, the context of tiny is 64" in result.err.splitlines()[-1]
-    assert not trace.exists()
-    assert score("x" * 64, "--trace", trace, model=model).status == 0
+    result = score("héllo" * 40, "--trace", trace, "--format", "jsonl", model=model)
+    assert result.status == 0
+    assert len(tokens(result.records)) == 240
+    assert "".join(r["text"] for r in tokens(result.records)) == "héllo" * 40
+    verified = call("trace", "verify", trace, "--model", model)
+    assert verified.status == 0
+    assert "all 239 tokens stand" in verified.text
 
 
 @pytest.mark.model

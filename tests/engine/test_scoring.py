@@ -13,7 +13,7 @@ from entropix_mlx import metrics
 from entropix_mlx.calibration import PROVISIONAL
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.scoring import score
-from entropix_models.errors import ContextLengthError, UsageError
+from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 
 VECTORS = sorted((Path(__file__).parents[1] / "data" / "vectors").glob("*.json"))
@@ -183,7 +183,22 @@ class TestRecords:
     def test_what_cannot_be_scored(self, llama: LanguageModel) -> None:
         with pytest.raises(UsageError, match="no tokens"):
             score(llama, [], PROVISIONAL)
-        with pytest.raises(ContextLengthError, match="512") as caught:
-            score(llama, [5] * 513, PROVISIONAL)
-        assert "\n" not in str(caught.value)
-        assert len(list(score(llama, [5] * 512, PROVISIONAL))) == 512
+
+    @pytest.mark.parametrize("total", [511, 512, 513, 768, 769, 1500])
+    def test_a_text_longer_than_the_context(self, llama: LanguageModel, total: int) -> None:
+        ids = (IDS * 10)[:total]
+        told: list[int] = []
+        scored = list(score(llama, ids, PROVISIONAL, lambda done, _: told.append(done)))
+        assert [(r.index, r.parent, r.id) for r in scored] == [
+            (n, n - 1, id) for n, id in enumerate(ids)
+        ]
+        assert all(r.entropy is not None for r in scored[1:])
+        assert told[-1] == total - 1
+        within = list(score(llama, ids[:512], PROVISIONAL))
+        assert scored[:512] == within
+        for at in range(512, total):  # what it saw: at least half a context, at most a whole one
+            seen = 256 + (at - 512) % 256
+            if at % 97 == 0 or at in (512, total - 1):
+                alone = list(score(llama, ids[at - seen : at + 1], PROVISIONAL))[-1]
+                assert scored[at].entropy == pytest.approx(alone.entropy, abs=1e-4)
+                assert scored[at].logprob == pytest.approx(alone.logprob, abs=1e-4)

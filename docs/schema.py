@@ -1,0 +1,28 @@
+"""Writes the JSON Schema of a trace's lines: `python docs/schema.py`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from entropix_mlx.records import SCHEMA, Record
+
+FILE = Path(__file__).parent / "trace.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """What one line of a trace may be; fields that it does not name are allowed."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A line of an entropix-mlx trace, schema {SCHEMA}",
+        **msgspec.json.schema(Record),
+    }
+
+
+def main() -> None:
+    FILE.write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""`entropix-mlx trace`: what was recorded, seen again, checked, compared, handed on."""
+
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from entropix_mlx.cli.columns import columns
+from entropix_mlx.cli.output import Format, Output, format_option
+from entropix_mlx.cli.running import debug_option
+from entropix_mlx.records import PromptRecord, TokenRecord
+from entropix_mlx.summary import Summary
+from entropix_mlx.trace import Trace, read_trace
+from entropix_mlx.tree import Tree
+from entropix_mlx.visible import escaped
+from entropix_models.errors import EntropixError, UsageError
+
+if TYPE_CHECKING:
+    from entropix_mlx.differing import Difference, Side
+    from entropix_mlx.verifying import Verified
+
+_FILE = click.Path(path_type=Path, readable=False)
+
+branch_option = click.option(
+    "--branch",
+    type=int,
+    metavar="INDEX",
+    help="The branch that ends at this record. Default: where the conversation stands.",
+)
+
+
+@click.group()
+def trace() -> None:
+    """Show, verify, compare and export what was recorded."""
+
+
+def read(path: Path) -> Trace:
+    """A trace, what is wrong with it on standard error. Raises TraceError."""
+    found = read_trace(path)
+    for problem in found.problems:
+        click.echo(f"note: {escaped(str(path))}: {escaped(problem)}", err=True)
+    return found
+
+
+def leaf_of(tree: Tree, branch: int | None, path: Path) -> int:
+    """The record that a branch ends at. Raises UsageError if it is not there."""
+    if branch is None:
+        return tree.leaf
+    if branch not in tree:
+        leaves = ", ".join(str(other.leaf) for other in tree.branches()[:20]) or "none"
+        raise UsageError(f"{path} has no record {branch}; its branches end at {leaves}")
+    return branch
+
+
+@trace.command()
+@click.argument("file", type=_FILE)
+@branch_option
+@format_option
+@debug_option
+def show(file: Path, branch: int | None, format_: str) -> None:
+    """The conversation as it was generated, coloured; --format jsonl: the branch alone, a trace."""
+    found = read(file)
+    tree = Tree.of(found.records)
+    path = tree.path(leaf_of(tree, branch, file))
+    output = Output(cast(Format, format_))
+    if format_ == "jsonl":
+        output.write(found.header)
+    header = found.header
+    sampler = header.sampler.get("preset", "no sampler: a text that was scored")
+    made = f"{header.model} {header.revision or ''} on {header.device} · {sampler}"
+    click.echo(escaped(f"{made} · seed {header.seed} · {header.created}"), err=True)
+    summary = Summary()
+    for before, node in zip([None, *path], path, strict=False):
+        summary.add(node)
+        if isinstance(node, PromptRecord) and format_ != "jsonl":
+            output.finish()
+            click.echo(f"{escaped(node.role)}: {escaped(node.text)}", err=True)
+        elif isinstance(before, PromptRecord) and format_ != "jsonl":
+            click.echo("answer:", err=True)
+        output.write(node)
+        for event in tree.events(node.index):
+            summary.add(event)
+            if format_ == "jsonl":
+                output.write(event)
+    output.finish()
+    branches = tree.branches()
+    if len(branches) > 1:
+        rows = [("ends at", "forked at", "tokens", "name")]
+        rows += [(str(b.leaf), str(b.fork), str(b.tokens), b.name) for b in branches]
+        click.echo("\n".join(["branches:", *columns(rows)]), err=True)
+    click.echo(escaped(summary.line(header.seed)), err=True)
+
+
+@trace.command()
+@click.argument("file", type=_FILE)
+@click.option("--model", metavar="NAME|PATH", help="Verify with this one. Default: the recorded.")
+@click.option("--device", type=click.Choice(("auto", "metal", "cuda", "cpu")), default="auto")
+@click.option("--rerun", is_flag=True, help="Generate everything again, from settings and seed.")
+@debug_option
+def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
+    """Read what was recorded with the model and compare every number, or generate it again.
+
+    Ends with status 1 if something is further off than is allowed, or another token comes.
+    """
+    found = read(file)
+
+    from entropix_mlx.calibration import PROVISIONAL
+    from entropix_mlx.cli.options import load_model
+    from entropix_mlx.cli.progress import stderr_progress
+    from entropix_mlx.recording import calibration_of
+    from entropix_mlx.resuming import in_force, settings_of
+    from entropix_mlx.settings import Settings
+    from entropix_mlx.verifying import circumstances
+    from entropix_mlx.verifying import verify as check
+    from entropix_models.devices import release_thread
+
+    sampler, _ = in_force(found.header, found.records)
+    settings = settings_of(sampler, file) if sampler else Settings.make("greedy")
+    try:
+        with stderr_progress() as progress:
+            loaded = load_model(model or found.header.model, device, progress)
+            settings = settings.bind(calibration_of(loaded) or PROVISIONAL)
+            for change in circumstances(found.header, loaded):
+                click.echo(f"note: {escaped(change)}", err=True)
+            if rerun:
+                from entropix_mlx.rerunning import rerun as generate_again
+
+                again = generate_again(loaded, found, file, progress)
+            else:
+                verified = check(loaded, found, settings, progress)
+        if not rerun:
+            return _tell_verified(verified)
+        if again.parting is None:
+            click.echo(f"the same {again.same} tokens came again")
+            return 0
+        recorded, now = again.parting
+        raise EntropixError(
+            f"{again.same} tokens came again; at record {recorded.index} it was "
+            f"{recorded.text!r} (id {recorded.id}), now it is "
+            + (f"{now.text!r} (id {now.id})" if now else "the end")
+        )
+    finally:
+        release_thread()
+
+
+def _tell_verified(verified: "Verified") -> int:
+    rows = [("metric", "compared", "greatest", "at record", "mean", "allowed", "beyond")]
+    rows += [
+        (
+            off.metric,
+            str(off.compared),
+            f"{off.greatest:.2g}",
+            str(off.at),
+            f"{off.mean:.2g}",
+            str(off.allowed),
+            str(off.beyond),
+        )
+        for off in verified.deviations
+        if off.compared
+    ]
+    click.echo("\n".join(columns(rows)))
+    if verified.unread:
+        click.echo(
+            f"note: nothing can be said of {verified.unread} tokens whose beginning is missing",
+            err=True,
+        )
+    if wrong := verified.wrong_bytes:
+        listed = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
+        click.echo(f"other bytes than the model's token has: records {listed}")
+    if not verified.stands:
+        raise EntropixError(
+            "the trace is not what this model computes: numbers are further off than is allowed"
+        )
+    click.echo(f"all {verified.tokens} tokens stand")
+    return 0
+
+
+@trace.command()
+@click.argument("a", type=_FILE)
+@click.argument("b", type=_FILE)
+@click.option("--branch", type=int, metavar="INDEX", help="The branch of A; see `trace show`.")
+@click.option("--other-branch", type=int, metavar="INDEX", help="The branch of B.")
+@debug_option
+def diff(a: Path, b: Path, branch: int | None, other_branch: int | None) -> None:
+    """Where two traces part, what stood there, and what each came to."""
+    from entropix_mlx.differing import diff as compare
+
+    one, other = read(a), read(b)
+    found = compare(
+        one,
+        other,
+        leaf_of(Tree.of(one.records), branch, a),
+        leaf_of(Tree.of(other.records), other_branch, b),
+    )
+    for line in _difference(found, a.name, b.name):
+        click.echo(line)
+    sys.stdout.flush()
+
+
+def _difference(found: "Difference", a: str, b: str) -> list[str]:
+    lines = []
+    if found.circumstances:
+        rows = [("made with", a, b), *((name, *pair) for name, pair in found.circumstances.items())]
+        lines += [*columns(rows), ""]
+    if found.is_none:
+        lines.append(f"the same {found.same} tokens")
+    else:
+        tail = escaped(found.before.replace("\n", "⏎"))[-60:]
+        lines.append(f"the same {found.same} tokens, then they part after: …{tail}")
+    if found.deviations:
+        greatest = max(found.deviations, key=lambda name: found.deviations[name][0])
+        off, at = found.deviations[greatest]
+        lines.append(f"greatest difference before that: {greatest} {off:.2g} at token {at}")
+    if not found.is_none:
+        lines += ["", *columns([("", a, b), *_points(found.a, found.b)])]
+    return [*lines, "", *columns([("", a, b), *_totals(found.a, found.b)])]
+
+
+def _points(a: "Side", b: "Side") -> list[tuple[str, str, str]]:
+    """What stood where the two part."""
+    ends = [side.at for side in (a, b)]
+    rows: list[tuple[str, str, str]] = [_pair("token", *(_token(end) for end in ends))]
+    tokens = [end if isinstance(end, TokenRecord) else None for end in ends]
+    for name in ("region", "strategy", "temperature", "rank", "logprob", "entropy", "varentropy"):
+        rows.append(_pair(name, *(_value(getattr(token, name, None)) for token in tokens)))
+    listed = [token.candidates if token else [] for token in tokens]
+    for nth, pair in enumerate(zip_longest(*listed), 1):
+        said = (f"{c[1]!r} p {c[3]:.3f} ({c[2]:.2f})" if c else "-" for c in pair)
+        rows.append(_pair(f"candidate {nth}", *said))
+    return rows
+
+
+def _token(end: "PromptRecord | TokenRecord | None") -> str:
+    if end is None:
+        return "the end"
+    if isinstance(end, PromptRecord):
+        return f"{end.role} says {end.text[:40]!r}"
+    return f"{end.text!r} (id {end.id}, record {end.index})"
+
+
+def _totals(a: "Side", b: "Side") -> list[tuple[str, str, str]]:
+    one, other = a.total, b.total
+    rows = [
+        _pair("tokens", str(a.tokens), str(b.tokens)),
+        _pair("tokens/s", _value(one.rate), _value(other.rate)),
+        _pair("mean entropy, bits", _value(one.mean_entropy), _value(other.mean_entropy)),
+        _pair("perplexity", _value(one.perplexity), _value(other.perplexity)),
+        _pair("attention entropy", _value(one.mean_attn_entropy), _value(other.mean_attn_entropy)),
+        _pair("valleys", str(one.valleys), str(other.valleys)),
+    ]
+    for region in sorted({*one.regions, *other.regions}):
+        shares = (f"{100 * s.regions[region] / (s.tokens or 1):.0f} %" for s in (one, other))
+        rows.append(_pair(region, *shares))
+    return [*rows, _pair("ended", one.finish_reason or "-", other.finish_reason or "-")]
+
+
+def _pair(name: str, *two: str) -> tuple[str, str, str]:
+    a, b = two
+    return name, a, b
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,85 @@
+"""Attention by layer and head beside a trace: what it holds, and what is left of a torn one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from turns import session, tokens, turn
+
+from entropix_mlx.attention_file import AttentionWriter, beside, read_attention
+from entropix_mlx.calibration import PROVISIONAL
+from entropix_mlx.records import TokenRecord
+from entropix_mlx.scoring import score
+from entropix_mlx.trace import TraceWriter, read_trace
+from entropix_models.errors import TraceError
+from entropix_models.language_model import LanguageModel
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return beside(tmp_path / "run.jsonl")
+
+
+def test_every_token_has_its_row(llama: LanguageModel, tmp_path: Path, path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    made = session(llama, trace=TraceWriter(file), attention=AttentionWriter(path))
+    plain = tokens(turn(session(llama), max_tokens=20))
+    drawn = tokens(turn(made, max_tokens=20))
+    look = made.inspect(drawn[7].index).attention
+    made.close()
+    assert [r.id for r in drawn] == [r.id for r in plain], "looking changes nothing"
+    kept = read_attention(path)
+    assert kept.indices.tolist() == [r.index for r in drawn]
+    assert kept.entropy.shape[1:] == (llama.facts.layers, 4)
+    assert look is not None
+    np.testing.assert_allclose(kept.entropy[7], look.entropy, atol=2e-3, rtol=1e-3)
+    for row, record in zip(kept.entropy.astype(float), drawn, strict=True):
+        assert row.mean() == pytest.approx(record.attn_entropy, abs=2e-3)
+        assert row.var(axis=1).mean() == pytest.approx(record.attn_varentropy, abs=5e-3)
+    assert [r for r in read_trace(file).records if isinstance(r, TokenRecord)] == drawn
+
+
+def test_a_text_that_is_scored(llama: LanguageModel, path: Path) -> None:
+    writer = AttentionWriter(path)
+    ids = [5 + n * n % 60 for n in range(150)]
+    scored = list(score(llama, ids, PROVISIONAL, attend=writer.add))
+    writer.close()
+    kept = read_attention(path)
+    assert kept.indices.tolist() == list(range(1, 150))
+    means = kept.entropy.astype(float).mean(axis=(1, 2))
+    expected = [record.attn_entropy for record in scored[1:]]
+    np.testing.assert_allclose(means, np.array(expected, float), atol=5e-3)
+
+
+def test_cut_anywhere_the_whole_rows_are_left(path: Path) -> None:
+    writer = AttentionWriter(path)
+    rows = np.random.default_rng(3).random((5, 2, 3), np.float32) * 9
+    for index, row in enumerate(rows):
+        writer.add(10 + index, row)
+    writer.close()
+    data = path.read_bytes()
+    begin = data.index(b"\n") + 1
+    for cut in range(begin, len(data) + 1):
+        path.write_bytes(data[:cut])
+        kept = read_attention(path)
+        whole = (cut - begin) // 16
+        assert kept.indices.tolist() == list(range(10, 10 + whole))
+        np.testing.assert_allclose(kept.entropy, rows[:whole], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"\x00" * 99, b'{"type":"attention","layers":-1,"heads":2}\n', b"[]\n",
+                b'{"type":"attention","layers":99999999,"heads":99999999}\n',
+                b'{"type":"attention","layers":1,"heads":1,"schema":2}\n'],
+)  # fmt: skip
+def test_what_is_none(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(TraceError):
+        read_attention(path)
+
+
+def test_nothing_came(path: Path) -> None:
+    AttentionWriter(path).close()
+    assert not path.exists()
+    with pytest.raises(TraceError, match="cannot write"):
+        AttentionWriter(path / "in" / "nothing")
