@@ -1,15 +1,14 @@
 """Makes the documentation's pictures: `python docs/screenshots.py [--scripted] [--out FOLDER]`.
 
 Runs the chat screen without a terminal, on the embedded model and a fixed seed (or on the tests'
-scripted engine), asks one of the demo questions and exports what is on the screen. Times are made
-equal, so that the same tokens give the same picture.
+scripted engine), asks one of the demo questions and exports the screens of docs/tour.md. Times are
+made equal, so that the same tokens give the same picture.
 """
 
 import argparse
 import asyncio
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,19 @@ import msgspec
 from entropix_mlx.records import End, TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_models.devices import release_thread
+from entropix_tui import exporting
 from entropix_tui.app import EntropixApp
 from entropix_tui.demos import DEMOS
 from entropix_tui.engine import Engine
 from entropix_tui.making import Complain, MakeSession, Opened, Progress, Wish
 from entropix_tui.outputs import Restored, TurnRecord
 from entropix_tui.screens.chat import ChatScreen
+from entropix_tui.screens.step import StepScreen
 from entropix_tui.sessions import SessionFactory
 
 ROOT = Path(__file__).resolve().parents[1]
 MS = 75.0
-SIZE = (110, 34)
+SIZE = (132, 40)
 
 
 class Steady:
@@ -61,7 +62,9 @@ def _steady(record: TurnRecord) -> TurnRecord:
     if isinstance(record, TokenRecord):
         return msgspec.structs.replace(record, ms=MS)
     if isinstance(record, End):
-        return msgspec.structs.replace(record, seconds=record.tokens * MS / 1000)
+        return msgspec.structs.replace(
+            record, seconds=record.tokens * MS / 1000, prefill_seconds=0.0
+        )
     return record
 
 
@@ -74,33 +77,62 @@ def factory(scripted: bool) -> MakeSession:
     return Steady(SessionFactory(Settings.make(), model="smollm2-135m", seed=7))
 
 
-async def take(app: EntropixApp, demo: str, cursor: int) -> str:
-    """Ask, wait for the answer, put the cursor on its token `cursor`; the screen as SVG."""
+async def scenes(app: EntropixApp, demo: str, cursor: int) -> AsyncIterator[tuple[str, str]]:
+    """Ask, wait for the answer, look at it in every way: names and screens as SVG."""
     async with app.run_test(size=SIZE) as pilot:
-        while not isinstance(app.screen, ChatScreen):
+
+        async def until(is_so: Callable[[], object]) -> None:
+            while not is_so():
+                await pilot.pause(0.05)
+
+        async def after(*keys: str) -> str:
+            await pilot.press(*keys)
+            await pilot.pause(0.3)
             await pilot.pause()
+            return exporting.svg(app)
+
+        await until(lambda: isinstance(app.screen, ChatScreen))
         screen = app.screen
+        assert isinstance(screen, ChatScreen)
         screen.prompt.cursor_blink = False
         said = screen.conversation
-        while not said.can_send:
-            await pilot.pause(0.05)
+        await until(lambda: said.can_send)
+        yield "empty", await after()
         screen.prompt.put(DEMOS[demo].prompt)
         await pilot.press("enter")
-        while said.busy or said.last_answer() is None:
-            await pilot.pause(0.05)
-        for _ in range(cursor):
-            await pilot.press("ctrl+left")
-        await pilot.pause()
-        svg = app.export_screenshot(title="entropix-tui chat")
-    # Rich numbers its classes by a hash that differs from picture to picture.
-    return re.sub(r"terminal-\d+-", "terminal-", svg)
+        await until(lambda: not said.busy and said.last_answer() is not None)
+        yield "summary", await after()
+        yield "chat", await after(*["ctrl+left"] * cursor)
+        await pilot.press("tab", "a")
+        await until(lambda: screen.inspector.inspection is not None)
+        yield "attention", await after()
+        await pilot.press("x")
+        await until(lambda: app.screen is not screen)
+        yield "vocabulary", await after()
+        await pilot.press("escape")
+        await until(lambda: app.screen is screen)
+        yield "sampler", await after("ctrl+s")
+        await pilot.press("escape", "f7")
+        await until(lambda: isinstance(app.screen, StepScreen) and app.screen.said.proposal)
+        stepping = app.screen
+        assert isinstance(stepping, StepScreen)
+        await until(lambda: not stepping.is_about_to_ask)
+        await pilot.pause(0.5)
+        yield "step", await after()
+
+
+async def save(app: EntropixApp, demo: str, cursor: int, folder: Path) -> None:
+    async for name, svg in scenes(app, demo, cursor):
+        file = folder / f"{name}.svg"
+        file.write_text(svg, encoding="utf-8")
+        print(file)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scripted", action="store_true", help="without a model")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--demo", choices=list(DEMOS), default="numbers")
+    parser.add_argument("--demo", choices=list(DEMOS), default="robot")
     parser.add_argument("--max-tokens", type=int, default=120)
     parser.add_argument("--cursor", type=int, default=12, help="tokens back from the end")
     args = parser.parse_args()
@@ -108,13 +140,10 @@ def main() -> None:
     engine = Engine(factory(args.scripted), release=release)
     try:
         app = EntropixApp(engine, colours="true", max_tokens=args.max_tokens)
-        svg = asyncio.run(take(app, args.demo, args.cursor))
+        args.out.mkdir(parents=True, exist_ok=True)
+        asyncio.run(save(app, args.demo, args.cursor, args.out))
     finally:
         engine.quit(30)
-    args.out.mkdir(parents=True, exist_ok=True)
-    file = args.out / "chat.svg"
-    file.write_text(svg, encoding="utf-8")
-    print(file)
 
 
 if __name__ == "__main__":

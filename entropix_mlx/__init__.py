@@ -21,6 +21,7 @@ _HOMES = {
     "End": "entropix_mlx.records",
     "Event": "entropix_mlx.records",
     "PromptRecord": "entropix_mlx.records",
+    "Run": "entropix_mlx.run",
     "RunHeader": "entropix_mlx.records",
     "TokenRecord": "entropix_mlx.records",
     "Session": "entropix_mlx.session",

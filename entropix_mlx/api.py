@@ -3,13 +3,13 @@
 import datetime
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import mlx.core as mx
 
 from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.recording import calibration_of
-from entropix_mlx.records import TokenRecord
+from entropix_mlx.recording import calibration_of, header_of
+from entropix_mlx.run import Run
 from entropix_mlx.sampling import Sampler, draw_key
 from entropix_mlx.scoring import score as score_ids
 from entropix_mlx.session import Session
@@ -46,20 +46,20 @@ def generate(
     stop: Sequence[str] = (),
     date: datetime.date | None = None,
     trace: TraceWriter | None = None,
-) -> Iterator[TokenRecord]:
+) -> Run:
     """The tokens of one answer as they come. `settings` override the preset's values by name."""
     chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
     session = Session(model, chosen, seed=seed, system=system, date=date, trace=trace)
-    for record in session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw):
-        if isinstance(record, TokenRecord):
-            yield record
+    return Run(session.header, session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw))
 
 
-def score(model: LanguageModel, text: str, *, bos: bool = True) -> Iterator[TokenRecord]:
+def score(model: LanguageModel, text: str, *, bos: bool = True) -> Run:
     """A record for each token of a text; special tokens in it are recognised."""
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
-    return score_ids(model, ids, calibration_of(model) or PROVISIONAL)
+    calibration = calibration_of(model) or PROVISIONAL
+    header = header_of(model, None, calibration, seed=None, date=None)
+    return Run(header, score_ids(model, ids, calibration))
 
 
 class EntropixSampler:

@@ -29,15 +29,24 @@ class Reader:
         shared = common(held, ids)
         number, better = self.shelf.best(ids)
         if better > shared and self._trims(self.shelf.look(number).cache, better):
-            kept = self.shelf.take(number)
-            if held:
-                self.shelf.put(held, decoder.cache)
+            kept = self.shelf.look(number)
+            # What is longer stays as it is: one may want to return to its end too.
+            whole = len(kept.ids) == better
+            cache = self.shelf.take(number).cache if whole else model.fork(kept.cache)
+            self._leave(held, decoder.cache)
             decoder.forget()
-            decoder.cache, shared = kept.cache, better
+            decoder.cache, shared = cache, better
         elif shared < len(held):
-            self.shelf.put(held, model.fork(decoder.cache))
+            self._leave(held, model.fork(decoder.cache))
         decoder.rewind(shared)
         self.ids = list(ids)
+
+    def _leave(self, held: list[int], cache: Cache) -> None:
+        """Keep a cache, unless it is the beginning of one that is kept."""
+        number, length = self.shelf.best(held)
+        if length == len(held) and (not held or self._trims(self.shelf.look(number).cache, length)):
+            return
+        self.shelf.put(held, cache)
 
     def _trims(self, cache: Cache, length: int) -> bool:
         """Whether a cache can be made to hold its first `length` ids."""

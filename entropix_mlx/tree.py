@@ -46,6 +46,7 @@ class Tree:
         self._names: dict[int, str] = {}
         self._pruned: set[int] = set()
         self._last: dict[str, Event] = {}
+        self._changes: list[tuple[int, Event]] = []
 
     @classmethod
     def of(cls, records: Iterable[Node | Event | End]) -> "Tree":
@@ -73,6 +74,8 @@ class Tree:
         elif isinstance(record, Event):
             self._events.setdefault(record.index, []).append(record)
             self._last[record.kind] = record
+            if record.kind == "setting":
+                self._changes.append((self.newest, record))
             if record.kind == "prune":
                 self._pruned.add(record.index)
             if record.kind == "branch" and record.detail is not None:
@@ -111,6 +114,10 @@ class Tree:
     def last_event(self, kind: str) -> Event | None:
         """The newest of its kind."""
         return self._last.get(kind)
+
+    def changes(self) -> list[tuple[int, Event]]:
+        """Every change of a setting, in order; it ruled what was made after the index before it."""
+        return list(self._changes)
 
     def up(self, index: int) -> Iterator[int]:
         """A record and all before it, back to the root."""

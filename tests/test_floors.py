@@ -14,14 +14,14 @@ FLOORS = [
     *(
         {f"entropix_mlx.{name}" for name in floor.split()}
         for floor in (
-            "records metrics valleys calibration palette stopping visible inspection",
+            "records metrics valleys calibration palette stopping visible inspection glyphs",
             "settings presets",
             "lexing patterns operands terms conditions stops breakpoints halts",
             "attention_file strategies state trace summary fitting tree formulas shelf",
-            "filters sampling archive journal explain differing",
+            "filters sampling archive journal explain export differing",
             "choice selfcheck",
             "decoding recording",
-            "answer inspecting reader scoring waterfall",
+            "answer inspecting reader run scoring waterfall",
             "turn",
             "session",
             "resuming rerunning speed stepper verifying",
@@ -41,7 +41,7 @@ its `__init__`.
 """
 
 TUI_COMMANDS = {"entropix_tui.cli", "entropix_tui.step_command"}
-WHOLE = ("entropix_models", "entropix_mlx.cli", "entropix_tui")
+WHOLE = ("entropix_models", "entropix_mlx.export", "entropix_mlx.cli", "entropix_tui")
 INSIDE_MLX_LM = {
     "entropix_models.attention",
     "entropix_models.language_model",

@@ -10,6 +10,7 @@ import click
 from entropix_mlx.cli.columns import columns
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.running import debug_option
+from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_mlx.summary import Summary
 from entropix_mlx.trace import Trace, read_trace
@@ -34,6 +35,9 @@ branch_option = click.option(
 @click.group()
 def trace() -> None:
     """Show, verify, compare and export what was recorded."""
+
+
+trace.add_command(export)
 
 
 def read(path: Path) -> Trace:

@@ -1,5 +1,6 @@
 """The Python interface, and the sampler inside mlx-lm's own loop."""
 
+import html
 import json
 import subprocess
 import sys
@@ -65,6 +66,49 @@ def test_a_trace_is_written(llama: LanguageModel, tmp_path: Path) -> None:
     read = ex.read_trace(tmp_path / "run.jsonl")
     assert [r for r in read.records if isinstance(r, ex.TokenRecord)] == found
     assert read.problems == []
+
+
+def test_a_run_keeps_what_came(llama: LanguageModel) -> None:
+    run = ex.generate(llama, "Hello", seed=1, max_tokens=4, sampler="temperature")
+    assert (run.records, run.text) == ([], "")
+    first = next(run)
+    assert run.tokens == [first]
+    assert isinstance(run.records[0], ex.PromptRecord)
+    rest = list(run)
+    assert run.tokens == [first, *rest]
+    assert run.text == "".join(token.text for token in run.tokens)
+    assert isinstance(run.records[-1], ex.End)
+    assert run.header.seed == 1
+    assert "tokens so far" in repr(run)
+    with pytest.raises(StopIteration):
+        next(run)
+
+
+def test_a_run_that_is_left_gets_its_end(llama: LanguageModel, tmp_path: Path) -> None:
+    with ex.TraceWriter(tmp_path / "run.jsonl") as trace:
+        run = ex.generate(llama, "x", seed=1, max_tokens=50, trace=trace, sampler="temperature")
+        next(run)
+        run.close()
+        assert list(run) == []
+    read = ex.read_trace(tmp_path / "run.jsonl")
+    assert read.problems == []
+    assert isinstance(read.records[-1], ex.End)
+
+
+def test_notebooks_show_runs(llama: LanguageModel) -> None:
+    """As one page in a frame, of what has come so far."""
+    run = ex.generate(llama, "<i>Hi</i>", seed=1, max_tokens=3, sampler="temperature")
+    assert "0 tokens" in run._repr_html_()
+    run.finish()
+    shown = run._repr_html_()
+    assert f"{len(run.tokens)} tokens" in shown
+    assert shown.startswith("<iframe ")
+    assert shown.endswith("</iframe>")
+    assert "<i>Hi" not in html.unescape(shown)
+    assert "&lt;i&gt;Hi" in html.unescape(shown)
+    scored = ex.score(llama, "abc").finish()
+    assert scored.text == "abc"
+    assert "A text under" in scored._repr_html_()
 
 
 def test_score(llama: LanguageModel) -> None:

@@ -35,6 +35,19 @@ def measures(record: TokenRecord) -> tuple[float | None, ...]:
 
 
 class TestReturning:
+    def test_back_and_forth_reads_nothing_again(self, llama: LanguageModel) -> None:
+        """A visit to an early token does not cost the way back to a late one."""
+        made = hot(llama)
+        taken = tokens(turn(made, max_tokens=60))
+        decoder = made.reader.decoder
+        for at in (50, 5, 40, 54, 0, 33, 20, 56, 2, 48):
+            read = decoder.read
+            again = tokens(made.go_on(max_tokens=3, after=taken[at].index))
+            assert [r.id for r in again] == [r.id for r in taken[at + 1 : at + 4]][: len(again)]
+            assert [measures(r) for r in again] == [measures(r) for r in taken[at + 1 : at + 4]]
+            assert decoder.read - read <= 4
+        assert len(made.reader.shelf) <= 2, "what is a beginning of another is not kept twice"
+
     def test_the_same_again(self, llama: LanguageModel) -> None:
         """Rewinding by trimming is exact: the same seed gives the same records."""
         made = hot(llama)

@@ -224,7 +224,7 @@ async def test_colours_letters_and_breaks() -> None:
 
 
 @SIZES
-@pytest.mark.parametrize("suffix", [".md", ".txt", ".svg"])
+@pytest.mark.parametrize("suffix", [".md", ".txt", ".svg", ".html", ".csv", ".json"])
 @scenario
 async def test_exporting(size: tuple[int, int], suffix: str, tmp_path: Path) -> None:
     async with chatting(size=size) as chat:
@@ -235,7 +235,9 @@ async def test_exporting(size: tuple[int, int], suffix: str, tmp_path: Path) -> 
         chat.app.screen.query_one(Input).value = str(target)
         await chat.pilot.press("enter")
         await chat.until(target.exists)
-        assert "9.9" in target.read_text(encoding="utf-8")
+        written = target.read_text(encoding="utf-8")
+        assert "larger" in written
+        assert suffix != ".html" or written.startswith("<!doctype html>")
 
 
 @SIZES

@@ -106,7 +106,9 @@ def test_what_is_wrong_is_said_before_the_screen_opens(
     assert all(word in unwrapped for word in words)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["chat", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["chat", "--help"], ["replay", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(args: list[str]) -> None:
     code = (
         "import sys; sys.argv = ['entropix-tui', *sys.argv[1:]]\n"
@@ -216,3 +218,40 @@ def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
     prompts = [record for record in after if record["type"] == "prompt"]
     assert prompts[-1]["text"] == "And of Italy?"
     assert prompts[-1]["parent"] == before[-1]["leaf"], "it goes on where it stopped"
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_debugging_with_the_real_model(tmp_path: Path) -> None:
+    """Halt, step, look, force a candidate, go back, decide otherwise: all of it is in the trace."""
+    trace = tmp_path / "step.jsonl"
+    child = terminal(
+        *("step", "Which number is larger, 9.9 or 9.11?", "--model", "smollm2-135m"),
+        *("--seed", "7", "--sampler", "greedy", "--trace", str(trace)),
+        timeout=20,
+        ENTROPIX_DATA=str(tmp_path),
+    )
+    child.expect("halted before 1")
+    child.send("ss")
+    child.expect("halted before 3")
+    child.send(LEFT)
+    child.expect("looking back at 2")
+    for line, told in (("take 2", "halted before 4"), ("break entropy > 0", "hit 0 times")):
+        child.send(":")
+        child.expect("complete")  # the field has the keys
+        child.send(line)
+        child.expect(line[-3:])
+        child.send("\r")
+        child.expect(told)
+        child.send("\x1b")
+        child.expect("continue")
+    child.send("c")
+    child.expect("halted before 5")
+    child.send(QUIT)
+    assert ended(child)[0] == 0
+    records = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
+    drawn = [record for record in records if record["type"] == "token"]
+    assert [record["forced"] for record in drawn[:3]] == [None, None, "user"]
+    assert drawn[2]["parent"] == drawn[1]["parent"] == drawn[0]["index"], "a branch"
+    assert drawn[2]["rank"] == 1
+    assert records[-1]["type"] == "end"

@@ -8,111 +8,15 @@ from typing import Any
 import pytest
 from driving import LARGE, SMALL, scenario, until
 from rich.segment import Segment
-from scripted import HEADER, token
 from textual.app import App
 from textual.pilot import Pilot
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
-from entropix_mlx.records import Event, PromptRecord
-from entropix_mlx.tree import Tree
+from entropix_mlx.export.files import write
 from entropix_tui import exporting
-from entropix_tui.exporting import escaped, fenced
-from entropix_tui.screens.save_as import SaveAs, save, write
-
-
-def prompt(index: int, text: str, **fields: Any) -> PromptRecord:
-    return PromptRecord(
-        **({"index": index, "parent": index - 1, "role": "user", "ids": [1, 2, 3]} | fields),
-        text=text,
-    )
-
-
-HOSTILE = "x [red]y[/] <b>z</b>\x1b[31m\r\n```\n# no heading\n````\n| a | b |\n\ttab\u202e"
-
-
-@pytest.fixture
-def tree() -> Tree:
-    return Tree.of(
-        [
-            prompt(0, "Which?"),
-            token(1, "It"),
-            token(2, " is", quadrant="HEHV"),
-            Event(kind="valley", index=2, at=1),
-            token(3, " 9.9."),
-            prompt(4, HOSTILE),
-            Event(kind="setting", index=4, detail={"temperature": 0.5}),
-            token(5, HOSTILE),
-            token(6, " end"),
-        ]
-    )
-
-
-def blocks(text: str) -> list[str]:
-    """What stands in fences, by CommonMark's rule for their ends."""
-    found, fence, inside = [], "", []
-    for line in text.split("\n"):
-        if not fence:
-            match = re.match(r"(`{3,})text$", line)
-            fence, inside = (match[1], []) if match else ("", [])
-        elif re.fullmatch(rf"`{{{len(fence)},}}\s*", line):
-            found.append("\n".join(inside))
-            fence = ""
-        else:
-            inside.append(line)
-    assert not fence, "a block has no end"
-    return found
-
-
-def test_markdown_holds_every_turn_and_nothing_breaks_out(tree: Tree) -> None:
-    text = exporting.markdown(HEADER, tree)
-    hostile = HOSTILE.replace("\x1b", "‹1B›").replace("\r\n", "\n").replace("\u202e", "‹U+202E›")
-    assert blocks(text) == ["Which?", "It is 9.9.", hostile, hostile + " end"]
-    outside = re.sub(r"(`{3,})text\n.*?\n\1\n", "", text, flags=re.DOTALL)
-    assert [line for line in outside.split("\n") if line.startswith("#")] == [
-        r"# A conversation with smollm2\-135m",
-        "## You (3 tokens)",
-        r"## smollm2\-135m (3 tokens)",
-        "## You (3 tokens)",
-        r"## smollm2\-135m (2 tokens)",
-        "## Summary",
-        "## Settings",
-    ]
-    assert "| tokens generated | 5 |" in text
-    assert "| valleys | 1 |" in text
-    assert r"| tokens per second | 12\.5 |" in text
-    assert "| seed | 7 |" in text
-    assert r"| helv\_entropy | 4\.0 |" in text
-    assert r"| temperature, from token 4 | 0\.5 |" in text
-    assert all(char >= " " or char in "\n\t" for char in text)
-
-
-def test_values_of_a_table_stay_in_their_cells() -> None:
-    assert escaped("a|b\n<i>`*_[x](y)") == r"a\|b↵\<i\>\`\*\_\[x\]\(y\)"
-
-
-def test_a_branch_is_exported_as_it_was(tree: Tree) -> None:
-    tree.add(token(7, " was", parent=1))
-    assert exporting.turns(HEADER, tree)[-1].text == "It was"
-    assert exporting.turns(HEADER, tree, 3)[-1].text == "It is 9.9."
-
-
-def test_plain_text(tree: Tree) -> None:
-    tree = Tree.of([tree[0], tree[1], tree[2], tree[3], prompt(4, "a\x1b[2J\r\nb\tc")])
-    assert exporting.plain(HEADER, tree) == (
-        "You:\nWhich?\n\nsmollm2-135m:\nIt is 9.9.\n\nYou:\na‹1B›[2J\nb\tc\n"
-    )
-
-
-def test_an_empty_conversation() -> None:
-    assert exporting.plain(HEADER, Tree()) == ""
-    assert "| tokens generated | 0 |" in exporting.markdown(HEADER, Tree())
-
-
-def test_a_fence_is_longer_than_any_inside() -> None:
-    assert fenced("a") == "```text\na\n```"
-    assert fenced("`````").startswith("``````text\n")
+from entropix_tui.screens.save_as import SaveAs, save
 
 
 def test_names_of_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from entropix_tui.glyphs import glyphs, graphemes, one_line
+from entropix_mlx.glyphs import glyphs, graphemes, one_line
 from entropix_tui.wrapping import Layout, Piece
 
 FAMILY = "👨‍👩‍👧‍👦"

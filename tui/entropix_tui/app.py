@@ -9,10 +9,10 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.theme import Theme
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import cues
 from entropix_tui.config import Config
 from entropix_tui.engine import Engine
-from entropix_tui.glyphs import one_line
 from entropix_tui.history import History
 from entropix_tui.outputs import Failed
 from entropix_tui.screens.chat import ChatScreen
@@ -52,7 +52,7 @@ LIGHT = Theme(
 
 
 class EntropixApp(App[None]):
-    """`entropix-tui chat`."""
+    """`entropix-tui chat`, `step` and `replay`."""
 
     TITLE = "entropix"
     BINDING_GROUP_TITLE = "Everywhere"
@@ -80,13 +80,15 @@ class EntropixApp(App[None]):
         history: History | None = None,
         config: Config | None = None,
         step: Sequence[str] = (),
+        chat: ChatScreen | None = None,
     ) -> None:
+        """`chat`: the screen to show, instead of one that the rest is for."""
         super().__init__(ansi_color=None if colours == "true" else True)
         self.engine = engine
         self.colours = colours
         self._dark = dark
         self._config = Config() if config is None else config
-        self._chat = ChatScreen(
+        self._chat = chat or ChatScreen(
             engine,
             colours,
             max_tokens=max_tokens,
@@ -123,7 +125,8 @@ class EntropixApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         chat = self._chat
         if screen is chat:
-            yield from (SystemCommand(*command) for command in commands(chat))
+            offered = (c for c in commands(chat) if c[0] not in chat.UNOFFERED)
+            yield from (SystemCommand(*command) for command in (*chat.own_commands(), *offered))
         yield SystemCommand("Dark or light", "Change the theme", self.action_toggle_dark)
         yield SystemCommand("Help", "Keys, marks and measures", chat.action_help)
         yield SystemCommand("Quit", "Leave the program", self.action_quit)
@@ -162,6 +165,9 @@ def commands(chat: ChatScreen) -> list[tuple[str, str, Callable[[], Any]]]:
         ("Copy answer", "The last one, as plain text", chat.action_copy_answer),
         ("Export as Markdown", "The conversation", lambda: chat.action_export(".md")),
         ("Export as text", "The conversation", lambda: chat.action_export(".txt")),
+        ("Export as a page (HTML)", "Text, charts, figures", lambda: chat.action_export(".html")),
+        ("Export as a table (CSV)", "A row for each token", lambda: chat.action_export(".csv")),
+        ("Export as data (JSON)", "An object for each token", lambda: chat.action_export(".json")),
         ("Export the screen", "As a picture (SVG)", lambda: chat.action_export(".svg")),
         ("Colours", "Colour by the next measure", lambda: chat.action_colour(1)),
         ("Letters", "Letters beside each line", chat.action_letters),

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
+from entropix_mlx.glyphs import enclosed, hexadecimal
 from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_tui.glyphs import enclosed, hexadecimal
 from entropix_tui.sections import Frame, Section
 from entropix_tui.spots import Spot
 from entropix_tui.wrapping import Piece

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_mlx.tree import Branch, Node, Tree
 from entropix_tui import labels
-from entropix_tui.glyphs import one_line
 
 LONGEST = 400
 """Characters of a prompt that are shown at most."""

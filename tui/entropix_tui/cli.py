@@ -21,6 +21,7 @@ from entropix_mlx.cli.running import run
 from entropix_models.errors import UsageError
 from entropix_tui.demos import DEMOS
 from entropix_tui.keys_command import keys
+from entropix_tui.replay_command import replay
 from entropix_tui.step_command import step
 from entropix_tui.web import is_served, web
 
@@ -40,6 +41,7 @@ def entropix_tui() -> None:
 
 
 entropix_tui.add_command(keys)
+entropix_tui.add_command(replay)
 entropix_tui.add_command(step)
 entropix_tui.add_command(web)
 

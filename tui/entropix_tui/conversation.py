@@ -22,7 +22,7 @@ from entropix_tui.outputs import (
     TurnRecord,
     Unsaved,
 )
-from entropix_tui.samplers import Samplers, changed
+from entropix_tui.samplers import Samplers, changed, possible
 from entropix_tui.tally import Tally
 from entropix_tui.transcript import Transcript
 
@@ -250,7 +250,9 @@ class Conversation:
             case End():
                 self.phase, self.loading, self.pending = "ready", None, None
                 self.answer = None
-                if note is not None:
+                if self.tree.leaf != leaf:  # of another branch than the one in view
+                    self.rebuild()
+                elif note is not None:
                     self.transcript.say(note, "note")
 
     def _continues(self, record: PromptRecord | TokenRecord) -> bool:
@@ -260,7 +262,7 @@ class Conversation:
             self.answer is None
             and parent != ROOT
             and isinstance(record, TokenRecord)
-            and isinstance(self.tree[parent], TokenRecord)
+            and (isinstance(self.tree[parent], TokenRecord) or parent in self._notes)
         )
 
     def _event(self, event: Event) -> None:
@@ -269,7 +271,7 @@ class Conversation:
         elif event.kind == "setting" and event.detail:
             if self.settings is not None:
                 self.settings = changed(self.settings, event)
-            self.seed = event.detail.get("seed", self.seed)
+            self.seed = possible(event.detail).get("seed", self.seed)
 
     def _keep(self, record: TurnRecord) -> str | None:
         """Take a record in, of whatever branch; the summary if it is an end."""

@@ -16,7 +16,7 @@ from entropix_mlx.tree import Tree
 from entropix_tui.asking import SHOWING, Outstanding
 from entropix_tui.drafting import Draft
 from entropix_tui.outputs import Failed
-from entropix_tui.samplers import changed
+from entropix_tui.samplers import changed, possible
 
 if TYPE_CHECKING:
     from entropix_mlx.inspection import Waterfall
@@ -245,7 +245,7 @@ class Debugging:
         elif event.kind == "setting" and event.detail:
             if self.settings is not None:
                 self.settings = changed(self.settings, event)
-            self.seed = event.detail.get("seed", self.seed)
+            self.seed = possible(event.detail).get("seed", self.seed)
         elif event.kind in ("branch", "prune"):
             self.branching += 1
 

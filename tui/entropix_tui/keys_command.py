@@ -6,8 +6,8 @@ import click
 @click.command()
 def keys() -> int:
     """List every key by the name that the configuration has for it."""
+    from entropix_mlx.glyphs import one_line
     from entropix_tui import config, keymap
-    from entropix_tui.glyphs import one_line
 
     path = config.config_path()
     wishes = config.read(path)

@@ -2,8 +2,8 @@
 
 from rich.cells import cell_len
 
+from entropix_mlx.glyphs import enclosed, glyphs, hexadecimal
 from entropix_mlx.records import TokenRecord
-from entropix_tui.glyphs import enclosed, glyphs, hexadecimal
 
 SPACE = "␣"
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from entropix_mlx.glyphs import enclosed
 from entropix_tui.blocks import FORCED, VALLEY
-from entropix_tui.glyphs import enclosed
 from entropix_tui.measures import MEASURES
 
 PLANE = (

@@ -1,12 +1,13 @@
 """Which sampler drew which token: the header's, and what was changed since."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from entropix_mlx.records import Event, RunHeader
-from entropix_mlx.settings import Settings
+from entropix_mlx.settings import PRESETS, Settings
 
-_FIELDS = {declared.name for declared in dataclasses.fields(Settings)}
+_FIELDS = {declared.name: declared for declared in dataclasses.fields(Settings)}
 
 
 class Samplers:
@@ -24,10 +25,10 @@ class Samplers:
         """By name, the seed included, what drew the token at record `index`."""
         found: dict[str, Any] = {}
         if self.header is not None:
-            found = dict(self.header.sampler) | {"seed": self.header.seed}
+            found = possible(self.header.sampler) | {"seed": self.header.seed}
         for event in self._changes:
             if event.index < index:
-                found.update(event.detail or {})
+                found.update(possible(event.detail or {}))
         return found
 
     def settings_at(self, index: int) -> Settings | None:
@@ -35,11 +36,32 @@ class Samplers:
         found = self.at(index)
         if "preset" not in found:
             return None
-        unused: dict[str, Any] = dict.fromkeys(_FIELDS)
-        return Settings(**(unused | {k: v for k, v in found.items() if k in _FIELDS}))
+        values: dict[str, Any] = dict.fromkeys(_FIELDS) | PRESETS[found["preset"]]
+        return Settings(**(values | {k: v for k, v in found.items() if k in _FIELDS}))
 
 
 def changed(settings: Settings, event: Event) -> Settings:
     """The settings after a change."""
-    known = {name: value for name, value in (event.detail or {}).items() if name in _FIELDS}
+    known = {k: v for k, v in possible(event.detail or {}).items() if k in _FIELDS}
     return dataclasses.replace(settings, **known) if known else settings
+
+
+def possible(sampler: Mapping[str, Any]) -> dict[str, Any]:
+    """Without settings (and a seed) whose value cannot be one: a file may say anything."""
+    return {name: value for name, value in sampler.items() if _is_possible(name, value)}
+
+
+def _is_possible(name: str, value: object) -> bool:
+    if name == "seed":
+        return value is None or (isinstance(value, int) and not isinstance(value, bool))
+    if name in ("preset", "layers"):
+        return isinstance(value, str) and (name != "preset" or value in PRESETS)
+    declared = _FIELDS.get(name)
+    if declared is None or value is None:
+        return True
+    if "range" not in declared.metadata:
+        return isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    low, high = declared.metadata["range"]
+    return bool(low <= value <= high)  # no NaN is

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from entropix_tui.glyphs import graphemes, joins
+from entropix_mlx.glyphs import graphemes, joins
 from entropix_tui.wrapping import Layout, Line, Piece
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 
-from entropix_tui.glyphs import Glyph, glyph, graphemes, joins
+from entropix_mlx.glyphs import Glyph, glyph, graphemes, joins
 
 TAB = 4
 _PARTS = re.compile(r"\n|\t|[ \u1680\u2000-\u2006\u2008-\u200a\u205f\u3000]+|[^\s]+|\s")

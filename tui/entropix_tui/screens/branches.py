@@ -6,11 +6,11 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.tree import Tree
 from entropix_tui import cues
 from entropix_tui.branching import Twig, twigs
 from entropix_tui.comparisons import Existing
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.screens.choosing import CURRENT, Choices, Choosing
 

@@ -1,7 +1,7 @@
 """The conversation's screen: it drains the engine twenty times a second and shows what came."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -113,7 +113,9 @@ class ChatScreen(ScreenActions):
             for key, name in enumerate(DEMOS, 2)
         ),
     ]  # fmt: skip
-    CSS = """
+    UNOFFERED: ClassVar[frozenset[str]] = frozenset()
+    """Commands of the palette that this screen has no use for."""
+    DEFAULT_CSS = """
     ChatScreen {
         layout: vertical;
         #body { height: 1fr; layout: vertical; }
@@ -179,21 +181,24 @@ class ChatScreen(ScreenActions):
     def on_mount(self) -> None:
         if self._pending:
             self.prompt.put(self._pending)
-        self._show_stage()
-        self._hint()
-        # The first paint comes first: loading holds the interpreter for a while.
-        self.call_after_refresh(self.engine.start)
+        self.show_stage()
+        self.hint()
+        self.begin()
         if self._first_steps:
             self.call_after_refresh(lambda: self.step(self._first_steps))
         self.set_interval(TICK, self.drain)
+
+    def begin(self) -> None:
+        # The first paint comes first: loading holds the interpreter for a while.
+        self.call_after_refresh(self.engine.start)
 
     @property
     def focus_chain(self) -> list[Widget]:
         """As the Tab key goes: from the prompt to the text, to the panel, to the strips."""
         chain = super().focus_chain
-        if self.strips in chain and self.prompt in chain:
+        if self.strips in chain and self.home in chain:
             chain.remove(self.strips)
-            chain.insert(chain.index(self.prompt), self.strips)
+            chain.insert(chain.index(self.home), self.strips)
         return chain
 
     def on_resize(self) -> None:
@@ -206,7 +211,7 @@ class ChatScreen(ScreenActions):
 
     def drain(self) -> None:
         """Take in everything that has come out since the last tick, as one batch."""
-        batch = self.engine.drain()
+        batch = self.coming()
         if batch:
             self._take(batch)
         # Instruments repaint together with the text: a picture's price is the number of them.
@@ -215,38 +220,46 @@ class ChatScreen(ScreenActions):
             for instrument in self._instruments:
                 instrument.flush()
 
-    def _take(self, batch: list[Output]) -> None:
+    def coming(self) -> list[Output]:
+        """What has come out since the last tick."""
+        return self.engine.drain()
+
+    def take(self, output: Output) -> None:
+        """Take in one output, of a batch."""
         said = self.conversation
+        settings = said.settings
+        said.apply(output)
+        if said.settings is not settings and said.settings is not None:
+            self.use()
+        match output:
+            case PromptRecord() | TokenRecord() | Event() | End():
+                if said.branch == self._branch and not self._stale:
+                    for instrument in self._instruments:
+                        instrument.take(output)
+                if self.beside is not None:
+                    self.beside.take(output)
+            case Ready():
+                self.use()
+                if output.note and not said.is_empty:
+                    self.app.notify(output.note, markup=False)
+            case Inspected():
+                self.inspected(output.inspection)
+            case Unsaved():
+                self.app.notify(output.message, severity="warning", markup=False, timeout=15)
+            case Failed():
+                self.fail(output)
+        if self.stepping is not None:
+            self._to_debugger(self.stepping, output)
+
+    def _take(self, batch: list[Output]) -> None:
         for output in batch:
-            settings = said.settings
-            said.apply(output)
-            if said.settings is not settings and said.settings is not None:
-                self._use()
-            match output:
-                case PromptRecord() | TokenRecord() | Event() | End():
-                    if said.branch == self._branch and not self._stale:
-                        for instrument in self._instruments:
-                            instrument.take(output)
-                    if self.beside is not None:
-                        self.beside.take(output)
-                case Ready():
-                    self._use()
-                    if output.note and not said.is_empty:
-                        self.app.notify(output.note, markup=False)
-                case Inspected():
-                    self.inspected(output.inspection)
-                case Unsaved():
-                    self.app.notify(output.message, severity="warning", markup=False, timeout=15)
-                case Failed():
-                    self._failed(output)
-            if self.stepping is not None:
-                self._to_debugger(self.stepping, output)
+            self.take(output)
         if self.stepping is not None:
             self.stepping.flush()
         self._show_branch()
         self.tokens.update()
-        self._show_stage()
-        self._hint()
+        self.show_stage()
+        self.hint()
         self.go_back()
         self.send_pending()
 
@@ -261,7 +274,7 @@ class ChatScreen(ScreenActions):
             case told:
                 stepping.take(told)
 
-    def _use(self) -> None:
+    def use(self) -> None:
         """Other settings are in force."""
         said = self.conversation
         if said.settings is None:
@@ -272,7 +285,7 @@ class ChatScreen(ScreenActions):
         self.tokens.fork_level = said.settings.helv_entropy
         self.sampler.show(said.settings, said.calibration)
 
-    def _failed(self, failed: Failed) -> None:
+    def fail(self, failed: Failed) -> None:
         self.app.notify(failed.message, severity="error", markup=False)
         if failed.scope == "aside":
             self._vocabulary = None
@@ -307,10 +320,10 @@ class ChatScreen(ScreenActions):
         self._show_branch()
         self.tokens.follow = True
         self.tokens.update()
-        self._show_stage()
-        self._hint()
+        self.show_stage()
+        self.hint()
 
-    def _show_stage(self) -> None:
+    def show_stage(self) -> None:
         """The text, its document, or what an empty conversation shows."""
         empty = self.conversation.is_empty
         tokens = not empty and not self.markdown.display
@@ -319,7 +332,7 @@ class ChatScreen(ScreenActions):
         if empty:
             self.welcome.tell()
 
-    def _hint(self) -> None:
+    def hint(self) -> None:
         """Say at the prompt what Enter would do."""
         self.status.tell()
         said = self.conversation
@@ -335,6 +348,10 @@ class ChatScreen(ScreenActions):
             self.prompt.border_subtitle = self._hinted = hint
 
     # What the user does.
+
+    def own_commands(self) -> list[tuple[str, str, Callable[[], Any]]]:
+        """Commands of the palette that only this screen has."""
+        return []
 
     def on_prompt_submitted(self) -> None:
         self.action_submit()
@@ -354,4 +371,4 @@ class ChatScreen(ScreenActions):
             return
         if self.tokens.cursor is not None:
             self.tokens.move_cursor(None)
-        self.prompt.focus()
+        self.home.focus()

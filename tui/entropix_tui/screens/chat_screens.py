@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 from textual.screen import Screen
 
 from entropix_mlx import presets
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.settings import PRESETS, Settings
 from entropix_models.errors import EntropixError
 from entropix_tui import exporting, lookup
-from entropix_tui.glyphs import one_line
 from entropix_tui.screens.chat_views import ViewActions
 
 if TYPE_CHECKING:
@@ -107,14 +107,15 @@ class ScreenActions(ViewActions):
         if said.header is None:
             self._refuse("There is nothing to export yet.")
             return
-        header, tree = said.header, said.tree
-        match suffix:
-            case ".md":
-                what, data = "the conversation as Markdown", exporting.markdown(header, tree)
-            case ".txt":
-                what, data = "the conversation as plain text", exporting.plain(header, tree)
-            case _:
-                what, data = "the screen as a picture", exporting.svg(self.app)
+        from entropix_mlx.export.formats import FORMATS, by_ending
+        from entropix_mlx.export.passage import Passage
+
+        name = by_ending(Path(f"conversation{suffix}")) if suffix != ".svg" else None
+        if name is None:
+            what, data = "the screen as a picture", exporting.svg(self.app)
+        else:
+            what = f"the conversation as {FORMATS[name].title}"
+            data = FORMATS[name].make(Passage.of(said.header, said.tree))
         now = datetime.datetime.now()
         kind = "screen" if suffix == ".svg" else "chat"
         save(self.app, what, exporting.default_name(kind, suffix, now, Path.cwd()), data)

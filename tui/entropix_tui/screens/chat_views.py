@@ -46,6 +46,11 @@ class ViewActions(TurnActions):
         self._sampler_open = False
         self._vocabulary: int | None = None  # the token whose vocabulary is being computed
 
+    @property
+    def home(self) -> Widget:
+        """What has the focus unless something else was gone to."""
+        return self.prompt
+
     # The cursor.
 
     def check_action(
@@ -136,7 +141,7 @@ class ViewActions(TurnActions):
         self._sampler_open = False
         self.show_side()
         if within:
-            self.prompt.focus()
+            self.home.focus()
         return True
 
     def on_sampler_panel_changed(self, event: SamplerPanel.Changed) -> None:
@@ -193,17 +198,20 @@ class ViewActions(TurnActions):
             self.app.push_screen(screen, self._fork_at(spot))
 
     def on_token_view_fork_wanted(self, event: TokenView.ForkWanted) -> None:
+        self.choose_at(event.spot)
+
+    def choose_at(self, spot: Spot) -> None:
         """Choose another candidate for a token."""
         from entropix_tui.screens.candidate_picker import CandidatePicker
 
-        record = self._drawn(event.spot)
+        record = self._drawn(spot)
         if record is None:
             return
         known = self.inspector.inspection
         if known is not None and known.index != record.index:
             known = None
         picker = CandidatePicker(record, self.colours, known)
-        self.app.push_screen(picker, self._fork_at(event.spot))
+        self.app.push_screen(picker, self._fork_at(spot))
         if known is None:
             self.engine.inspect(record.index)
 

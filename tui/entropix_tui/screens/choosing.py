@@ -15,8 +15,8 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input, Label, Static
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import cues
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.prompt import harmless

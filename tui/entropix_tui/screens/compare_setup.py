@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, ContentSwitcher, Input, Label, Static
 
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.records import PromptRecord
 from entropix_mlx.settings import PRESETS, Settings
 from entropix_mlx.tree import Tree
@@ -22,7 +23,6 @@ from entropix_models.errors import UsageError
 from entropix_tui import cues
 from entropix_tui.branching import twigs
 from entropix_tui.comparisons import Again, Comparison, Existing, Reworded
-from entropix_tui.glyphs import one_line
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.screens.choosing import Words
 from entropix_tui.widgets.keys import KeyBar

@@ -12,10 +12,10 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.palette import CAPTIONS
 from entropix_mlx.records import QUADRANTS
 from entropix_tui import cues, keymap, marks
-from entropix_tui.glyphs import one_line
 from entropix_tui.keynames import together
 from entropix_tui.screens.jump import title_of
 

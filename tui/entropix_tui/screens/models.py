@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Label
 
+from entropix_mlx.glyphs import one_line
 from entropix_models.errors import EntropixError
 from entropix_tui import amounts, cues
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.screens.choosing import CURRENT, Choices, Choosing, Words
 

@@ -1,8 +1,5 @@
 """Asks for a file's name and writes the file; what is there already needs a second Enter."""
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from entropix_tui.glyphs import one_line
+from entropix_mlx.export.files import write
+from entropix_mlx.glyphs import one_line
 from entropix_tui.widgets.keys import KeyBar
 
 
@@ -77,20 +75,6 @@ class SaveAs(ModalScreen[Path | None]):
     def _say(self, words: str) -> None:
         self._confirmed = None
         self.query_one("#says", Static).update(Text(one_line(words)))
-
-
-def write(path: Path, data: str) -> None:
-    """Write a text file whole or not at all. Raises OSError."""
-    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(data)
-        if path.exists():
-            beside.chmod(path.stat().st_mode & 0o777)
-        os.replace(beside, path.resolve())
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def save(app: App[object], what: str, default: Path, data: str) -> None:

@@ -9,9 +9,9 @@ from textual import work
 from textual.binding import Binding, BindingType
 
 from entropix_mlx.archive import Saved
+from entropix_mlx.glyphs import one_line
 from entropix_models.errors import EntropixError
 from entropix_tui import amounts, cues
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.screens.choosing import CURRENT, Choices, Choosing
 

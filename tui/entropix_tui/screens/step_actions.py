@@ -138,7 +138,8 @@ class StepActions(Screen[int | None]):
     def begin(self, ask: Ask, value: str = "") -> None:
         """Let something be written."""
         self.command.begin(ask, value)
-        self.command.field.focus()
+        # At once: what is typed after the key is for the field, and `focus()` comes a while later.
+        self.set_focus(self.command.field)
 
     def on_command_line_given(self, event: CommandLine.Given) -> None:
         event.stop()

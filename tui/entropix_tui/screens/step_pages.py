@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import cues
 from entropix_tui.branching import Twig, twigs
 from entropix_tui.debugging import ASKED, Debugging, Tone
-from entropix_tui.glyphs import one_line
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.attended import TextOf
 from entropix_tui.widgets.attention_page import AttentionPage

@@ -14,11 +14,11 @@ from textual.strip import Strip
 
 from entropix_mlx.explain import why
 from entropix_mlx.formulas import probability
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_tui import cues, labels
 from entropix_tui.debugging import Debugging
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit, percent, spelling
 from entropix_tui.widgets.candidates import CHOSEN, Candidates, bar
 from entropix_tui.widgets.line_view import LineView

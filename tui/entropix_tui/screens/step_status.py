@@ -4,9 +4,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import cues
 from entropix_tui.debugging import Debugging
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.screens.step_pages import drawn
 

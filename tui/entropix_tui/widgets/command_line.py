@@ -14,8 +14,8 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Label
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import completing, cues
-from entropix_tui.glyphs import one_line
 from entropix_tui.history import History
 from entropix_tui.screens.choosing import Words
 

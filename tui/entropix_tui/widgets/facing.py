@@ -13,12 +13,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.records import TokenRecord
 from entropix_tui import cues, labels
 from entropix_tui.alignment import Kind, shift
 from entropix_tui.blocks import DIVERGENCE
 from entropix_tui.comparing import Comparing, Way
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.measures import ENTROPY, surprisal
 from entropix_tui.widgets import lane

@@ -10,10 +10,10 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from entropix_mlx.explain import Kind, running_text, why
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_tui import cues, labels
-from entropix_tui.glyphs import one_line
 from entropix_tui.selecting import highlighted
 from entropix_tui.widgets.line_view import LineView
 

@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 
-from entropix_tui.glyphs import glyphs
+from entropix_mlx.glyphs import glyphs
 
 if TYPE_CHECKING:  # what reads Markdown takes long to import: the first document brings it in
     from markdown_it import MarkdownIt

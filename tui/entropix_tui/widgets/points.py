@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import cues
 from entropix_tui.debugging import Point
-from entropix_tui.glyphs import one_line
 from entropix_tui.labels import fit
 from entropix_tui.widgets.rows import Rows
 

@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import TextArea
 
-from entropix_tui.glyphs import ZWJ, ZWNJ, one_line
+from entropix_mlx.glyphs import ZWJ, ZWNJ, one_line
 from entropix_tui.history import History
 
 LONGEST = 200_000

@@ -12,10 +12,10 @@ from textual.timer import Timer
 
 from entropix_mlx import presets
 from entropix_mlx.calibration import Calibration
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.settings import PRESETS, Settings
 from entropix_models.errors import EntropixError
 from entropix_tui import cues
-from entropix_tui.glyphs import one_line
 from entropix_tui.knobs import is_switch
 from entropix_tui.widgets.setting_rows import NAME, PRESET, SettingRows, value_width
 

@@ -9,8 +9,8 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui import cues
-from entropix_tui.glyphs import one_line
 from entropix_tui.knobs import Knobs, about, note, shown
 
 PRESET = "preset"

@@ -5,8 +5,8 @@ from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
 
+from entropix_mlx.glyphs import one_line
 from entropix_tui.conversation import Conversation
-from entropix_tui.glyphs import one_line
 from entropix_tui.pace import SELDOM, Pace
 
 _SPIN = {"ready": "●", "failed": "✗"}
@@ -80,10 +80,14 @@ class StatusLine(Widget):
             self._told = now
             self.refresh()
 
+    def state(self) -> str:
+        """What stands at the left."""
+        mark = _SPIN.get(self.conversation.phase, "◌")
+        return f"{mark} {state(self.conversation)}"
+
     def render(self) -> RenderResult:
         width = self.size.width
-        mark = _SPIN.get(self.conversation.phase, "◌")
-        left = f" {mark} {state(self.conversation)}"
+        left = f" {self.state()}"
         right = ""
         for fact in facts(self.conversation):
             longer = f"{right} · {fact}" if right else fact

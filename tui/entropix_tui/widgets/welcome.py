@@ -9,12 +9,12 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from entropix_mlx.glyphs import one_line
 from entropix_mlx.palette import CAPTIONS
 from entropix_mlx.records import QUADRANTS
 from entropix_tui import cues
 from entropix_tui.conversation import Conversation
 from entropix_tui.demos import DEMOS
-from entropix_tui.glyphs import one_line
 
 
 class Explanation(Static):

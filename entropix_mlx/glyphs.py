@@ -5,6 +5,7 @@ shown by their number between single guillemets, so that no text can steer the t
 in it. Widths are those that the compositor uses (`rich.cells`): a glyph never spans segments.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,9 @@ ZWJ = "\u200d"
 ZWNJ = "\u200c"
 LONGEST = 16
 """Code points in one glyph at most: joined emoji need 11, towers of accents stop here."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"""Of ASCII, without tab and line feed."""
 
 
 class Glyph(NamedTuple):
@@ -115,4 +119,14 @@ def glyphs(text: str) -> list[Glyph]:
 
 def one_line(text: str) -> str:
     """Text for labels and tables: line breaks drawn, everything else as in the transcript."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join("↵" if part.source == "\n" else part.shown for part in glyphs(text))
+
+
+def shown(text: str) -> str:
+    """Text with line breaks (one for `\\r\\n`) and tabs as they are, all else as on the screen."""
+    text = text.replace("\r\n", "\n")
+    if text.isascii():
+        return _CONTROLS.sub(lambda match: _number(match[0]), text)
+    return "".join(part.source if part.source in "\n\t" else part.shown for part in glyphs(text))

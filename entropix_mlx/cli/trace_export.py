@@ -1,0 +1,99 @@
+"""`entropix-mlx trace export`: what was recorded, as a page, a picture, a table or a text."""
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from entropix_mlx.cli.running import debug_option
+from entropix_mlx.export.drawing import WIDTH, svg
+from entropix_mlx.export.files import write
+from entropix_mlx.export.formats import FORMATS, by_ending
+from entropix_mlx.export.passage import Passage
+from entropix_mlx.trace import read_trace
+from entropix_mlx.visible import escaped
+from entropix_models.errors import EntropixError, UsageError
+
+_STDOUT = Path("-")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--to",
+    "name",
+    type=click.Choice(list(FORMATS)),
+    help="What to make. Default: what --out's ending says, else html.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, readable=False, allow_dash=True),
+    metavar="PATH|-",
+    help="Where to; what is there is replaced. Default: beside FILE, where nothing is replaced.",
+)
+@click.option(
+    "--branch",
+    type=int,
+    metavar="INDEX",
+    help="The branch that ends at this record. Default: where the conversation stands.",
+)
+@click.option(
+    "--width",
+    type=click.IntRange(20, 1000),
+    default=WIDTH,
+    metavar="COLUMNS",
+    help=f"Where an svg's lines are wrapped. Default: {WIDTH}.",
+)
+@debug_option
+def export(file: Path, name: str | None, out: Path | None, branch: int | None, width: int) -> int:
+    """Make a page of a trace, or a picture, a table or a text.
+
+    html is one file that works without a network; svg is the text as a terminal shows it; csv and
+    json have a row for each token; md and txt have what was said.
+    """
+    name = name or _name_of(out)
+    trace = read_trace(file)
+    for problem in trace.problems:
+        click.echo(f"note: {escaped(str(file))}: {escaped(problem)}", err=True)
+    passage = Passage.of_trace(trace, branch)
+    make = partial(svg, width=width) if name == "svg" else FORMATS[name].make
+    if out == _STDOUT:
+        _to_stdout(make(passage))
+        return 0
+    target = _beside(file, name) if out is None else out
+    if target.exists() and target.samefile(file):
+        raise UsageError(f"{target} is the trace itself: name another file with --out")
+    try:
+        write(target, make(passage))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EntropixError(f"cannot write {target}: {reason}; choose another path") from error
+    click.echo(f"written: {escaped(str(target))}", err=True)
+    return 0
+
+
+def _name_of(out: Path | None) -> str:
+    """The format that the output's name asks for. Raises UsageError."""
+    if out is None or out == _STDOUT:
+        return "html"
+    if (name := by_ending(out)) is None:
+        endings = ", ".join(format.endings[0] for format in FORMATS.values())
+        raise UsageError(f"--out {out}: give --to, or a name that ends with {endings}")
+    return name
+
+
+def _beside(file: Path, name: str) -> Path:
+    """A name like the trace's that is not taken. Raises UsageError."""
+    target = file.with_suffix(FORMATS[name].endings[0])
+    if os.path.lexists(target):
+        raise UsageError(f"{target} is there already: --out {target} replaces it")
+    return target
+
+
+def _to_stdout(text: str) -> None:
+    if sys.stdout.isatty():
+        text = escaped(text)
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()

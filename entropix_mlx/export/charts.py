@@ -1,0 +1,196 @@
+"""Trajectories of entropy and varentropy over a passage's tokens, as SVG inside a page.
+
+However many tokens there are, a curve has at most `COLUMNS` steps, each with the least and the
+greatest value that fell there.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from entropix_mlx.export import markup
+from entropix_mlx.export.looks import VALLEY
+from entropix_mlx.export.passage import Passage, number
+from entropix_mlx.valleys import ValleyDetector
+
+COLUMNS = 1200
+HEIGHT = 150
+"""Of a chart in pixels; its width is the page's."""
+
+MANY = 40
+"""So many valleys are named in a description; the rest are counted."""
+
+
+class Measure(NamedTuple):
+    """What a chart shows. Its scale ends between `least` and `most`, by the values."""
+
+    name: str
+    unit: str
+    least: float
+    most: float
+    thresholds: tuple[str, ...]
+
+
+ENTROPY = Measure("entropy", "bits", 4, 20, ("lelv_entropy", "helv_entropy"))
+VARENTROPY = Measure("varentropy", "bits²", 8, 60, ("lelv_varentropy", "hehv_varentropy"))
+
+
+def values(passage: Passage, measure: Measure) -> list[float | None]:
+    """A measure of all cells; None where there is none."""
+    return [number(getattr(cell.token, measure.name)) for cell in passage.cells]
+
+
+def top(measure: Measure, found: Sequence[float | None], levels: Sequence[float]) -> float:
+    """Where the scale ends: a little above what is there."""
+    greatest = max((v for v in (*found, *levels) if v is not None), default=0.0)
+    return min(measure.most, max(measure.least, greatest * 1.05))
+
+
+def chart(passage: Passage, measure: Measure) -> str:
+    """One measure's curve with thresholds; on that of the entropy, valleys."""
+    found = values(passage, measure)
+    measured = [value for value in found if value is not None]
+    levels = {name: list(_spans(passage, name)) for name in measure.thresholds}
+    scale = top(measure, found, [level for spans in levels.values() for *_, level in spans])
+    count = max(1, len(found))
+    columns = min(count, COLUMNS)
+    across = columns / count
+    name, valleys = measure.name, [n for n, c in enumerate(passage.cells) if passage.is_valley(c)]
+    is_entropy = measure is ENTROPY
+    parts = [f'<path class="asked" d="{_prompts(passage, across)}"/>']
+    shape = "curve" if len(found) <= columns else "curve band"
+    parts.append(f'<path class="{shape} {name}" d="{_curve(found, columns, scale)}"/>')
+    labels = []
+    for threshold, spans in levels.items():
+        path = "".join(f"M{a * across:.1f} {_y(v, scale)}H{b * across:.1f}" for a, b, v in spans)
+        parts.append(f'<path class="level" d="{path}"/>')
+        if spans:
+            y = HEIGHT * float(_y(spans[-1][2], scale)) / 100
+            y = y - 4 if y > 24 else y + 13
+            labels.append(
+                f'<text class="label" x="100%" dx="-4" y="{y:.0f}" text-anchor="end">'
+                f"{threshold} {spans[-1][2]:.3g}</text>"
+            )
+    if is_entropy:
+        smooth = _smoothed(passage, found)
+        parts.append(f'<path class="smooth" d="{_curve(smooth, columns, scale)}"/>')
+        dots = "".join(f"M{n * across:.1f} {_y(smooth[n] or 0, scale)}h0" for n in valleys)
+        parts.append(f'<path class="valley" d="{dots}"/>')
+    parts.append('<path class="here" d=""/>')
+    description = _described(measure, measured, found, scale)
+    if is_entropy:
+        description += f" {len(valleys)} valley{'s' * (len(valleys) != 1)}{_places(valleys)}"
+    return "".join(
+        (
+            f'<figure><figcaption><b class="{name}">{name}</b> ({measure.unit}), 0 to {scale:.3g}',
+            f'; <span class="smooth">smoothed</span>, valleys {VALLEY}' if is_entropy else "",
+            f'</figcaption><svg class="chart" role="img" aria-labelledby="{name}-t {name}-d"',
+            f' width="100%" height="{HEIGHT}">',
+            f'<title id="{name}-t">Trajectory of the {name}</title>',
+            f'<desc id="{name}-d">{markup.line(description)}</desc>',
+            f'<svg class="plot" viewBox="-.5 0 {columns} 100" data-across="{across:.9f}"'
+            ' preserveAspectRatio="none" width="100%" height="100%">',
+            *parts,
+            "</svg>",
+            *labels,
+            "</svg></figure>",
+        )
+    )
+
+
+def _y(value: float, scale: float) -> str:
+    return f"{100 - 100 * min(max(value / scale, 0.0), 1.0):.2f}"
+
+
+def _curve(found: Sequence[float | None], columns: int, scale: float) -> str:
+    """A line through values, or a band from the least to the greatest of each column."""
+    if len(found) <= columns:
+        line, gap = [], True
+        for n, value in enumerate(found):
+            if value is not None:
+                line.append(f"{'M' if gap else 'L'}{n} {_y(value, scale)}{'h0' if gap else ''}")
+            gap = value is None
+        return "".join(line)
+    paths = []
+    for run in _runs(_bands(found, columns)):
+        there = [f"{n} {_y(high, scale)}" for n, _, high in run]
+        back = [f"{n} {_y(low, scale)}" for n, low, _ in reversed(run)]
+        paths.append("M" + "L".join(there + back) + "Z")
+    return "".join(paths)
+
+
+def _bands(found: Sequence[float | None], columns: int) -> Iterator[tuple[int, list[float]]]:
+    for column in range(columns):
+        begin = column * len(found) // columns
+        end = (column + 1) * len(found) // columns
+        yield column, [value for value in found[begin:end] if value is not None]
+
+
+def _runs(bands: Iterator[tuple[int, list[float]]]) -> Iterator[list[tuple[int, float, float]]]:
+    """Neighbouring columns that have values: number, least, greatest."""
+    run: list[tuple[int, float, float]] = []
+    for column, inside in bands:
+        if inside:
+            run.append((column, min(inside), max(inside)))
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _spans(passage: Passage, name: str) -> Iterator[tuple[int, int, float]]:
+    """Where a threshold stood: from cell, to cell, value."""
+    drawn = [n for n, cell in enumerate(passage.cells) if cell.role in ("assistant", "text")]
+    changes = [(drawn[before] if before else 0, value) for before, value in passage.levels(name)]
+    ends = [begin for begin, _ in changes[1:]] + [len(passage.cells)]
+    for (begin, value), end in zip(changes, ends, strict=True):
+        if value is not None and end > begin:
+            yield begin, end, value
+
+
+def _prompts(passage: Passage, across: float) -> str:
+    """Grounds of the cells that were read, not drawn."""
+    path, at = "", 0
+    for turn in passage.turns:
+        end = at + len(turn.tokens)
+        if turn.node is not None and end > at:
+            path += (
+                f"M{at * across - 0.5:.1f} 0H{end * across - 0.5:.1f}V100H{at * across - 0.5:.1f}Z"
+            )
+        at = end
+    return path
+
+
+def _smoothed(passage: Passage, found: Sequence[float | None]) -> list[float | None]:
+    """The course that valleys are found on: each answer's own."""
+    smooth: list[float | None] = []
+    for turn in passage.turns:
+        detector = ValleyDetector()
+        for _ in turn.tokens:
+            value = found[len(smooth)]
+            if turn.node is None:
+                detector.update(value)
+            smooth.append(detector.smoothed)
+    return smooth
+
+
+def _described(
+    measure: Measure, measured: list[float], found: Sequence[float | None], scale: float
+) -> str:
+    if not measured:
+        return f"No {measure.name} was measured in {len(found)} tokens."
+    mean = sum(value / len(measured) for value in measured)
+    above = sum(value > scale for value in measured)
+    beyond = f" {above} lie above the scale." if above else ""
+    return (
+        f"{measure.name} in {measure.unit} over {len(found)} tokens: mean {mean:.3g}, least "
+        f"{min(measured):.3g}, greatest {max(measured):.3g}.{beyond}"
+    )
+
+
+def _places(valleys: list[int]) -> str:
+    if not valleys:
+        return "."
+    named = ", ".join(str(n + 1) for n in valleys[:MANY])
+    rest = f" and {len(valleys) - MANY} more" if len(valleys) > MANY else ""
+    return f", at tokens {named}{rest}."

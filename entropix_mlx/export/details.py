@@ -1,0 +1,100 @@
+"""What a page knows of each token, as data that it reads a piece at a time.
+
+A piece is a JSON object: `t` has the texts that its rows mention by number; `r` has a row for each
+token, in the order of `FIELDS`. Nothing in it can end the element that it stands in.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from entropix_mlx.export.passage import Cell, Passage, number
+from entropix_mlx.glyphs import one_line, shown
+
+PIECE = 1000
+"""Tokens in a piece."""
+
+FIELDS = (
+    *("index", "nth", "id", "text", "bytes", "role", "quadrant", "region", "strategy", "forced"),
+    *("surprisal", "p", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
+    *("agreement", "interaction_strength", "temperature", "top_k", "top_p", "min_p", "ms"),
+    *("valley", "drawn", "candidates"),
+)
+"""Texts by number; `bytes` null where they are the text's own; `surprisal` in bits; probabilities
+in `UNITS` of 1; `rank` from 1. `drawn` is the place of the token among its `candidates`, which are
+text, raw probability and that of the final draw, three by three.
+"""
+
+UNITS = 10_000
+
+_named = lru_cache(16384)(one_line)
+_measured = attrgetter(*FIELDS[FIELDS.index("entropy") : FIELDS.index("valley")])
+
+
+def pieces(passage: Passage) -> Iterator[str]:
+    """As JSON, for the inside of a script element of type `application/json`."""
+    cells = passage.cells
+    encoder = msgspec.json.Encoder()
+    for begin in range(0, len(cells), PIECE):
+        texts: dict[str, int] = {}
+        rows = [_row(passage, cell, texts) for cell in cells[begin : begin + PIECE]]
+        data = encoder.encode({"t": list(texts), "r": rows})
+        for char in (b"<", b">", b"&"):  # they only occur in its strings
+            data = data.replace(char, b"\\u%04x" % ord(char))
+        yield data.decode()
+
+
+def _row(passage: Passage, cell: Cell, texts: dict[str, int]) -> list[Any]:
+    token = cell.token
+
+    def text(value: str | None) -> int | None:
+        return None if value is None else texts.setdefault(value, len(texts))
+
+    logprob, said = token.logprob, shown(token.text)
+    candidates: list[Any] = []
+    drawn = None
+    for place, (id, other, raw, p) in enumerate(token.candidates):
+        candidates += (text(_named(other)), _units(_likely(raw)), _units(p))
+        if id == token.id:
+            drawn = place
+    return [
+        cell.index,
+        cell.nth,
+        token.id,
+        text(said),
+        None if token.bytes == said.encode().hex() else text(token.bytes),
+        text(one_line(cell.role)),
+        text(token.quadrant),
+        text(token.region),
+        text(token.strategy),
+        text(token.forced),
+        None if logprob is None else _rounded(-logprob / math.log(2)),
+        None if logprob is None else _units(_likely(logprob)),
+        None if token.rank is None else token.rank + 1,
+        *map(_rounded, _measured(token)),
+        passage.is_valley(cell),
+        drawn,
+        candidates,
+    ]
+
+
+def _rounded(value: float | None) -> float | int | None:
+    """With as many digits as are shown."""
+    if value is None:
+        return None
+    if -1e15 < value < 1e15:
+        return round(value, 3) or 0
+    return number(value)
+
+
+def _likely(logprob: float) -> float:
+    return math.exp(logprob) if -700.0 < logprob < 0.0 else float(logprob >= 0.0)
+
+
+def _units(probability: float) -> int:
+    """Of what a file may say, only what can be a probability."""
+    return round(UNITS * probability) if 0.0 < probability < 1.0 else UNITS * (probability >= 1.0)

@@ -1,0 +1,176 @@
+"""One way through a conversation, with everything that an export tells about it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, repeat
+from typing import Any
+
+from entropix_mlx.records import Event, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.trace import Trace
+from entropix_mlx.tree import ROOT, Node, Tree
+from entropix_models.errors import UsageError
+
+_SPEAKERS = {"user": "You", "system": "System"}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side said.
+
+    `count`: in how many tokens. `tokens` are their records; of a prompt, if it was scored, the
+    template's included. `node` is the prompt, None in an answer. `speaker` is as the trace has it:
+    nothing is escaped.
+    """
+
+    speaker: str
+    role: str
+    text: str
+    count: int
+    tokens: Sequence[TokenRecord]
+    node: PromptRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A token in its place: record `index`, or the `nth` token of the prompt `index`."""
+
+    token: TokenRecord
+    index: int
+    nth: int
+    role: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The records from the root to a leaf, and what is known of them.
+
+    `changes`: changed settings by name, each with the number of generated tokens on the way that
+    came before. `valleys`: indices of the records where the entropy had a valley's minimum.
+    `notes`: what is wrong with the file, a line each.
+    """
+
+    header: RunHeader
+    nodes: list[Node]
+    changes: list[tuple[int, dict[str, Any]]]
+    events: list[Event]
+    notes: list[str]
+
+    @classmethod
+    def of(
+        cls, header: RunHeader, tree: Tree, leaf: int | None = None, notes: Sequence[str] = ()
+    ) -> "Passage":
+        """The way to `leaf` (default: where the conversation stands). Raises UsageError."""
+        if leaf is not None and leaf not in tree:
+            ends = ", ".join(str(branch.leaf) for branch in tree.branches()[:20])
+            raise UsageError(
+                f"there is no record {leaf}: name the last record of a branch"
+                + (f" ({ends})" if ends else "")
+            )
+        nodes = tree.path(leaf)
+        events = [event for i in (ROOT, *(n.index for n in nodes)) for event in tree.events(i)]
+        return cls(header, nodes, list(_changes(tree, nodes)), events, list(notes))
+
+    @classmethod
+    def of_trace(cls, trace: Trace, leaf: int | None = None) -> "Passage":
+        """The same of a file that was read."""
+        return cls.of(trace.header, Tree.of(trace.records), leaf, trace.problems)
+
+    @cached_property
+    def answers(self) -> list[TokenRecord]:
+        """The tokens of all answers, or of the text that was scored."""
+        return [node for node in self.nodes if isinstance(node, TokenRecord)]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every token that has a record, those of scored prompts included."""
+        return [
+            Cell(token, token.index if turn.node is None else turn.node.index, nth, turn.role)
+            for turn in self.turns
+            for nth, token in zip(
+                repeat(0) if turn.node is None else count(), turn.tokens, strict=False
+            )
+        ]
+
+    @cached_property
+    def valleys(self) -> frozenset[int]:
+        return frozenset(e.at for e in self.events if e.kind == "valley" and e.at is not None)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether nothing was sampled: a given text was measured."""
+        return not self.header.sampler
+
+    @property
+    def sampler(self) -> dict[str, Any]:
+        """The settings that drew the last token, by name, the seed included."""
+        found = dict(self.header.sampler) | {"seed": self.header.seed}
+        for _, detail in self.changes:
+            found |= detail
+        return found
+
+    def levels(self, name: str) -> Iterator[tuple[int, float | None]]:
+        """A setting's values in numbers, each from so many generated tokens on."""
+        value = number(self.header.sampler.get(name))
+        yield 0, value
+        for before, detail in self.changes:
+            if name in detail and (changed := number(detail[name])) != value:
+                value = changed
+                yield before, value
+
+    def is_valley(self, cell: Cell) -> bool:
+        """Whether the smoothed entropy had its minimum there."""
+        return cell.role in ("assistant", "text") and cell.index in self.valleys
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """What was said, in order."""
+        found: list[Turn] = []
+        answer: list[TokenRecord] = []
+        for node in self.nodes:
+            if isinstance(node, TokenRecord):
+                answer.append(node)
+                continue
+            if answer:
+                found.append(self._answer(answer))
+                answer = []
+            speaker = _SPEAKERS.get(node.role, node.role)
+            tokens = node.records or ()
+            found.append(Turn(speaker, node.role, node.text, len(node.ids), tokens, node))
+        if answer:
+            found.append(self._answer(answer))
+        return found
+
+    def _answer(self, tokens: list[TokenRecord]) -> Turn:
+        text = "".join(token.text for token in tokens)
+        if self.is_scored:
+            return Turn("Text", "text", text, len(tokens), tokens, None)
+        return Turn(self.header.model, "assistant", text, len(tokens), tokens, None)
+
+
+def number(value: object) -> float | None:
+    """A finite number, or None: what stands in a header or an event may be anything."""
+    if isinstance(value, float) and -1e300 < value < 1e300:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if abs(found) < float("inf") else None
+
+
+def _changes(tree: Tree, nodes: Sequence[Node]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Changes that tokens on the way were drawn after."""
+    waiting = [(after, event.detail) for after, event in tree.changes() if event.detail]
+    at = tokens = 0
+    for node in nodes:
+        if isinstance(node, PromptRecord):
+            continue
+        while at < len(waiting) and waiting[at][0] < node.index:
+            detail = waiting[at][1]
+            assert detail is not None
+            yield tokens, detail
+            at += 1
+        tokens += 1

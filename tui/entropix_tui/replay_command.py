@@ -1,0 +1,95 @@
+"""`entropix-tui replay`: what was recorded, played and looked at; no model is needed."""
+
+import os
+import sys
+
+import click
+
+from entropix_models.errors import UsageError
+
+SPEEDS = ("0.25", "0.5", "1", "2", "4", "8", "16", "max")
+PATIENCE = 5.0
+"""Seconds that quitting waits for the engine, if a model was loaded."""
+
+
+@click.command()
+@click.argument("files", metavar="FILE [FILE]", nargs=-1, required=True)
+@click.option("--play", is_flag=True, help="Play from the beginning; otherwise all is shown.")
+@click.option(
+    "--speed",
+    type=click.Choice(SPEEDS),
+    default="1",
+    help="Times as fast as it was recorded; max: all at once. Default: 1.",
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Step into it with this model. Default: the recorded one, if it is on this disk.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "metal", "cuda", "cpu"]),
+    default="auto",
+    help="Where that model runs. Default: auto.",
+)
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
+def replay(
+    files: tuple[str, ...], play: bool, speed: str, model: str | None, device: str, debug: bool
+) -> int:
+    """The chat's screen over a trace, or a saved session by its name.
+
+    Space plays; F7 loads the model and steps into it at the token under the cursor, and writes
+    nothing. Two files are shown side by side.
+    """
+    if len(files) > 2:
+        raise UsageError(f"replay takes one file, or two to compare; {len(files)} were given")
+    from entropix_tui.cli import require_terminal
+
+    require_terminal("`entropix-mlx trace show FILE`")
+    from entropix_tui.replaying import Recording, beside
+
+    first, *others = [Recording.read(name) for name in files]
+    other = None
+    if others:
+        first, other = beside(first, others[0])
+
+    from rich.console import Console
+
+    from entropix_models.devices import release_thread
+    from entropix_tui import config, cues
+    from entropix_tui.app import EntropixApp
+    from entropix_tui.playback import AT_ONCE
+    from entropix_tui.replaying import IdleEngine, Revival
+    from entropix_tui.screens.replay import ReplayScreen
+    from entropix_tui.web import is_served
+
+    configured = config.read()
+    engine = IdleEngine(Revival(first, model=model, device=device), release=release_thread)
+    # In a browser standard error is no terminal, but the page has all the colours.
+    colours: cues.Colours = (
+        "true" if is_served() else cues.detect(Console(stderr=True).color_system)
+    )
+    screen = ReplayScreen(
+        engine,
+        first,
+        colours,
+        play=play,
+        speed=AT_ONCE if speed == "max" else float(speed),
+        beside=other,
+    )
+    app = EntropixApp(
+        engine, colours=colours, dark=configured.is_dark(), config=configured, chat=screen
+    )
+    try:
+        app.run()
+    finally:
+        ended = engine.quit(PATIENCE)
+    if debug:
+        for failure in app.failures:
+            click.echo(failure.details, err=True)
+    status = app.return_code or 0
+    if not ended:
+        # A thread in a blocking call would keep the interpreter waiting for it.
+        sys.stderr.flush()
+        os._exit(status)
+    return status

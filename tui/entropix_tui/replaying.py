@@ -1,0 +1,213 @@
+"""What a replay is made of: the file, and the model that is loaded only when one steps into it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from entropix_mlx.archive import Archive
+from entropix_mlx.records import (
+    End,
+    Event,
+    PromptRecord,
+    RunHeader,
+    TokenRecord,
+    TurnRecord,
+)
+from entropix_mlx.settings import Settings
+from entropix_mlx.trace import read_trace
+from entropix_mlx.tree import ROOT, Tree
+from entropix_models.errors import TraceError, UsageError
+from entropix_tui.collecting import uncollected
+from entropix_tui.engine import Engine
+from entropix_tui.halting import HaltingSession
+from entropix_tui.making import Complain, MakeSession, Opened, Progress, Wish
+from entropix_tui.outputs import Failed, Output, Restored
+
+if TYPE_CHECKING:
+    from entropix_models.language_model import LanguageModel
+
+NOT_RECORDED = "not recorded: F7 loads the model"
+FIXED = "This was recorded: F7 steps into it, there anything can be decided anew."
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A trace that was read; `problems` as in `entropix_mlx.trace.Trace`."""
+
+    path: Path
+    header: RunHeader
+    records: Sequence[TurnRecord]
+    problems: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, name: str) -> "Recording":
+        """A file, or a saved session by its name. Raises TraceError."""
+        path = _path_of(name)
+        with uncollected():
+            trace = read_trace(path)
+        if not any(isinstance(record, PromptRecord | TokenRecord) for record in trace.records):
+            found = f"; {trace.problems[0]}" if trace.problems else ""
+            raise TraceError(f"the trace {path} has nothing to show: no prompt, no token{found}")
+        return cls(path, trace.header, trace.records, trace.problems)
+
+
+def beside(one: Recording, other: Recording) -> tuple[Recording, tuple[int, int]]:
+    """Two recordings as two ways of one that part at its root, and the leaves of both."""
+    tree = Tree.of(one.records)
+    shift = tree.newest + 1
+    theirs = [_shifted(record, shift) for record in other.records]
+    drawn_by = other.header.sampler | {"seed": other.header.seed}
+    seam = Event(kind="setting", index=tree.newest, detail=drawn_by)
+    problems = [*one.problems, *other.problems]
+    if one.header.model != other.header.model:
+        problems.insert(0, f"{other.path} was made with another model: {other.header.model}")
+    whole = Recording(one.path, one.header, [*one.records, seam, *theirs], problems)
+    return whole, (tree.leaf, Tree.of(theirs).leaf)
+
+
+def _shifted(record: TurnRecord, by: int) -> TurnRecord:
+    """A record as if so many others had come before it."""
+    replace = msgspec.structs.replace
+    if isinstance(record, End):
+        return replace(record, leaf=record.leaf + by if record.leaf >= 0 else ROOT)
+    if isinstance(record, Event):
+        at = None if record.at is None else record.at + by
+        return replace(record, index=record.index + by, at=at)
+    parent = record.parent + by if record.parent >= 0 else ROOT
+    return replace(record, index=record.index + by, parent=parent)
+
+
+def _path_of(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    archive = Archive()
+    try:
+        if archive.exists(name):
+            return archive.path(name)
+    except UsageError:  # what cannot name a session can name a file
+        return path
+    if path.name == name:
+        raise TraceError(
+            f"cannot read the trace {name}: there is no such file, and no saved session of that "
+            "name; `entropix-tui chat`, Ctrl+O lists the sessions"
+        )
+    return path
+
+
+@dataclass
+class Revival:
+    """Makes a session that stands where a recording ends, and writes nothing.
+
+    `model` None: the recorded one, if it is on this disk; one that is named may be downloaded.
+    """
+
+    recording: Recording
+    model: str | None = None
+    device: str = "auto"
+
+    def prepare(self, wish: Wish, progress: Progress) -> None:
+        """There is no other session than this one."""
+
+    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:  # noqa: ARG002
+        """The screen has it already."""
+        return None
+
+    def __call__(
+        self,
+        wish: Wish,  # noqa: ARG002
+        settings: Settings | None,  # noqa: ARG002
+        progress: Progress,
+        complain: Complain,  # noqa: ARG002
+    ) -> Opened:
+        from entropix_mlx.resuming import date_of, in_force, settings_of, system_of
+        from entropix_mlx.session import Session
+        from entropix_models import devices, loading, sources
+
+        header, records = self.recording.header, self.recording.records
+        name = self.model or header.model
+        folder = sources.resolve(name, progress=progress, offline=self.model is None)
+        model = loading.load(folder, devices.choose(self.device), progress)
+        note = self._differs(model)
+        sampler, seed = in_force(header, records)
+        session = Session(
+            model,
+            # A text that was scored was not drawn by any sampler.
+            settings_of(sampler, self.recording.path) if sampler else Settings.make(),
+            seed=seed,
+            system=system_of(records),
+            date=date_of(header.date),
+            score_prompts=True,
+            tree=Tree.of(records),
+            progress=progress,
+        )
+        return Opened(HaltingSession(session), note=note, calibration=session.calibration)
+
+    def _differs(self, model: "LanguageModel") -> str:
+        """What is not as it was recorded. Raises UsageError if nothing can be right then."""
+        facts, header = model.facts, self.recording.header
+        greatest = max(map(_greatest, self.recording.records), default=0)
+        if greatest >= facts.vocab_size:
+            raise UsageError(
+                f"{facts.name} knows {facts.vocab_size} tokens, {self.recording.path} has number "
+                f"{greatest}: it was made with {header.model}; name that one with --model"
+            )
+        recorded, present = (header.model, header.revision), (facts.name, facts.revision)
+        if recorded == present:
+            return ""
+        was, now = (" ".join(part for part in pair if part) for pair in (recorded, present))
+        return f"recorded with {was}, this is {now}: it may decide otherwise"
+
+
+def _greatest(record: TurnRecord) -> int:
+    if isinstance(record, TokenRecord):
+        return record.id
+    return max(record.ids, default=0) if isinstance(record, PromptRecord) else 0
+
+
+class IdleEngine(Engine):
+    """An engine whose thread, and all that it imports, begins with the debugger's first line.
+
+    Until then what would need a model is refused. Nothing that was recorded can be done
+    otherwise here: that is the debugger's.
+    """
+
+    def __init__(
+        self, make_session: MakeSession, *, release: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(make_session, release=release)
+        self._refused: list[Output] = []
+        self.has_model = False
+        """Whether a session is there: the screen says so when it has come."""
+
+    def start(self) -> None:
+        """Nothing is needed to look at what was recorded."""
+
+    def debug(self, line: str, *, max_tokens: int) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+        elif line == "end" and not self.has_model:
+            return  # what could not be loaded is not asked for again by leaving it
+        super().debug(line, max_tokens=max_tokens)
+
+    def inspect(self, index: int) -> None:
+        if self.has_model:
+            super().inspect(index)
+        else:
+            self._refuse(NOT_RECORDED)
+
+    def use(self, settings: Settings) -> None:  # noqa: ARG002
+        self._refuse(FIXED)
+
+    def name_branch(self, leaf: int, name: str) -> None:  # noqa: ARG002
+        self._refuse("Names are not written into a recording.")
+
+    def drain(self) -> list[Output]:
+        refused, self._refused = self._refused, []
+        return [*refused, *super().drain()]
+
+    def _refuse(self, reason: str) -> None:
+        self._refused.append(Failed(reason, "", "aside"))
