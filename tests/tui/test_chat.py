@@ -128,15 +128,30 @@ async def test_typing_while_the_model_loads() -> None:
     factory = ScriptedFactory([session], gate=gate)
     async with chatting(factory=factory) as chat:
         await chat.until(lambda: "downloading smollm2-135m 20 %" in chat.text())
-        await chat.pilot.press(*"Which?", "enter")
+        await chat.pilot.press(*"Which?")
+        assert "write on, Enter sends when it is ready" in chat.text()
+        await chat.pilot.press("enter")
         assert chat.screen.prompt.text == "Which?", "kept until it can be sent"
-        assert "write on, Enter works when it is ready" in chat.text()
+        assert "sent as it stands when the model is ready" in chat.text()
+        gate.open()
+        await chat.until(lambda: session.heard)
+    assert session.heard == ["Which?"]
+
+
+@scenario
+async def test_what_was_changed_after_enter_is_not_sent() -> None:
+    gate = Gate(2)
+    session = ScriptedSession(answers=[["ok"]])
+    factory = ScriptedFactory([session], gate=gate)
+    async with chatting(factory=factory) as chat:
+        await chat.until(lambda: "downloading smollm2-135m 20 %" in chat.text())
+        await chat.pilot.press(*"Which", "enter", "!")
         gate.open()
         await chat.phase("ready")
         assert session.heard == [], "nothing is sent that was not asked for"
         await chat.pilot.press("enter")
         await chat.until(lambda: session.heard)
-    assert session.heard == ["Which?"]
+    assert session.heard == ["Which!"]
 
 
 @scenario

@@ -337,11 +337,13 @@ class ChatScreen(ScreenActions):
         self.status.tell()
         said = self.conversation
         hint = {
-            "loading": "the model is loading: write on, Enter works when it is ready",
+            "loading": "the model is loading: write on, Enter sends when it is ready",
             "reading": "Esc stops",
             "generating": "write on; Esc stops, then Enter sends",
             "failed": "Enter tries to load the model again",
         }.get(said.phase, "")
+        if self.waits_to_send:
+            hint = "sent as it stands when the model is ready"
         if said.can_go_on:
             hint = "Enter on an empty line continues the answer"
         if hint != self._hinted:

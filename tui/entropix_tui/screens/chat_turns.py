@@ -67,6 +67,9 @@ class TurnActions(Screen[None]):
     def _send(self, text: str) -> None:
         said = self.conversation
         if not said.can_send:
+            if said.phase == "loading" and self.draft is None:
+                self._pending = text
+                self.show_turn()
             return
         self.prompt.take()
         self._pending = None
@@ -94,12 +97,17 @@ class TurnActions(Screen[None]):
         else:
             self._pending = text
 
+    @property
+    def waits_to_send(self) -> bool:
+        """Whether what is written will be sent when the model is there."""
+        return self._pending is not None and self.prompt.text == self._pending
+
     def send_pending(self) -> None:
         """The model has come: say what was waiting for it."""
         if self._pending is not None and self.conversation.phase == "ready":
-            pending, self._pending = self._pending, None
-            if self.prompt.text == pending:
-                self._send(pending)
+            waits, self._pending = self.waits_to_send, None
+            if waits:
+                self._send(self.prompt.text)
 
     def take_back_unsent(self) -> None:
         """What was said in vain can be sent again, or changed."""
