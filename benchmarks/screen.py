@@ -2,9 +2,9 @@
 
 `python benchmarks/screen.py`, or one part of it with `--part`: `cost` (CPU of the whole program
 while a scripted engine gives 50 tokens a second), `keys` (from a key to the cursor's redrawing,
-meanwhile), `speed` (decoding with the screen on over the CLI's), `open` (a saved session of
-100,000 tokens). The terminal has 120 x 40 cells; its output is read and thrown away. Prints a
-Markdown table.
+meanwhile), `speed` (decoding with the screen on over the CLI's), `step` (keys of the debugger),
+`open` (a saved session of 100,000 tokens). The terminal has 120 x 40 cells; its output is read and
+thrown away. Prints a Markdown table.
 """
 
 import argparse
@@ -93,6 +93,41 @@ def keys(count: int) -> list[Figure]:
 def speed(rounds: int, tokens: int) -> list[Figure]:
     """With one thread for the matrix products, which leaves the screen a core, and with all."""
     return [_speed(rounds, tokens, {"OPENBLAS_NUM_THREADS": "1"}), _speed(rounds, tokens, {})]
+
+
+def stepping(count: int) -> list[Figure]:
+    """The debugger on the embedded model: from a key to the next halt drawn, and to the one before.
+
+    Of a step, the median of decoding a token without a screen is taken off.
+    """
+    options = ["--model", "smollm2-135m", "--seed", "7", "--sampler", "temperature"]
+    with tempfile.TemporaryDirectory() as folder:
+        environ = os.environ | {"ENTROPIX_DATA": folder, "ENTROPIX_CONFIG": folder}
+        trace = Path(folder) / "plain.jsonl"
+        command = [*GENERATE, PROMPT, *options, "--max-tokens", str(count), "--trace", str(trace)]
+        with Terminal(command, environ) as terminal:
+            _rate(terminal, trace)
+        lines = [json.loads(line) for line in trace.read_text().splitlines()]
+        own = median([line["ms"] for line in lines if line["type"] == "token"][1:])
+        with Terminal([*PROGRAM, "step", PROMPT, *options], environ) as terminal:
+            terminal.wait_for(b"halted before 1 ", patience=60)
+            steps = [_key(terminal, "s", b"halted before %d" % n) for n in range(2, count)]
+            backs = [_key(terminal, "h", b"back at %d" % n) for n in range(count - 2, 0, -1)]
+    return [
+        Figure("a step in the debugger, beyond the model's own, median",
+               f"{median(steps) - own:.1f} ms ({median(steps):.0f} - {own:.0f})", "< 100 ms"),
+        Figure("the same, 99th percentile", f"{_p99(steps) - own:.1f} ms", "< 100 ms"),
+        Figure("a step back in the debugger, 99th percentile", f"{_p99(backs):.1f} ms", "< 100 ms"),
+    ]  # fmt: skip
+
+
+def _key(terminal: Terminal, key: str, shown: bytes) -> float:
+    """Milliseconds from a key to what it draws."""
+    terminal.rest(0.2)
+    terminal.output = b""
+    pressed = terminal.press(key)
+    drawn, _ = terminal.wait_for(shown, patience=20)
+    return 1000 * (drawn - pressed)
 
 
 def _speed(rounds: int, tokens: int, threads: dict[str, str]) -> Figure:
@@ -231,11 +266,12 @@ def _p99(values: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("cost", "keys", "speed", "open"))
+    parser.add_argument("--part", choices=("cost", "keys", "speed", "step", "open"))
     parser.add_argument("--seconds", type=float, default=20, help="of each cost")
     parser.add_argument("--keys", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--tokens", type=int, default=64, help="decoded a round")
+    parser.add_argument("--steps", type=int, default=60, help="in the debugger")
     parser.add_argument("--saved", type=int, default=100_000, help="tokens of the saved session")
     parser.add_argument("--pages", type=int, default=100)
     options = parser.parse_args()
@@ -244,6 +280,7 @@ def main() -> None:
         "cost": lambda: cost(options.seconds),
         "keys": lambda: keys(options.keys),
         "speed": lambda: speed(options.rounds, options.tokens),
+        "step": lambda: stepping(options.steps),
         "open": lambda: opening(options.saved, options.pages),
     }
     print(
