@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from entropix_tui.making import Wish
     from entropix_tui.sessions import SessionFactory
 
-PATIENCE = 5.0
-"""Seconds that quitting waits for the engine, which may be inside a download's blocking call."""
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="entropix-mlx", prog_name="entropix-tui")
@@ -148,10 +145,8 @@ def show(
 
     Returns the exit status once it is closed and the engine has ended.
     """
-    from rich.console import Console
-
     from entropix_models.devices import release_thread
-    from entropix_tui import config, cues
+    from entropix_tui import config, running
     from entropix_tui.app import EntropixApp
     from entropix_tui.engine import Engine
     from entropix_tui.history import History, history_path
@@ -160,8 +155,7 @@ def show(
     engine = Engine(factory, first=first, release=release_thread)
     app = EntropixApp(
         engine,
-        # In a browser standard error is no terminal, but the page has all the colours.
-        colours="true" if is_served() else cues.detect(Console(stderr=True).color_system),
+        colours=running.colours(),
         dark=configured.is_dark(),
         config=configured,
         archive=factory.archive,
@@ -170,19 +164,7 @@ def show(
         demo=demo,
         step=step,
     )
-    try:
-        app.run()
-    finally:
-        ended = engine.quit(PATIENCE)
-    if debug:
-        for failure in app.failures:
-            click.echo(failure.details, err=True)
-    status = app.return_code or 0
-    if not ended:
-        # A thread in a blocking call would keep the interpreter waiting for it.
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+    return running.show(app, engine, debug=debug)
 
 
 def require_terminal(instead: str = "`entropix-mlx generate`") -> None:

@@ -1,15 +1,10 @@
 """`entropix-tui replay`: what was recorded, played and looked at; no model is needed."""
 
-import os
-import sys
-
 import click
 
 from entropix_models.errors import UsageError
 
 SPEEDS = ("0.25", "0.5", "1", "2", "4", "8", "16", "max")
-PATIENCE = 5.0
-"""Seconds that quitting waits for the engine, if a model was loaded."""
 
 
 @click.command()
@@ -53,22 +48,16 @@ def replay(
     if others:
         first, other = beside(first, others[0])
 
-    from rich.console import Console
-
     from entropix_models.devices import release_thread
-    from entropix_tui import config, cues
+    from entropix_tui import config, running
     from entropix_tui.app import EntropixApp
     from entropix_tui.playback import AT_ONCE
     from entropix_tui.replaying import IdleEngine, Revival
     from entropix_tui.screens.replay import ReplayScreen
-    from entropix_tui.web import is_served
 
     configured = config.read()
     engine = IdleEngine(Revival(first, model=model, device=device), release=release_thread)
-    # In a browser standard error is no terminal, but the page has all the colours.
-    colours: cues.Colours = (
-        "true" if is_served() else cues.detect(Console(stderr=True).color_system)
-    )
+    colours = running.colours()
     screen = ReplayScreen(
         engine,
         first,
@@ -80,16 +69,4 @@ def replay(
     app = EntropixApp(
         engine, colours=colours, dark=configured.is_dark(), config=configured, chat=screen
     )
-    try:
-        app.run()
-    finally:
-        ended = engine.quit(PATIENCE)
-    if debug:
-        for failure in app.failures:
-            click.echo(failure.details, err=True)
-    status = app.return_code or 0
-    if not ended:
-        # A thread in a blocking call would keep the interpreter waiting for it.
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+    return running.show(app, engine, debug=debug)
