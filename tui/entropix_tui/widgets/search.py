@@ -53,7 +53,7 @@ class SearchBar(Horizontal):
         """Take the keys; what was looked for last is there to be replaced."""
         self.display = True
         entry = self.query_one(Input)
-        self.screen.set_focus(entry)  # at once: the next key is for it
+        entry.focus()
         entry.action_select_all()
         self._look()
 
