@@ -44,12 +44,14 @@ def beside(trace: Path) -> Path:
 
 
 class AttentionWriter:
-    """Appends rows to a file, which is replaced if it was there. Raises TraceError."""
+    """Appends rows to a file; what it held is replaced by the first one. Raises TraceError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._created = not os.path.lexists(path)
         try:
-            self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            # As a trace: an old one stays until there is something to replace it with.
+            self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
         except OSError as error:
             raise TraceError(f"cannot write {path}: {error.strerror}; choose another") from error
         self._shape: tuple[int, ...] | None = None
@@ -62,17 +64,18 @@ class AttentionWriter:
         if self._shape is None:
             self._shape = entropy.shape
             row = msgspec.json.encode(Header(*entropy.shape)) + b"\n" + row
+            os.ftruncate(self._file, 0)
         with disk_errors(self._path):
             rest = memoryview(row)
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
     def close(self) -> None:
-        """Close the file, and remove it if nothing came. Can be called again."""
+        """Close the file, and remove a new one if nothing came. Can be called again."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
-            if self._shape is None:
+            if self._shape is None and self._created:
                 self._path.unlink(missing_ok=True)
 
 

@@ -1,14 +1,13 @@
 """Two traces side by side: where they part, and what stood there."""
 
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import NamedTuple
 
+from entropix_mlx.calibration import METRICS
 from entropix_mlx.records import End, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.summary import Summary
 from entropix_mlx.trace import Trace
 from entropix_mlx.tree import Node, Tree
-
-METRICS = ("entropy", "varentropy", "attn_entropy", "attn_varentropy", "agreement", "logprob")
 
 
 class Side(NamedTuple):
@@ -50,7 +49,7 @@ def diff(a: Trace, b: Trace, leaf_a: int | None = None, leaf_b: int | None = Non
     ]
     deviations: dict[str, tuple[float, int]] = {}
     for nth, (x, y) in enumerate(tokens, 1):
-        for metric in METRICS:
+        for metric in ("logprob", *METRICS):
             one, other = getattr(x, metric), getattr(y, metric)
             if one is not None and other is not None:
                 off = abs(one - other)
@@ -78,16 +77,9 @@ def _alike(x: Node, y: Node) -> bool:
 
 
 def _summary(trace: Trace, tree: Tree, way: list[Node]) -> Summary:
-    total = Summary()
     on_way = {node.index for node in way}
-    for node in way:
-        total.add(node)
-        for event in tree.events(node.index):
-            total.add(event)
-    for record in trace.records:
-        if isinstance(record, End) and record.leaf in on_way:
-            total.add(record)
-    return total
+    ends = (r for r in trace.records if isinstance(r, End) and r.leaf in on_way)
+    return Summary.of(chain(tree.told(way), ends))
 
 
 def _circumstances(a: RunHeader, b: RunHeader) -> dict[str, tuple[object, object]]:

@@ -54,6 +54,10 @@ SIXTEEN: dict[Theme, dict[Quadrant, Cue]] = {
     },
 }
 
+VALLEY = "▾"
+FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡"}
+"""What is drawn before a token that the model did not choose."""
+
 CAPTIONS: dict[str, str] = {
     "LELV": "flowing with unspoken intent",
     "HELV": "treading carefully, asking clarifying questions",

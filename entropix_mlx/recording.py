@@ -65,7 +65,7 @@ def given_records(
     ids: Sequence[int],
     choices: Iterator[Choice],
     unmeasured: int,
-    attend: Attend = lambda _index, _heads: None,
+    attend: Attend | None = None,
 ) -> Iterator[TokenRecord]:
     """Records of a given text, numbered from 0, for as long as there are choices.
 
@@ -79,7 +79,7 @@ def given_records(
                 index=n, parent=n - 1, id=id, text=utf8.feed(raw), bytes=raw.hex(), **_UNMEASURED
             )
         elif (choice := next(choices, None)) is not None:
-            if choice.heads is not None:
+            if attend is not None and choice.heads is not None:
                 attend(n, choice.heads)
             yield token_record(tokenizer, choice, n, n - 1, utf8.feed(raw), None)
     next(choices, None)  # so that the reading comes to its end

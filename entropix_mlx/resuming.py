@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,23 +49,52 @@ def resume(
             f"{path} was made with {header.model} {header.revision or ''}, this is "
             f"{model.facts.name} {model.facts.revision or ''}: name that model"
         )
-    sampler, seed = in_force(header, trace.records)
-    session = Session(
+    session = revive(
         model,
-        settings_of(sampler, path),
-        seed=seed,
-        system=system_of(trace.records),
-        date=date_of(header.date),
-        trace=writer,
-        score_prompts=score_prompts,
-        tree=Tree.of(trace.records),
+        header,
+        trace.records,
+        path,
+        writer=writer,
         cache_file=cache_file,
+        score_prompts=score_prompts,
         progress=progress,
     )
     session.note("resumed", {"at": now(), "device": model.device.kind, "versions": versions()})
     if settings is not None:
         session.use(settings)
     return Resumed(session, trace)
+
+
+def revive(
+    model: LanguageModel,
+    header: RunHeader,
+    records: Sequence[TurnRecord],
+    path: Path,
+    *,
+    writer: Writer | None = None,
+    cache_file: Path | None = None,
+    score_prompts: bool = False,
+    progress: Progress = quiet,
+) -> Session:
+    """A session that stands where the records of the trace `path` end, whatever the model.
+
+    A text that was scored was not drawn by any sampler: what only looks into it gets the default,
+    what would append to it is refused. Raises TraceError for settings that cannot be right.
+    """
+    sampler, seed = in_force(header, records)
+    scored = not sampler and writer is None
+    return Session(
+        model,
+        Settings.make() if scored else settings_of(sampler, path),
+        seed=seed,
+        system=system_of(records),
+        date=_date(header.date),
+        trace=writer,
+        score_prompts=score_prompts,
+        tree=Tree.of(records),
+        cache_file=cache_file,
+        progress=progress,
+    )
 
 
 def in_force(header: RunHeader, records: Iterable[TurnRecord]) -> tuple[dict[str, Any], int | None]:
@@ -110,7 +139,7 @@ def system_of(records: Iterable[TurnRecord]) -> str:
     return first.text if first is not None and first.role == "system" else ""
 
 
-def date_of(text: str | None) -> datetime.date | None:
+def _date(text: str | None) -> datetime.date | None:
     """A header's date, None if it has none that can be right."""
     with suppress(TypeError, ValueError):
         return datetime.date.fromisoformat(text or "")

@@ -29,10 +29,9 @@ def score(
     """
     if not ids:
         raise UsageError("there is nothing to score: the text has no tokens")
-    heads = attend is not None
-    decoder = Decoder(model, Settings.make("greedy"), calibration, seed=0, heads=heads)
-    choices = measured(decoder, ids, on_chunk)
-    return given_records(model.tokenizer, ids, choices, 1, attend or (lambda _index, _heads: None))
+    greedy = Settings.make("greedy")
+    decoder = Decoder(model, greedy, calibration, seed=0, heads=attend is not None)
+    return given_records(model.tokenizer, ids, measured(decoder, ids, on_chunk), 1, attend)
 
 
 def measured(
@@ -40,8 +39,8 @@ def measured(
 ) -> Generator[Choice]:
     """A choice for each id but the first, as it met those before it that a window holds.
 
-    Each window but the first begins with half a context that was read before, so that every token
-    but the first few thousand sees at least that much.
+    Each window but the first begins with half a context that was read before, so that no token
+    sees less than that but those at the beginning of the text.
     """
     for begin, new, end in windows(len(ids), decoder.model.facts.context_length):
         decoder.forget()

@@ -30,11 +30,11 @@ from entropix_models.progress import Progress, quiet
 class Session:
     """One conversation with one model. Belongs to the thread that made it, but for `stop`.
 
-    Everything that is yielded has been written to `trace` before, what every head attended to, to
-    `attention`. `progress` is told of the
-    prefill. Without a `seed` one is drawn; without a `date`, templates that print one print today.
-    With `score_prompts` prompts are measured while they are read, and told once they are. A `tree`
-    is a conversation to go on with. In `cache_file` the cache outlives the session.
+    Everything that is yielded has been written to `trace` before, and to `attention` the entropy of
+    every head. `progress` is told of the prefill. Without a `seed` one is drawn; without a `date`,
+    templates that print one print today. With `score_prompts` prompts are measured while they are
+    read, and told once they are. A `tree` is a conversation to go on with. In `cache_file` the
+    cache outlives the session.
     """
 
     def __init__(

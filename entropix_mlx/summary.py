@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
 from entropix_mlx.records import End, Event, FinishReason, Record, TokenRecord
 
@@ -24,6 +25,13 @@ class Summary:
         self._attn_entropy = 0.0
         self._nats = 0.0
         self._entropy = 0.0
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> "Summary":
+        total = cls()
+        for record in records:
+            total.add(record)
+        return total
 
     def add(self, record: Record) -> None:
         if isinstance(record, TokenRecord):

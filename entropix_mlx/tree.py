@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
+from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
     from entropix_models.chat_template import Message
@@ -130,6 +131,24 @@ class Tree:
         found = [self._nodes[index] for index in self.up(self.leaf if leaf is None else leaf)]
         found.reverse()
         return found
+
+    def end(self, leaf: int | None) -> int:
+        """The record that a branch ends at; None: where the conversation stands.
+
+        Raises UsageError if there is no such record.
+        """
+        if leaf is None or leaf in self:
+            return self.leaf if leaf is None else leaf
+        ends = ", ".join(str(branch.leaf) for branch in self.branches()[:20]) or "none"
+        raise UsageError(
+            f"there is no record {leaf}: name the last one of a branch; its branches end at {ends}"
+        )
+
+    def told(self, path: Iterable[Node]) -> Iterator[Node | Event]:
+        """The records of a path, each followed by what happened at it."""
+        for node in path:
+            yield node
+            yield from self._events.get(node.index, ())
 
     def common(self, a: int, b: int) -> int:
         """The last record that two branches share; `ROOT` if none."""

@@ -3,21 +3,21 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from entropix_mlx.calibration import PROVISIONAL
+from entropix_mlx.calibration import METRICS, PROVISIONAL
 from entropix_mlx.choice import Choice
 from entropix_mlx.decoding import Decoder
 from entropix_mlx.recording import calibration_of, versions
 from entropix_mlx.records import PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.scoring import measured
 from entropix_mlx.settings import Settings
+from entropix_mlx.shelf import common
 from entropix_mlx.trace import Trace
 from entropix_mlx.tree import ROOT, Node, Tree, ids_of
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 
-ATTENTION = ("attn_entropy", "attn_varentropy", "agreement", "interaction_strength")
-METRICS = ("logprob", "entropy", "varentropy", *ATTENTION, "candidates", "rank")
+COMPARED = ("logprob", *METRICS, "candidates", "rank")
 """What is compared, in the records' units; `candidates`: the log-probabilities of those listed."""
 
 _ALLOWED = {"float32": (1e-3, 5e-3), "float16": (0.02, 0.05), "bfloat16": (0.15, 0.3)}
@@ -98,7 +98,7 @@ def tolerances(header: RunHeader, model: LanguageModel) -> dict[str, Tolerance]:
     same = header.device == model.device.kind
     pairs = [_ALLOWED.get(name, _ALLOWED["bfloat16"]) for name in (header.dtype, model.facts.dtype)]
     limit = max(pairs)[0 if same else 1]
-    found = dict.fromkeys(METRICS, Tolerance(limit, limit))
+    found = dict.fromkeys(COMPARED, Tolerance(limit, limit))
     # Ranks of near-equals swap, and far down the list everything is near-equal.
     return found | {"rank": Tolerance(1 if limit < 0.01 else 3, max(limit, 0.05))}
 
@@ -147,7 +147,7 @@ def verify(
         _check(ids, trace.header, model)
         if len(ids) < 2:
             continue
-        decoder.rewind(max(_common(read, ids) - 1, 0))
+        decoder.rewind(max(common(read, ids) - 1, 0))
         start, read = decoder.length, ids
 
         def told(done: int, _of: int, start: int = start) -> bool:
@@ -167,13 +167,9 @@ def verify(
 
 
 def _compare(record: TokenRecord, choice: Choice, offs: dict[str, _Off]) -> None:
-    attention = choice.attention or (None,) * len(ATTENTION)
-    found = dict(zip(ATTENTION, attention, strict=True)) | {
-        "logprob": choice.logprob,
-        "entropy": choice.entropy,
-        "varentropy": choice.varentropy,
-        "rank": choice.rank,
-    }
+    measured = (choice.entropy, choice.varentropy, *(choice.attention or (None,) * 4))
+    found = dict(zip(METRICS, measured, strict=True))
+    found |= {"logprob": choice.logprob, "rank": choice.rank}
     for name, value in found.items():
         if (recorded := getattr(record, name)) is not None and value is not None:
             offs[name].add(record.index, recorded, value)
@@ -217,13 +213,3 @@ def _check(ids: list[int], header: RunHeader, model: LanguageModel) -> None:
             f"a branch of the trace is {len(ids)} tokens long, and {facts.name} reads "
             f"{facts.context_length}: name the model that it was made with (--model)"
         )
-
-
-def _common(a: list[int], b: list[int]) -> int:
-    """How many ids two texts begin with together."""
-    same = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        same += 1
-    return same

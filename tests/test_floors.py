@@ -40,7 +40,11 @@ A package that stands for all its modules has no others in the table; `entropix_
 its `__init__`.
 """
 
-TUI_COMMANDS = {"entropix_tui.cli", "entropix_tui.step_command"}
+TUI_COMMANDS = {
+    "entropix_tui.cli",
+    "entropix_tui.replay_command",
+    "entropix_tui.step_command",
+}
 WHOLE = ("entropix_models", "entropix_mlx.export", "entropix_mlx.cli", "entropix_tui")
 INSIDE_MLX_LM = {
     "entropix_models.attention",

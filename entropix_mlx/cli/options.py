@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_DEVICES = ("auto", "metal", "cuda", "cpu")
 _LARGEST_SEED = 2**63 - 1
+
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(("auto", "metal", "cuda", "cpu")),
+    default="auto",
+    help="Where to compute. auto: on a GPU if there is one.",
+)
 
 
 def model_options(command: Command) -> Command:
     """`--model` and `--device`."""
     for option in (
-        click.option(
-            "--device",
-            type=click.Choice(_DEVICES),
-            default="auto",
-            help="Where to compute. auto: on a GPU if there is one.",
-        ),
+        device_option,
         click.option(
             "--model",
             metavar="NAME|PATH",

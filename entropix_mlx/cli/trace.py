@@ -8,28 +8,20 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from entropix_mlx.cli.columns import columns
+from entropix_mlx.cli.options import device_option
 from entropix_mlx.cli.output import Format, Output, format_option
+from entropix_mlx.cli.reading import branch_option, read, trace_file
 from entropix_mlx.cli.running import debug_option
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_mlx.summary import Summary
-from entropix_mlx.trace import Trace, read_trace
 from entropix_mlx.tree import Tree
 from entropix_mlx.visible import escaped
-from entropix_models.errors import EntropixError, UsageError
+from entropix_models.errors import EntropixError
 
 if TYPE_CHECKING:
     from entropix_mlx.differing import Difference, Side
     from entropix_mlx.verifying import Verified
-
-_FILE = click.Path(path_type=Path, readable=False)
-
-branch_option = click.option(
-    "--branch",
-    type=int,
-    metavar="INDEX",
-    help="The branch that ends at this record. Default: where the conversation stands.",
-)
 
 
 @click.group()
@@ -40,26 +32,8 @@ def trace() -> None:
 trace.add_command(export)
 
 
-def read(path: Path) -> Trace:
-    """A trace, what is wrong with it on standard error. Raises TraceError."""
-    found = read_trace(path)
-    for problem in found.problems:
-        click.echo(f"note: {escaped(str(path))}: {escaped(problem)}", err=True)
-    return found
-
-
-def leaf_of(tree: Tree, branch: int | None, path: Path) -> int:
-    """The record that a branch ends at. Raises UsageError if it is not there."""
-    if branch is None:
-        return tree.leaf
-    if branch not in tree:
-        leaves = ", ".join(str(other.leaf) for other in tree.branches()[:20]) or "none"
-        raise UsageError(f"{path} has no record {branch}; its branches end at {leaves}")
-    return branch
-
-
 @trace.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=trace_file)
 @branch_option
 @format_option
 @debug_option
@@ -67,7 +41,7 @@ def show(file: Path, branch: int | None, format_: str) -> None:
     """The conversation as it was generated, coloured; --format jsonl: the branch alone, a trace."""
     found = read(file)
     tree = Tree.of(found.records)
-    path = tree.path(leaf_of(tree, branch, file))
+    path = tree.path(tree.end(branch))
     output = Output(cast(Format, format_))
     if format_ == "jsonl":
         output.write(found.header)
@@ -76,18 +50,17 @@ def show(file: Path, branch: int | None, format_: str) -> None:
     made = f"{header.model} {header.revision or ''} on {header.device} · {sampler}"
     click.echo(escaped(f"{made} · seed {header.seed} · {header.created}"), err=True)
     summary = Summary()
-    for before, node in zip([None, *path], path, strict=False):
-        summary.add(node)
-        if isinstance(node, PromptRecord) and format_ != "jsonl":
+    asked = False
+    for record in tree.told(path):
+        summary.add(record)
+        if isinstance(record, PromptRecord) and format_ != "jsonl":
             output.finish()
-            click.echo(f"{escaped(node.role)}: {escaped(node.text)}", err=True)
-        elif isinstance(before, PromptRecord) and format_ != "jsonl":
+            click.echo(f"{escaped(record.role)}: {escaped(record.text)}", err=True)
+            asked = True
+        elif asked and isinstance(record, TokenRecord):
             click.echo("answer:", err=True)
-        output.write(node)
-        for event in tree.events(node.index):
-            summary.add(event)
-            if format_ == "jsonl":
-                output.write(event)
+            asked = False
+        output.write(record)
     output.finish()
     branches = tree.branches()
     if len(branches) > 1:
@@ -98,9 +71,9 @@ def show(file: Path, branch: int | None, format_: str) -> None:
 
 
 @trace.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=trace_file)
 @click.option("--model", metavar="NAME|PATH", help="Verify with this one. Default: the recorded.")
-@click.option("--device", type=click.Choice(("auto", "metal", "cuda", "cpu")), default="auto")
+@device_option
 @click.option("--rerun", is_flag=True, help="Generate everything again, from settings and seed.")
 @debug_option
 def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
@@ -182,8 +155,8 @@ def _tell_verified(verified: "Verified") -> int:
 
 
 @trace.command()
-@click.argument("a", type=_FILE)
-@click.argument("b", type=_FILE)
+@click.argument("a", type=trace_file)
+@click.argument("b", type=trace_file)
 @click.option("--branch", type=int, metavar="INDEX", help="The branch of A; see `trace show`.")
 @click.option("--other-branch", type=int, metavar="INDEX", help="The branch of B.")
 @debug_option
@@ -195,8 +168,8 @@ def diff(a: Path, b: Path, branch: int | None, other_branch: int | None) -> None
     found = compare(
         one,
         other,
-        leaf_of(Tree.of(one.records), branch, a),
-        leaf_of(Tree.of(other.records), other_branch, b),
+        Tree.of(one.records).end(branch),
+        Tree.of(other.records).end(other_branch),
     )
     for line in _difference(found, a.name, b.name):
         click.echo(line)
@@ -213,10 +186,9 @@ def _difference(found: "Difference", a: str, b: str) -> list[str]:
     else:
         tail = escaped(found.before.replace("\n", "⏎"))[-60:]
         lines.append(f"the same {found.same} tokens, then they part after: …{tail}")
-    if found.deviations:
-        greatest = max(found.deviations, key=lambda name: found.deviations[name][0])
-        off, at = found.deviations[greatest]
-        lines.append(f"greatest difference before that: {greatest} {off:.2g} at token {at}")
+    for name, (off, at) in found.deviations.items():
+        if off:
+            lines.append(f"{name} differs by up to {off:.2g} in them, at token {at}")
     if not found.is_none:
         lines += ["", *columns([("", a, b), *_points(found.a, found.b)])]
     return [*lines, "", *columns([("", a, b), *_totals(found.a, found.b)])]

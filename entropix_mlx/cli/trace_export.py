@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from entropix_mlx.cli.reading import branch_option, read, trace_file
 from entropix_mlx.cli.running import debug_option
 from entropix_mlx.export.drawing import WIDTH, svg
 from entropix_mlx.export.files import write
 from entropix_mlx.export.formats import FORMATS, by_ending
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.trace import read_trace
 from entropix_mlx.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
 
@@ -20,7 +20,7 @@ _STDOUT = Path("-")
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.argument("file", type=trace_file)
 @click.option(
     "--to",
     "name",
@@ -33,12 +33,7 @@ _STDOUT = Path("-")
     metavar="PATH|-",
     help="Where to; what is there is replaced. Default: beside FILE, where nothing is replaced.",
 )
-@click.option(
-    "--branch",
-    type=int,
-    metavar="INDEX",
-    help="The branch that ends at this record. Default: where the conversation stands.",
-)
+@branch_option
 @click.option(
     "--width",
     type=click.IntRange(20, 1000),
@@ -54,10 +49,7 @@ def export(file: Path, name: str | None, out: Path | None, branch: int | None, w
     json have a row for each token; md and txt have what was said.
     """
     name = name or _name_of(out)
-    trace = read_trace(file)
-    for problem in trace.problems:
-        click.echo(f"note: {escaped(str(file))}: {escaped(problem)}", err=True)
-    passage = Passage.of_trace(trace, branch)
+    passage = Passage.of_trace(read(file), branch)
     make = partial(svg, width=width) if name == "svg" else FORMATS[name].make
     if out == _STDOUT:
         _to_stdout(make(passage))

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from entropix_mlx.export import markup
-from entropix_mlx.export.looks import VALLEY
 from entropix_mlx.export.passage import Passage, number
+from entropix_mlx.palette import VALLEY
 from entropix_mlx.valleys import ValleyDetector
 
 COLUMNS = 1200

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import NamedTuple
 
 from entropix_mlx.export import looks
-from entropix_mlx.export.looks import FORCED, NONE, VALLEY
+from entropix_mlx.export.looks import NONE
 from entropix_mlx.export.passage import Cell, Passage, Turn
 from entropix_mlx.glyphs import glyphs, one_line
-from entropix_mlx.palette import Theme
+from entropix_mlx.palette import FORCED, VALLEY, Theme
 
 WIDTH = 100
 """Columns, if nothing else is asked for."""

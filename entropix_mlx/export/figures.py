@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.records import PromptRecord
 from entropix_mlx.summary import Summary
 
 Row = tuple[str, str]
@@ -11,14 +10,10 @@ Row = tuple[str, str]
 
 def summary(passage: Passage) -> Iterator[Row]:
     """Names and values; what was not measured is left out."""
-    totals, milliseconds, timed = Summary(), 0.0, 0
-    for node in passage.nodes:
-        totals.add(node)
-        if not isinstance(node, PromptRecord) and node.ms:
-            milliseconds, timed = milliseconds + node.ms, timed + 1
+    totals = Summary.of(passage.nodes)
     yield f"tokens {'scored' if passage.is_scored else 'generated'}", str(totals.tokens)
-    if milliseconds > 0:
-        yield "tokens per second", f"{1000 * timed / milliseconds:.1f}"
+    if totals.rate is not None:
+        yield "tokens per second", f"{totals.rate:.1f}"
     for name, value, unit in (
         ("mean entropy", totals.mean_entropy, " bits"),
         ("perplexity", totals.perplexity, ""),

@@ -8,10 +8,6 @@ LETTERS: dict[str | None, str] = dict(zip(QUADRANTS, "abcd", strict=True))
 """Names of the quadrants' classes in pages and drawings; `n` has none."""
 
 NONE = "n"
-VALLEY = "▾"
-FORCED = {"clarify": "¿", "user": "†", "exit": "‡"}
-"""Marks beside a token, as on the screen."""
-
 GROUND: dict[Theme, dict[str, str]] = {
     "light": {
         "ground": "#FFFFFF",

@@ -16,7 +16,7 @@ import msgspec
 from entropix_mlx.export import charts, details, figures, looks, markup
 from entropix_mlx.export.passage import Cell, Passage, Turn
 from entropix_mlx.export.plane import plane
-from entropix_mlx.palette import CAPTIONS
+from entropix_mlx.palette import CAPTIONS, FORCED, VALLEY
 from entropix_mlx.records import QUADRANTS
 
 BLOCK = 200
@@ -109,8 +109,8 @@ def _legend() -> str:
         f'<li><i class="{looks.LETTERS[quadrant]}">{quadrant}</i> {CAPTIONS[quadrant]}</li>'
         for quadrant in QUADRANTS
     ]
-    entries.append(f"<li>{looks.VALLEY} valley of the entropy</li>")
-    entries += [f"<li>{sign} forced: {kind}</li>" for kind, sign in looks.FORCED.items()]
+    entries.append(f"<li>{VALLEY} valley of the entropy</li>")
+    entries += [f"<li>{sign} forced: {kind}</li>" for kind, sign in FORCED.items()]
     entries.append("<li>▫ no character (yet)</li>")
     return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
 

@@ -9,7 +9,6 @@ from typing import Any
 from entropix_mlx.records import Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.trace import Trace
 from entropix_mlx.tree import ROOT, Node, Tree
-from entropix_models.errors import UsageError
 
 _SPEAKERS = {"user": "You", "system": "System"}
 
@@ -61,13 +60,7 @@ class Passage:
         cls, header: RunHeader, tree: Tree, leaf: int | None = None, notes: Sequence[str] = ()
     ) -> "Passage":
         """The way to `leaf` (default: where the conversation stands). Raises UsageError."""
-        if leaf is not None and leaf not in tree:
-            ends = ", ".join(str(branch.leaf) for branch in tree.branches()[:20])
-            raise UsageError(
-                f"there is no record {leaf}: name the last record of a branch"
-                + (f" ({ends})" if ends else "")
-            )
-        nodes = tree.path(leaf)
+        nodes = tree.path(tree.end(leaf))
         events = [event for i in (ROOT, *(n.index for n in nodes)) for event in tree.events(i)]
         return cls(header, nodes, list(_changes(tree, nodes)), events, list(notes))
 

@@ -78,6 +78,16 @@ def test_what_is_none(path: Path, content: bytes) -> None:
         read_attention(path)
 
 
+def test_an_old_one_stays_until_there_is_a_new_one(path: Path) -> None:
+    path.write_bytes(b"old" * 99)
+    AttentionWriter(path).close()
+    assert path.read_bytes() == b"old" * 99
+    writer = AttentionWriter(path)
+    writer.add(3, np.ones((1, 2), np.float32))
+    writer.close()
+    assert read_attention(path).indices.tolist() == [3]
+
+
 def test_nothing_came(path: Path) -> None:
     AttentionWriter(path).close()
     assert not path.exists()

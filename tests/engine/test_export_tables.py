@@ -158,7 +158,7 @@ def test_figures_of_a_branch() -> None:
     source = text.markdown(made)
     assert "| tokens generated | 2 |" in source
     assert "| valleys | 0 |" in source, "it was found on another branch"
-    with pytest.raises(UsageError, match=r"no record 9: name .* \(2, 3\)"):
+    with pytest.raises(UsageError, match=r"no record 9: name .* end at 2, 3"):
         Passage.of(small().header, tree, 9)
 
 

@@ -15,7 +15,7 @@ from entropix_mlx.rerunning import rerun
 from entropix_mlx.scoring import score
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import Trace, TraceWriter
-from entropix_mlx.verifying import METRICS, circumstances, tolerances, verify
+from entropix_mlx.verifying import COMPARED, circumstances, tolerances, verify
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
 
@@ -62,11 +62,11 @@ def test_what_was_recorded_stands_in_every_branch(llama: LanguageModel, file: Pa
     drawn = sum(isinstance(r, TokenRecord) for r in trace.records)
     scored = sum(len(r.records or ()) for r in trace.records if isinstance(r, PromptRecord))
     assert found.tokens == drawn + scored - 1, "the very first met no distribution"
-    assert {off.metric for off in found.deviations if off.compared} == set(METRICS)
+    assert {off.metric for off in found.deviations if off.compared} == set(COMPARED)
     assert all(off.greatest < 1e-3 for off in found.deviations if off.metric != "rank")
 
 
-@pytest.mark.parametrize("metric", [name for name in METRICS if name != "candidates"])
+@pytest.mark.parametrize("metric", [name for name in COMPARED if name != "candidates"])
 def test_a_number_that_was_changed_is_found(llama: LanguageModel, file: Path, metric: str) -> None:
     trace = whole(file)
     record = a_token(trace)

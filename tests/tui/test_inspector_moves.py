@@ -1,11 +1,13 @@
 """The inspector while the cursor moves from token to token: what is drawn, and what is not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from driving import LARGE, SMALL, scenario, until
 from inspected import SETTINGS, candidates, hosted, record, shown
 from inspections import inspection
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.selection import SELECT_ALL
 
@@ -18,6 +20,15 @@ from entropix_tui.widgets.inspector import Page
 
 BEFORE = "Tell me. The capital of France is"
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
+
+
+async def settled(pilot: Pilot[None], layouts: Sequence[None]) -> None:
+    """Let the page that was turned to be laid out: its styles, its size and its scrollbar ask."""
+    before, calm = len(layouts), 0
+    while calm < 5:
+        await pilot.pause(0.005)
+        calm = calm + 1 if len(layouts) == before else 0
+        before = len(layouts)
 
 
 class TestMoving:
@@ -83,7 +94,7 @@ class TestMoving:
             async with hosted(size) as (pilot, app, inspector):
                 inspector.open_page(page)
                 inspector.show(record(), SETTINGS, BEFORE)
-                await pilot.pause()
+                await settled(pilot, layouts)
                 layouts.clear()
                 for index, count in enumerate((8, 9, 7, 8, 9, 2), 20):
                     moved = record(

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from entropix_mlx.glyphs import enclosed, hexadecimal
+from entropix_mlx.palette import FORCED, VALLEY
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_tui.sections import Frame, Section
 from entropix_tui.spots import Spot
@@ -18,11 +19,7 @@ from entropix_tui.wrapping import Piece
 
 Kind = Literal["user", "system", "answer", "note", "error"]
 
-VALLEY = "▾"
 DIVERGENCE = "≠"
-FORCED = {"clarify": "¿", "user": "†", "exit": "‡"}
-"""What is drawn before a token that the model did not choose."""
-
 REPLACEMENT = "\ufffd"
 
 

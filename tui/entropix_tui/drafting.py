@@ -1,8 +1,9 @@
 """The text of a halted answer: what was taken, and at its end what would be taken next."""
 
+from entropix_mlx.palette import FORCED
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_mlx.tree import ROOT, Node, Tree
-from entropix_tui.blocks import FORCED, REPLACEMENT, Answer
+from entropix_tui.blocks import REPLACEMENT, Answer
 from entropix_tui.transcript import Place, Transcript
 
 GHOST = "◇"

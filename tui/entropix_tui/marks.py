@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from entropix_mlx.glyphs import enclosed
-from entropix_tui.blocks import FORCED, VALLEY
+from entropix_mlx.palette import FORCED, VALLEY
 from entropix_tui.measures import MEASURES
 
 PLANE = (

@@ -2,6 +2,7 @@
 
 import click
 
+from entropix_mlx.cli.options import device_option
 from entropix_models.errors import UsageError
 
 SPEEDS = ("0.25", "0.5", "1", "2", "4", "8", "16", "max")
@@ -21,12 +22,7 @@ SPEEDS = ("0.25", "0.5", "1", "2", "4", "8", "16", "max")
     metavar="NAME",
     help="Step into it with this model. Default: the recorded one, if it is on this disk.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "metal", "cuda", "cpu"]),
-    default="auto",
-    help="Where that model runs. Default: auto.",
-)
+@device_option
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def replay(
     files: tuple[str, ...], play: bool, speed: str, model: str | None, device: str, debug: bool

@@ -123,25 +123,20 @@ class Revival:
         progress: Progress,
         complain: Complain,  # noqa: ARG002
     ) -> Opened:
-        from entropix_mlx.resuming import date_of, in_force, settings_of, system_of
-        from entropix_mlx.session import Session
+        from entropix_mlx.resuming import revive
         from entropix_models import devices, loading, sources
 
-        header, records = self.recording.header, self.recording.records
-        name = self.model or header.model
+        recording = self.recording
+        name = self.model or recording.header.model
         folder = sources.resolve(name, progress=progress, offline=self.model is None)
         model = loading.load(folder, devices.choose(self.device), progress)
         note = self._differs(model)
-        sampler, seed = in_force(header, records)
-        session = Session(
+        session = revive(
             model,
-            # A text that was scored was not drawn by any sampler.
-            settings_of(sampler, self.recording.path) if sampler else Settings.make(),
-            seed=seed,
-            system=system_of(records),
-            date=date_of(header.date),
+            recording.header,
+            recording.records,
+            recording.path,
             score_prompts=True,
-            tree=Tree.of(records),
             progress=progress,
         )
         return Opened(HaltingSession(session), note=note, calibration=session.calibration)

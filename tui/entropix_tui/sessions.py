@@ -3,13 +3,12 @@
 import dataclasses
 import datetime
 import gc
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entropix_mlx.archive import Archive
-from entropix_mlx.records import PromptRecord, Record, TurnRecord
+from entropix_mlx.records import Record
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import TraceWriter, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
@@ -188,7 +187,7 @@ class SessionFactory:
     def _resumed(
         self, name: str, model: "LanguageModel", progress: Progress, complain: Complain
     ) -> Opened:
-        from entropix_mlx.resuming import resume
+        from entropix_mlx.resuming import resume, system_of
 
         archive = self._saved()
         archive.prune()
@@ -207,7 +206,7 @@ class SessionFactory:
         except BaseException:
             file.close()
             raise
-        system, note = _system(trace.records), self._note(model)
+        system, note = system_of(trace.records), self._note(model)
         return Opened(HaltingSession(session), name, note, system, session.calibration)
 
     def _writer(self) -> tuple[str | None, TraceWriter | None, str]:
@@ -265,12 +264,6 @@ class Kept:
 
     def close(self) -> None:
         self._writer.close()
-
-
-def _system(records: Iterable[TurnRecord]) -> str:
-    """What the conversation's system prompt is."""
-    first = next((record for record in records if isinstance(record, PromptRecord)), None)
-    return first.text if first is not None and first.role == "system" else ""
 
 
 def _make_room() -> None:

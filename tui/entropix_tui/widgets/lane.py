@@ -10,11 +10,12 @@ from typing import NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 
+from entropix_mlx.palette import VALLEY
 from entropix_tui import cues
 from entropix_tui.measures import Measure
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
-LINE, VALLEY, TOO_HIGH, UNKNOWN, CURSOR = "┄", "▾", "▲", "·", "│"
+LINE, TOO_HIGH, UNKNOWN, CURSOR = "┄", "▲", "·", "│"
 BOLD = Style(bold=True)
 TALL = 4
 """Rows of a lane where there is room; one otherwise."""

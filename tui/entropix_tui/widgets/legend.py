@@ -6,9 +6,9 @@ from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
 
+from entropix_mlx.palette import FORCED, VALLEY
 from entropix_mlx.records import QUADRANTS
 from entropix_tui import cues, ramp
-from entropix_tui.blocks import FORCED, VALLEY
 from entropix_tui.measures import MEASURES
 from entropix_tui.painting import LETTERS
 
