@@ -12,10 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "tui"))
 
 from driving import application
-from scripted import Gate, ScriptedFactory, ScriptedSession
+from scripted import HEADER, Gate, ScriptedFactory, ScriptedSession
 
 WORDS_A_LINE = 60
 
@@ -60,6 +62,7 @@ def main() -> None:
     parser.add_argument("--there", type=int, default=500)
     parser.add_argument("--paced", type=int, default=500)
     parser.add_argument("--rate", type=float, default=50)
+    parser.add_argument("--device", default="metal", help="that the engine claims to compute on")
     parser.add_argument("--file", type=Path, required=True)
     options = parser.parse_args()
 
@@ -68,7 +71,8 @@ def main() -> None:
         for number in range(options.there + options.paced + 2000)
     ]
     gate = Pace(options.there, options.paced, options.rate, options.file)
-    session = ScriptedSession(answers=[words], gate=gate, context=100_000)
+    header = msgspec.structs.replace(HEADER, device=options.device)
+    session = ScriptedSession(answers=[words], gate=gate, header=header, context=100_000)
     app = application(ScriptedFactory([session]), max_tokens=len(words))
     app.run()
     app.engine.quit(5)

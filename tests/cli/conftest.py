@@ -223,12 +223,18 @@ def terminal() -> Iterator[Terminal]:
 
 @pytest.fixture
 def spawn(clean_environment: None) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:  # noqa: ARG001
-    """`spawn(*arguments, **popen)`: start `entropix-mlx` in a process of its own, all piped."""
+    """`spawn(*arguments, **popen)`: start `entropix-mlx` in a process of its own, all piped.
+
+    `code`: the Python that is run instead of the program's own entry.
+    """
     children = []
 
-    def spawn(*arguments: object, **options: Any) -> "subprocess.Popen[bytes]":
+    def spawn(
+        *arguments: object, code: str = PROGRAM[-1], **options: Any
+    ) -> "subprocess.Popen[bytes]":
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        child = subprocess.Popen([*PROGRAM, *map(str, arguments)], **{**pipes, **options})
+        command = [*PROGRAM[:-1], code, *map(str, arguments)]
+        child = subprocess.Popen(command, **{**pipes, **options})
         children.append(child)
         return child
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,19 @@ from entropix_models.errors import EntropixError
 
 Call = Callable[..., Any]
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
+
+LOADS_FOR_EVER = """
+import sys, threading
+from entropix_models import loading
+from entropix_mlx.cli.main import main
+
+def load(*_):
+    print("loading", file=sys.stderr, flush=True)
+    threading.Event().wait()
+
+loading.load = load
+main()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -273,10 +285,11 @@ class TestInterrupt:
 
     def test_while_loading(self, spawn: Spawn, roomy_model: Path, tmp_path: Path) -> None:
         trace = tmp_path / "run.jsonl"
-        child = spawn("generate", "hello", "--model", roomy_model, "--trace", trace)
-        while not trace.exists():
-            assert child.poll() is None
-            time.sleep(0.005)
+        command = ("generate", "hello", "--model", roomy_model, "--trace", trace)
+        child = spawn(*command, code=LOADS_FOR_EVER)
+        assert child.stderr
+        assert child.stderr.readline() == b"loading\n"
+        assert trace.exists()
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
         assert (child.returncode, out) == (130, b"")

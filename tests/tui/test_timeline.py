@@ -1,16 +1,13 @@
 """The row of all tokens: where each stands, and which part of it is in the window."""
 
 import time
-from itertools import pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from instruments import Clock, long_story, prompt, story, token
+from instruments import long_story, prompt, story, token
 
 from entropix_mlx.records import End, Event
-from entropix_tui.pace import INTERVAL, Pace
 from entropix_tui.spots import Spot
 from entropix_tui.timeline import FREE, Timeline
 
@@ -81,16 +78,3 @@ def test_a_long_session_is_restored_at_once() -> None:
     rng = np.random.default_rng(1)
     for column in rng.integers(0, 100_000, 50).tolist():
         assert row.column_of(Spot(column)) == column
-
-
-@pytest.mark.parametrize("steps", [3, 30])
-def test_pace(steps: int) -> None:
-    clock = Clock()
-    pace = Pace(clock=clock)
-    assert pace.due()
-    due = []
-    for _ in range(3 * steps):
-        clock.now += INTERVAL / steps
-        due.append(pace.due())
-    assert 3 <= sum(due) <= 4
-    assert not any(a and b for a, b in pairwise(due))

@@ -24,6 +24,7 @@ from entropix_tui.outputs import (
     Restored,
     Unsaved,
 )
+from entropix_tui.pace import Share
 from entropix_tui.screens.chat_screens import ScreenActions
 from entropix_tui.spots import Spot
 from entropix_tui.widgets.inspector import Inspector
@@ -163,6 +164,8 @@ class ChatScreen(ScreenActions):
         self._stale = False  # whether the instruments are still to be given the branch in view
         self._hinted = ""
         self._quiet = 0  # ticks since something came
+        self._came: list[Output] = []  # and is not shown yet
+        self._share = Share()
 
     def compose(self) -> ComposeResult:
         yield self.status
@@ -211,7 +214,7 @@ class ChatScreen(ScreenActions):
 
     def drain(self) -> None:
         """Take in everything that has come out since the last tick, as one batch."""
-        batch = self.coming()
+        batch = self._shown()
         if batch:
             self._take(batch)
         # Instruments repaint together with the text: a picture's price is the number of them.
@@ -219,6 +222,29 @@ class ChatScreen(ScreenActions):
         if batch or self._quiet >= QUIET:
             for instrument in self._instruments:
                 instrument.flush()
+
+    def _shown(self) -> list[Output]:
+        """What is shown at this tick: in mid-answer only as much as the screen may cost."""
+        self._came += self.coming()
+        due = self._share.due(self.share)
+        can_wait = (
+            self.conversation.phase == "generating"
+            and self.stepping is None
+            and all(isinstance(output, TokenRecord | Event) for output in self._came)
+        )
+        if can_wait and not due:
+            return []
+        batch, self._came = self._came, []
+        return batch
+
+    @property
+    def share(self) -> float:
+        """Of a core, for showing an answer while it comes.
+
+        Where the model computes on all cores, it waits for each millisecond of the screen's.
+        """
+        header = self.conversation.header
+        return 0.04 if header is not None and header.device == "cpu" else 0.15
 
     def coming(self) -> list[Output]:
         """What has come out since the last tick."""

@@ -165,6 +165,10 @@ class ReplayScreen(ChatScreen):
 
     # What is to be shown.
 
+    @property
+    def share(self) -> float:
+        return 1.0  # no model computes beside it
+
     def coming(self) -> list[Output]:
         """The records up to where the playback stands, and what the debugger makes."""
         if not self._begun:

@@ -80,6 +80,7 @@ class Prompt(TextArea):
             highlight_cursor_line=False,
             placeholder="Say something to the model",
         )
+        self.cursor_blink = False  # each blink repaints, in the time of the model
         self.sent = History() if history is None else history
         self._at: int | None = None  # position in the history; None: the draft
         self._draft = ""
