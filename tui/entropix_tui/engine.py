@@ -143,6 +143,10 @@ class Engine:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def listen(self, ring: Callable[[], None]) -> None:
+        """Have `ring` called, in the thread, when something comes out where nothing waited."""
+        self._mail.ring = ring
+
     def drain(self) -> list[Output]:
         """All that has come out since the last call, in order."""
         return self._mail.drain()

@@ -40,6 +40,8 @@ class Mailbox:
     """`limit`: how many outputs may wait to be drained before the engine's thread pauses."""
 
     def __init__(self, limit: int) -> None:
+        self.ring: Callable[[], None] = lambda: None
+        """Called in the engine's thread when something has come out where nothing waited."""
         self._limit = limit
         self._changed = threading.Condition()
         self._commands: deque[Command] = deque()
@@ -106,10 +108,13 @@ class Mailbox:
     def emit(self, output: Output) -> None:
         """Hand out, at once; of several states of a progress, the last is enough."""
         with self._changed:
+            first = not self._out
             if isinstance(output, Loading) and self._out and isinstance(self._out[-1], Loading):
                 self._out.pop()
             if not self.closed:
                 self._out.append(output)
+        if first:
+            self.ring()
 
     def pause(self) -> list[Aside]:
         """Between two records: wait while too much waits to be drained.

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
@@ -51,6 +53,9 @@ TICK = 1 / 20
 
 QUIET = 6
 """After so many ticks without anything new the instruments show the last that came."""
+
+SELDOM = 4
+"""Pictures of the text for one of the instruments, where the screen may cost least."""
 
 _TOKEN = Binding.Group("token", compact=True)
 
@@ -114,6 +119,10 @@ class ChatScreen(ScreenActions):
             for key, name in enumerate(DEMOS, 2)
         ),
     ]  # fmt: skip
+
+    class News(Message):
+        """Something has come out of the engine."""
+
     UNOFFERED: ClassVar[frozenset[str]] = frozenset()
     """Commands of the palette that this screen has no use for."""
     DEFAULT_CSS = """
@@ -164,6 +173,7 @@ class ChatScreen(ScreenActions):
         self._stale = False  # whether the instruments are still to be given the branch in view
         self._hinted = ""
         self._quiet = 0  # ticks since something came
+        self._pictures = 0
         self._came: list[Output] = []  # and is not shown yet
         self._share = Share()
 
@@ -186,6 +196,7 @@ class ChatScreen(ScreenActions):
             self.prompt.put(self._pending)
         self.show_stage()
         self.hint()
+        self.engine.listen(self._ring)
         self.begin()
         if self._first_steps:
             self.call_after_refresh(lambda: self.step(self._first_steps))
@@ -214,37 +225,55 @@ class ChatScreen(ScreenActions):
 
     def drain(self) -> None:
         """Take in everything that has come out since the last tick, as one batch."""
-        batch = self._shown()
+        batch = self._due()
         if batch:
             self._take(batch)
         # Instruments repaint together with the text: a picture's price is the number of them.
         self._quiet = 0 if batch else self._quiet + 1
-        if batch or self._quiet >= QUIET:
+        if (batch and self._is_time_for_instruments()) or self._quiet >= QUIET:
             for instrument in self._instruments:
                 instrument.flush()
 
-    def _shown(self) -> list[Output]:
-        """What is shown at this tick: in mid-answer only as much as the screen may cost."""
+    def _is_time_for_instruments(self) -> bool:
+        self._pictures += 1
+        seldom = self.is_beside_model and self._is_mid_answer()
+        return not seldom or self._pictures % SELDOM == 0
+
+    def _ring(self) -> None:
+        # Only what one waits for, key by key: being woken takes time from the engine's thread.
+        if self.stepping is not None:
+            self.post_message(self.News())
+
+    def on_chat_screen_news(self) -> None:
+        """A halt of the debugger is shown at once; the record before it needs no picture."""
         self._came += self.coming()
-        due = self._share.due(self.share)
-        can_wait = (
-            self.conversation.phase == "generating"
-            and self.stepping is None
-            and all(isinstance(output, TokenRecord | Event) for output in self._came)
-        )
-        if can_wait and not due:
+        if not self._is_mid_answer():
+            self.drain()
+
+    def _due(self) -> list[Output]:
+        """What is to be shown at this tick: in mid-answer only as much as the screen may cost."""
+        self._came += self.coming()
+        if not self._share.due(self.share) and self._is_mid_answer():
             return []
         batch, self._came = self._came, []
         return batch
 
+    def _is_mid_answer(self) -> bool:
+        """Whether there is nothing to show but tokens, with more to come."""
+        return self.conversation.phase == "generating" and all(
+            isinstance(output, TokenRecord | Event) for output in self._came
+        )
+
+    @property
+    def is_beside_model(self) -> bool:
+        """Whether the model computes on all cores, and waits for each millisecond of the screen."""
+        header = self.conversation.header
+        return header is not None and header.device == "cpu"
+
     @property
     def share(self) -> float:
-        """Of a core, for showing an answer while it comes.
-
-        Where the model computes on all cores, it waits for each millisecond of the screen's.
-        """
-        header = self.conversation.header
-        return 0.04 if header is not None and header.device == "cpu" else 0.15
+        """Of a core, for showing an answer while it comes."""
+        return 0.04 if self.is_beside_model else 0.15
 
     def coming(self) -> list[Output]:
         """What has come out since the last tick."""
@@ -288,6 +317,16 @@ class ChatScreen(ScreenActions):
         self.hint()
         self.go_back()
         self.send_pending()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it can be seen. A screen counts as that where another one hides it, too: each
+        change of this one would have all of that one painted anew.
+        """
+        if not super().is_current:
+            return False
+        stack = self.app.screen_stack
+        return all(isinstance(screen, ModalScreen) for screen in stack[stack.index(self) + 1 :])
 
     def _to_debugger(self, stepping: "StepScreen", output: Output) -> None:
         match output:

@@ -166,8 +166,12 @@ class ReplayScreen(ChatScreen):
     # What is to be shown.
 
     @property
+    def is_beside_model(self) -> bool:
+        return False
+
+    @property
     def share(self) -> float:
-        return 1.0  # no model computes beside it
+        return 1.0
 
     def coming(self) -> list[Output]:
         """The records up to where the playback stands, and what the debugger makes."""
