@@ -1,4 +1,6 @@
-"""Saved sessions: each is a trace in a folder, beside it the cache that it ended with."""
+"""Saved sessions: each is a trace in a folder, beside it the cache that it ended with, and its
+attention if that was asked for.
+"""
 
 import datetime
 import re
@@ -7,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.trace import TraceWriter, attention_beside
 from entropix_models.errors import EntropixError, UsageError
 from entropix_models.paths import data_root, disk_errors
 
@@ -54,6 +56,10 @@ class Archive:
         """Where a session's cache is kept."""
         return self.path(name).with_suffix(".cache.safetensors")
 
+    def attention(self, name: str) -> Path:
+        """Where a session's attention is kept, if it is."""
+        return attention_beside(self.path(name))
+
     def exists(self, name: str) -> bool:
         return self.path(name).is_file()
 
@@ -93,8 +99,9 @@ class Archive:
             raise UsageError(f"there is a session {new!r} already; choose another name")
         with disk_errors(self.root):
             self.path(old).rename(self.path(new))
-            if self.cache(old).exists():
-                self.cache(old).replace(self.cache(new))
+            for kept in (self.cache, self.attention):
+                if kept(old).exists():
+                    kept(old).replace(kept(new))
 
     def delete(self, name: str) -> None:
         """Raises UsageError if there is no such session."""
@@ -102,6 +109,7 @@ class Archive:
         with disk_errors(self.root):
             self.path(name).unlink()
             self.cache(name).unlink(missing_ok=True)
+            self.attention(name).unlink(missing_ok=True)
 
     def prune(self, budget: int = CACHES) -> None:
         """Remove the oldest caches until the rest takes at most `budget` bytes."""

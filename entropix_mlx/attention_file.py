@@ -38,23 +38,30 @@ class HeadEntropies(NamedTuple):
     entropy: npt.NDArray[np.float16]
 
 
-def beside(trace: Path) -> Path:
-    """Where a trace's attention is: `run.jsonl.attention`."""
-    return trace.with_name(f"{trace.name}.attention")
-
-
 class AttentionWriter:
-    """Appends rows to a file; what it held is replaced by the first one. Raises TraceError."""
+    """Writes rows to a file. What it held is replaced by the first one; with `append` its whole
+    rows are kept, and the others follow them. Raises TraceError.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         self._path = path
         self._created = not os.path.lexists(path)
+        self._shape: tuple[int, ...] | None = None
+        whole = 0
+        if append and not self._created and path.stat().st_size:
+            found = read_attention(path)
+            self._shape = found.entropy.shape[1:]
+            with path.open("rb") as file:
+                first = len(file.readline(_LONGEST_HEADER))
+            whole = first + len(found.indices) * _row(*self._shape).itemsize
         try:
             # As a trace: an old one stays until there is something to replace it with.
             self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+            if whole:
+                os.ftruncate(self._file, whole)
+                os.lseek(self._file, 0, os.SEEK_END)
         except OSError as error:
             raise TraceError(f"cannot write {path}: {error.strerror}; choose another") from error
-        self._shape: tuple[int, ...] | None = None
 
     def add(self, index: int, entropy: npt.NDArray[np.float32]) -> None:
         """`entropy` `[layers, heads]`, bits, of the token that becomes record `index`."""
@@ -93,6 +100,10 @@ def read_attention(path: Path) -> HeadEntropies:
         raise TraceError(f"{path} holds no attention: its first line is no header") from error
     if not (0 < header.layers <= _MOST and 0 < header.heads <= _MOST) or header.schema != 1:
         raise TraceError(f"{path} has a damaged header, or one of a newer program")
-    row = np.dtype([("index", "<i4"), ("entropy", "<f2", (header.layers, header.heads))])
+    row = _row(header.layers, header.heads)
     rows = np.frombuffer(data, row, count=len(data) // row.itemsize)
     return HeadEntropies(rows["index"], rows["entropy"])
+
+
+def _row(layers: int, heads: int) -> np.dtype[np.void]:
+    return np.dtype([("index", "<i4"), ("entropy", "<f2", (layers, heads))])

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from entropix_mlx.attention_file import AttentionWriter
 from entropix_mlx.journal import Writer
 from entropix_mlx.recording import now, versions
 from entropix_mlx.records import Event, PromptRecord, RunHeader, TurnRecord
@@ -31,6 +32,7 @@ def resume(
     path: Path,
     *,
     writer: Writer | None,
+    attention: AttentionWriter | None = None,
     settings: Settings | None = None,
     cache_file: Path | None = None,
     score_prompts: bool = False,
@@ -55,6 +57,7 @@ def resume(
         trace.records,
         path,
         writer=writer,
+        attention=attention,
         cache_file=cache_file,
         score_prompts=score_prompts,
         progress=progress,
@@ -72,6 +75,7 @@ def revive(
     path: Path,
     *,
     writer: Writer | None = None,
+    attention: AttentionWriter | None = None,
     cache_file: Path | None = None,
     score_prompts: bool = False,
     progress: Progress = quiet,
@@ -90,6 +94,7 @@ def revive(
         system=system_of(records),
         date=_date(header.date),
         trace=writer,
+        attention=attention,
         score_prompts=score_prompts,
         tree=Tree.of(records),
         cache_file=cache_file,

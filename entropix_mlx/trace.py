@@ -37,6 +37,11 @@ _GREATEST = 2**53
 """Bound of indices and ids: integers that every JSON reader holds exactly."""
 
 
+def attention_beside(trace: Path) -> Path:
+    """Where a trace's attention by layer and head is: `run.jsonl.attention`."""
+    return trace.with_name(f"{trace.name}.attention")
+
+
 class TraceWriter:
     """Appends records to a file or a binary stream, each flushed before the next.
 

@@ -18,6 +18,7 @@ from entropix_mlx.cli.options import (
     load_model,
     model_options,
     note_calibration,
+    require_attention,
     sampler_options,
     settings_of,
     trace_attention_option,
@@ -100,8 +101,8 @@ def generate(
     for condition in conditions:
         breakpoints.add(condition)
     text = read_text(prompt)
-    if trace_attention and not settings.capture:
-        raise UsageError("--trace-attention needs the attention: leave out --set capture=false")
+    if trace_attention:
+        require_attention(settings)
     if raw and system:
         raise UsageError("--raw takes no --system: write it into the prompt")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from entropix_mlx.attention_file import beside, read_attention
-from entropix_mlx.trace import read_trace
+from entropix_mlx.attention_file import read_attention
+from entropix_mlx.trace import attention_beside, read_trace
 
 Call = Callable[..., Any]
 STEERING = set(map(chr, range(32))) - {"\n", "\t"} | {"\x7f", "\x9b", "\u202e"}
@@ -226,7 +226,8 @@ def test_attention_beside_a_trace(call: Call, tiny_model: Path, tmp_path: Path) 
     for words in (("generate", "Hello", "--max-tokens", 12), ("score", "Hello there!")):
         result = call(*words, *options)
         assert result.status == 0, result.err
-        assert read_attention(beside(trace)).entropy.shape == (12 - (words[0] == "score"), 2, 2)
+        kept = read_attention(attention_beside(trace))
+        assert kept.entropy.shape == (12 - (words[0] == "score"), 2, 2)
     result = call("generate", "Hello", "--model", tiny_model, "--trace-attention")
     assert result.status == 2
     assert "--trace FILE" in result.err

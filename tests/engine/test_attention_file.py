@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from turns import session, tokens, turn
 
-from entropix_mlx.attention_file import AttentionWriter, beside, read_attention
+from entropix_mlx.attention_file import AttentionWriter, read_attention
 from entropix_mlx.calibration import PROVISIONAL
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.scoring import score
-from entropix_mlx.trace import TraceWriter, read_trace
+from entropix_mlx.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return beside(tmp_path / "run.jsonl")
+    return attention_beside(tmp_path / "run.jsonl")
 
 
 def test_every_token_has_its_row(llama: LanguageModel, tmp_path: Path, path: Path) -> None:
@@ -93,3 +93,21 @@ def test_nothing_came(path: Path) -> None:
     assert not path.exists()
     with pytest.raises(TraceError, match="cannot write"):
         AttentionWriter(path / "in" / "nothing")
+
+
+def test_more_of_it_follows_what_is_there(path: Path) -> None:
+    rows = np.random.default_rng(3).random((5, 2, 3), np.float32) * 9
+    for index, row in enumerate(rows):
+        writer = AttentionWriter(path, append=True)
+        writer.add(index, row)
+        writer.close()
+        with path.open("ab") as file:
+            file.write(b"torn"[: index % 4])
+    AttentionWriter(path, append=True).close()
+    kept = read_attention(path)
+    assert kept.indices.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(kept.entropy, rows, rtol=1e-3)
+    path.write_bytes(b"no header")
+    with pytest.raises(TraceError, match="no header"):
+        AttentionWriter(path, append=True)
+    assert path.read_bytes() == b"no header"

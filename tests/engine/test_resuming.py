@@ -193,9 +193,11 @@ class TestArchive:
         made = begin(llama, archive, "one")
         turn(made, LONG, 2)
         made.close()
+        archive.attention("one").write_bytes(b"heads")
         archive.rename("one", "two")
         assert not archive.exists("one")
         assert archive.cache("two").exists()
+        assert archive.attention("two").read_bytes() == b"heads"
         with pytest.raises(UsageError, match="no session"):
             archive.rename("one", "three")
         with pytest.raises(UsageError, match="already"):

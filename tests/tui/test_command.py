@@ -152,7 +152,7 @@ def test_a_conversation_with_the_real_model(tmp_path: Path) -> None:
         *("--trace", str(trace)),
         timeout=300,
     )
-    child.expect("Say something")
+    child.expect("ay something to the model")  # the cursor is on its first letter
     child.expect("● ready")
     for turn, question in enumerate(("What is the capital of France?", "And of Italy?"), 1):
         child.send(question + "\r")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pytest
 from driving import LARGE, SMALL, scenario, until
 from hosting import HOSTILE, asked, said, two_answers
@@ -16,8 +17,9 @@ from scripted import HEADER, STORY, ScriptedFactory, ScriptedSession, prompt, to
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from entropix_mlx.attention_file import AttentionWriter
 from entropix_mlx.records import End, Event, RunHeader, TokenRecord
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.trace import TraceWriter, attention_beside
 from entropix_mlx.tree import Tree
 from entropix_models.errors import TraceError
 from entropix_tui.app import EntropixApp
@@ -419,6 +421,58 @@ async def test_settings_are_those_of_what_is_shown() -> None:
         assert talk.seed == HEADER.seed
         await replay.press("5")
         assert talk.settings.temperature == 0.25
+
+
+def test_attention_that_was_recorded(tmp_path: Path) -> None:
+    path = written(tmp_path / "talk.jsonl")
+    drawn = [record for record in TWO_TURNS if isinstance(record, TokenRecord)]
+    writer = AttentionWriter(attention_beside(path))
+    for record in drawn[:-1]:
+        writer.add(record.index, np.linspace(0, 5, 12, dtype=np.float32).reshape(3, 4))
+    writer.close()
+
+    @scenario
+    async def run() -> None:
+        async with replaying(Recording.read(str(path)), size=LARGE) as replay:
+            await replay.press("left", "left", "a")
+            await until(replay.pilot, lambda: "layer 0 head 0: 0.00 bits" in replay.drawn())
+            assert "of 12" in replay.drawn()
+            assert "where it looked is not recorded" in replay.drawn()
+            replay.screen.inspector.focus()
+            await replay.press("down", "right")
+            await until(replay.pilot, lambda: "layer 1 head 1: 2.27 bits" in replay.drawn())
+            replay.screen.transport.focus()
+            await replay.press("right", "right")
+            assert replay.screen.spot == Spot(drawn[-1].index)
+            await until(replay.pilot, lambda: "F7 loads the model" in replay.drawn())
+
+    run()
+
+
+def test_a_damaged_file_of_attention_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "talk.jsonl")
+    attention_beside(path).write_bytes(b"nothing of the kind")
+    recording = Recording.read(str(path))
+    assert recording.heads is None
+    assert "no header" in recording.problems[-1]
+
+
+def test_two_recordings_keep_their_attention(tmp_path: Path) -> None:
+    both = []
+    for name, bits in (("a", 1.0), ("b", 2.0)):
+        path = written(tmp_path / f"{name}.jsonl")
+        writer = AttentionWriter(attention_beside(path))
+        for record in TWO_TURNS:
+            if isinstance(record, TokenRecord):
+                writer.add(record.index, np.full((3, 4), bits, np.float32))
+        writer.close()
+        both.append(Recording.read(str(path)))
+    whole, leaves = beside(*both)
+    assert whole.heads is not None
+    found = [whole.heads.at(leaf) for leaf in leaves]
+    assert [one.entropy[0, 0] for one in found if one] == [1.0, 2.0]
+    assert len({one.keys for one in found if one}) == 1
+    assert whole.heads.at(0) is None
 
 
 @scenario

@@ -4,20 +4,24 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gathering import running
 from scripted import HEADER, prompt, token
 
 from entropix_mlx.archive import Archive
+from entropix_mlx.attention_file import read_attention
 from entropix_mlx.records import End, PromptRecord, TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_mlx.trace import TraceWriter, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
 from entropix_tui import sessions
 from entropix_tui.conversation import Conversation
+from entropix_tui.keeping import Kept, KeptAttention
 from entropix_tui.making import AS_STARTED, Fresh, Resume, Switch
-from entropix_tui.outputs import Failed, Ready, Renewed, Restored
-from entropix_tui.sessions import Kept, SessionFactory
+from entropix_tui.outputs import Failed, Inspected, Ready, Renewed, Restored
+from entropix_tui.recorded_heads import RecordedHeads
+from entropix_tui.sessions import SessionFactory
 
 
 def quiet(_stage: str, _done: int, _total: int | None) -> None:
@@ -50,6 +54,27 @@ def test_a_disk_that_fills_up_is_complained_of_once(
     ]
 
 
+def test_so_is_one_that_has_no_room_for_attention(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[str] = []
+    path = tmp_path / "a.jsonl.attention"
+    kept = KeptAttention(path, complaints.append, append=False)
+    kept.add(1, np.ones((2, 3), np.float32))
+
+    def full(_file: int, _data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        kept.add(2, np.ones((2, 3), np.float32))
+    kept.add(3, np.ones((2, 3), np.float32))
+    kept.close()
+    assert len(complaints) == 1
+    assert complaints[0].startswith("attention is not saved from here on: ")
+    assert read_attention(path).indices.tolist() == [1]
+
+
 def test_without_an_archive_nothing_can_be_resumed() -> None:
     factory = SessionFactory(Settings.make(), model="smollm2-135m")
     with pytest.raises(UsageError, match="--no-save"):
@@ -75,7 +100,12 @@ def test_only_a_resumed_one_has_a_past(wish: Fresh | Switch) -> None:
 def test_saved_left_and_resumed_on_the_real_model(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     factory = SessionFactory(
-        Settings.make("greedy"), model="smollm2-135m", seed=3, archive=archive, name="one"
+        Settings.make("greedy"),
+        model="smollm2-135m",
+        seed=3,
+        archive=archive,
+        name="one",
+        trace_attention=True,
     )
     with running(factory) as got:
         got.engine.send("What is the capital of France?", max_tokens=4)
@@ -107,6 +137,19 @@ def test_saved_left_and_resumed_on_the_real_model(tmp_path: Path) -> None:
     records = read_trace(archive.path("one")).records
     assert [record for record in records if isinstance(record, TokenRecord)][:4] == first
     assert records[-1].leaf == first[-1].index + 2  # type: ignore[union-attr]
+    drawn = [record for record in records if isinstance(record, TokenRecord)]
+    kept = read_attention(archive.attention("one"))
+    assert kept.indices.tolist() == [record.index for record in drawn]
+    for entropy, record in zip(kept.entropy, drawn, strict=True):
+        assert entropy.mean(dtype=float) == pytest.approx(record.attn_entropy, abs=2e-3)
+    (inspected,) = got.of(Inspected)
+    assert isinstance(inspected, Inspected)
+    computed = inspected.inspection.attention
+    recalled = RecordedHeads.read(archive.attention("one"), records).at(first[0].index)
+    assert computed is not None
+    assert recalled is not None
+    assert recalled.keys == computed.keys
+    np.testing.assert_allclose(recalled.entropy, computed.entropy, atol=2e-3, rtol=1e-3)
     assert len(archive.list()) == 2
 
 

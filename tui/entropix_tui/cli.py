@@ -13,8 +13,10 @@ from click.core import ParameterSource
 from entropix_mlx.cli.options import (
     date_of,
     model_options,
+    require_attention,
     sampler_options,
     settings_of,
+    trace_attention_option,
     trace_option,
 )
 from entropix_mlx.cli.running import run
@@ -60,6 +62,7 @@ entropix_tui.add_command(web)
 @click.option("--resume", is_flag=True, help="Go on with the session that was used last.")
 @click.option("--no-save", is_flag=True, help="Keep nothing of what is said.")
 @trace_option
+@trace_attention_option
 @click.option("--demo", type=click.Choice(list(DEMOS)), help="Begin with a demo prompt.")
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 @click.pass_context
@@ -75,6 +78,7 @@ def chat(
     resume: bool,
     no_save: bool,
     trace: Path | None,
+    trace_attention: bool,
     date: datetime.datetime | None,
     device: str,
     demo: str | None,
@@ -85,6 +89,10 @@ def chat(
     Conversations are saved as they happen, each a trace; Ctrl+O lists them.
     """
     settings = settings_of(sampler, overrides)
+    if trace_attention:
+        require_attention(settings)
+        if no_save:
+            raise UsageError("--trace-attention goes beside what is saved: leave out --no-save")
     archive, name, first = _session(session, resume, no_save, trace)
     require_terminal()
     from entropix_tui.sessions import SessionFactory
@@ -102,6 +110,7 @@ def chat(
         name=name,
         trace=trace,
         explicit=settings if chosen else None,
+        trace_attention=trace_attention,
     )
     factory.open_trace()
     return show(factory, first=first, max_tokens=max_tokens, demo=demo, debug=debug)

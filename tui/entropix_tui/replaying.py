@@ -17,7 +17,7 @@ from entropix_mlx.records import (
     TurnRecord,
 )
 from entropix_mlx.settings import Settings
-from entropix_mlx.trace import read_trace
+from entropix_mlx.trace import attention_beside, read_trace
 from entropix_mlx.tree import ROOT, Tree
 from entropix_models.errors import TraceError, UsageError
 from entropix_tui.collecting import uncollected
@@ -28,6 +28,7 @@ from entropix_tui.outputs import Failed, Output, Restored
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
+    from entropix_tui.recorded_heads import RecordedHeads
 
 NOT_RECORDED = "not recorded: F7 loads the model"
 FIXED = "This was recorded: F7 steps into it, there anything can be decided anew."
@@ -41,6 +42,8 @@ class Recording:
     header: RunHeader
     records: Sequence[TurnRecord]
     problems: Sequence[str] = ()
+    heads: "RecordedHeads | None" = None
+    """The attention beside it, if there is any."""
 
     @classmethod
     def read(cls, name: str) -> "Recording":
@@ -51,7 +54,15 @@ class Recording:
         if not any(isinstance(record, PromptRecord | TokenRecord) for record in trace.records):
             found = f"; {trace.problems[0]}" if trace.problems else ""
             raise TraceError(f"the trace {path} has nothing to show: no prompt, no token{found}")
-        return cls(path, trace.header, trace.records, trace.problems)
+        heads, problems = None, trace.problems
+        if attention_beside(path).exists():
+            from entropix_tui.recorded_heads import RecordedHeads
+
+            try:
+                heads = RecordedHeads.read(attention_beside(path), trace.records)
+            except TraceError as error:
+                problems = [*problems, str(error)]
+        return cls(path, trace.header, trace.records, problems, heads)
 
 
 def beside(one: Recording, other: Recording) -> tuple[Recording, tuple[int, int]]:
@@ -64,7 +75,9 @@ def beside(one: Recording, other: Recording) -> tuple[Recording, tuple[int, int]
     problems = [*one.problems, *other.problems]
     if one.header.model != other.header.model:
         problems.insert(0, f"{other.path} was made with another model: {other.header.model}")
-    whole = Recording(one.path, one.header, [*one.records, seam, *theirs], problems)
+    records = [*one.records, seam, *theirs]
+    heads = one.heads.with_others(other.heads, shift, records) if one.heads else None
+    whole = Recording(one.path, one.header, records, problems, heads)
     return whole, (tree.leaf, Tree.of(theirs).leaf)
 
 

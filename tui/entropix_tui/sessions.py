@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entropix_mlx.archive import Archive
-from entropix_mlx.records import Record
 from entropix_mlx.settings import Settings
-from entropix_mlx.trace import TraceWriter, read_trace
+from entropix_mlx.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
 from entropix_tui.collecting import uncollected
 from entropix_tui.halting import HaltingSession
@@ -19,6 +18,7 @@ from entropix_tui.outputs import Restored
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
+    from entropix_tui.keeping import KeptAttention
 
 LONG = 2**23
 """Bytes of a trace from which on it takes a noticeable time to read."""
@@ -35,7 +35,8 @@ class SessionFactory:
     `seed` None: each session draws its own. Conversations are saved in `archive`, the first under
     `name` if that is given; None: they are not. With `trace` the first goes to that path and no
     archive, the n-th to the same name with `-n` before the ending. `explicit` are settings that a
-    resumed session is to have instead of its own.
+    resumed session is to have instead of its own. `trace_attention`: each conversation's attention
+    goes beside its trace.
     """
 
     settings: Settings
@@ -48,6 +49,7 @@ class SessionFactory:
     name: str | None = None
     trace: Path | None = None
     explicit: Settings | None = None
+    trace_attention: bool = False
     _loaded: "LanguageModel | None" = field(default=None, init=False)
     _why: str = field(default="", init=False)
     _first: TraceWriter | None = field(default=None, init=False)
@@ -165,9 +167,10 @@ class SessionFactory:
         self, model: "LanguageModel", settings: Settings, progress: Progress, complain: Complain
     ) -> Opened:
         from entropix_mlx.session import Session
+        from entropix_tui.keeping import Kept
 
         self._made += 1
-        name, writer, trouble = self._writer()
+        name, path, writer, trouble = self._writer()
         session = Session(
             model,
             settings,
@@ -175,6 +178,7 @@ class SessionFactory:
             system=self.system,
             date=self.date,
             trace=None if writer is None else Kept(writer, complain),
+            attention=None if path is None else self._attention(path, complain, append=False),
             score_prompts=True,
             cache_file=None if name is None else self._saved().cache(name),
             progress=progress,
@@ -188,6 +192,7 @@ class SessionFactory:
         self, name: str, model: "LanguageModel", progress: Progress, complain: Complain
     ) -> Opened:
         from entropix_mlx.resuming import resume, system_of
+        from entropix_tui.keeping import Kept
 
         archive = self._saved()
         archive.prune()
@@ -198,6 +203,7 @@ class SessionFactory:
                 model,
                 path,
                 writer=Kept(file, complain),
+                attention=self._attention(path, complain, append=True),
                 settings=explicit,
                 cache_file=archive.cache(name),
                 score_prompts=True,
@@ -209,24 +215,38 @@ class SessionFactory:
         system, note = system_of(trace.records), self._note(model)
         return Opened(HaltingSession(session), name, note, system, session.calibration)
 
-    def _writer(self) -> tuple[str | None, TraceWriter | None, str]:
-        """Name and file of a new conversation, and why there is none though there should be."""
+    def _attention(
+        self, trace: Path, complain: Complain, *, append: bool
+    ) -> "KeptAttention | None":
+        """What writes the attention of a conversation beside its trace, if it is to be."""
+        from entropix_tui.keeping import KeptAttention
+
+        if not self.trace_attention:
+            return None
+        try:
+            return KeptAttention(attention_beside(trace), complain, append=append)
+        except (EntropixError, OSError) as error:
+            complain(f"attention is not saved: {error}")
+            return None
+
+    def _writer(self) -> tuple[str | None, Path | None, TraceWriter | None, str]:
+        """Name, path and file of a new conversation; why there is none though one should be."""
         if self.trace is not None:
             first, self._first = self._first, None
             if first is not None:
-                return None, first, ""
+                return None, self.trace, first, ""
             target = self.trace
             if self._made > 1:
                 target = target.with_stem(f"{target.stem}-{self._made}")
-            return None, TraceWriter(target), ""
+            return None, target, TraceWriter(target), ""
         if self.archive is None:
-            return None, None, ""
+            return None, None, None, ""
         given, self.name = self.name, None
         try:
             name = given or self.archive.fresh_name()
-            return name, self.archive.open(name), ""
+            return name, self.archive.path(name), self.archive.open(name), ""
         except (EntropixError, OSError) as error:
-            return None, None, f"this conversation is not saved: {error}"
+            return None, None, None, f"this conversation is not saved: {error}"
 
     def _saved(self) -> Archive:
         if self.archive is None:
@@ -240,30 +260,6 @@ class SessionFactory:
         if calibration_of(model) is None:
             notes.append(f"{model.facts.name} has no calibration: thresholds are provisional")
         return "; ".join(notes)
-
-
-class Kept:
-    """A trace that a full disk does not stop the conversation for: it complains, once."""
-
-    def __init__(self, writer: TraceWriter, complain: Complain) -> None:
-        self._writer = writer
-        self._complain: Complain | None = complain
-
-    @property
-    def count(self) -> int:
-        return self._writer.count
-
-    def write(self, record: Record) -> None:
-        if self._complain is None:
-            return
-        try:
-            self._writer.write(record)
-        except (EntropixError, OSError) as error:
-            complain, self._complain = self._complain, None
-            complain(f"not saved from here on: {error}")
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 def _make_room() -> None:

@@ -5,18 +5,22 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from entropix_mlx.breakpoints import Breakpoints
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
+    attention_writer,
     date_of,
     load_model,
     model_options,
     note_calibration,
+    require_attention,
     sampler_options,
     settings_of,
+    trace_attention_option,
     trace_option,
 )
 from entropix_mlx.cli.progress import stderr_progress
@@ -24,6 +28,9 @@ from entropix_mlx.cli.running import INTERRUPTED, graceful
 from entropix_mlx.settings import Settings
 from entropix_mlx.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
+
+if TYPE_CHECKING:
+    from entropix_mlx.attention_file import AttentionWriter
 
 
 @click.command()
@@ -53,6 +60,7 @@ from entropix_models.errors import EntropixError, UsageError
     help="Do the commands of a file (-: standard input), one a line, without a screen.",
 )
 @trace_option
+@trace_attention_option
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def step(
     prompt: str | None,
@@ -69,6 +77,7 @@ def step(
     at: str | None,
     script: str | None,
     trace: Path | None,
+    trace_attention: bool,
     debug: bool,
 ) -> int:
     """Halt before each token: look, decide, go on, go back.
@@ -77,10 +86,15 @@ def step(
     met; a session of the screen is saved like a chat.
     """
     settings = settings_of(sampler, overrides)
+    if trace_attention:
+        require_attention(settings)
     lines = _first_lines(prompt, conditions, inject, at)
     if script is not None:
         commands = [*lines, *_commands(script)]
-        return _run(commands, settings, model, device, system, seed, date, max_tokens, trace)
+        attention = attention_writer(trace, trace_attention)
+        return _run(
+            commands, settings, model, device, system, seed, date, max_tokens, trace, attention
+        )
 
     from entropix_mlx.archive import Archive
     from entropix_tui.cli import require_terminal, show
@@ -97,6 +111,7 @@ def step(
         date=date_of(date),
         archive=Archive(),
         trace=trace,
+        trace_attention=trace_attention,
     )
     factory.open_trace()
     return show(factory, first=AS_STARTED, max_tokens=max_tokens, debug=debug, step=lines or [""])
@@ -137,6 +152,7 @@ def _run(
     date: datetime.datetime | None,
     max_tokens: int,
     trace: Path | None,
+    attention: "AttentionWriter | None",
 ) -> int:
     """Do commands one after another; what they give goes to standard output. Exit status."""
     from entropix_mlx.commands import obey
@@ -152,7 +168,13 @@ def _run(
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
         session = Session(
-            loaded, settings, seed=seed, system=system, date=date_of(date), trace=writer
+            loaded,
+            settings,
+            seed=seed,
+            system=system,
+            date=date_of(date),
+            trace=writer,
+            attention=attention,
         )
         note_calibration(loaded, session.calibration)
         if seed is None:
@@ -180,6 +202,7 @@ def _run(
             debugger.leave()
         return 0
     finally:
-        if writer:
-            writer.close()
+        for kept in (writer, attention):
+            if kept is not None:
+                kept.close()
         release_thread()

@@ -285,6 +285,12 @@ class ReplayScreen(ChatScreen):
     def hint(self) -> None:
         self.status.tell()
 
+    def look_at(self, spot: Spot | None) -> None:
+        super().look_at(spot)
+        heads = self.recording.heads
+        if heads is not None and spot is not None:
+            self.inspector.recall(heads.at(spot.index))
+
     # Playing.
 
     def action_play(self) -> None:

@@ -37,6 +37,7 @@ class AttentionPage(Container):
         super().__init__(id=id, classes="-empty")
         self.text_of = text_of
         self.inspection: Inspection | None = None
+        self.attention: Attention | None = None
         self._otherwise = ""
         self.map = AttentionMap(colours)
         self.attended = Attended(colours, text_of)
@@ -48,14 +49,19 @@ class AttentionPage(Container):
             yield self._notes
             yield self.attended
 
-    def show(self, inspection: Inspection | None, otherwise: str = "") -> None:
-        """An inspection; or the reason why there is none (yet)."""
-        attention = inspection.attention if inspection else None
+    def show(
+        self,
+        inspection: Inspection | None,
+        otherwise: str = "",
+        recorded: Attention | None = None,
+    ) -> None:
+        """An inspection; what was recorded instead; or the reason why there is none (yet)."""
+        attention = inspection.attention if inspection else recorded
         if inspection is not None and attention is None:
             otherwise = "attention was not captured for this model"
-        if self.inspection is None is inspection and otherwise == self._otherwise:
+        if self.attention is None is attention and otherwise == self._otherwise:
             return
-        self.inspection, self._otherwise = inspection, otherwise
+        self.inspection, self.attention, self._otherwise = inspection, attention, otherwise
         if attention is None and self.attended.has_focus:
             self.map.focus()  # what is hidden would lose it to the whole screen
         self.set_class(attention is None, "-empty")
@@ -69,10 +75,8 @@ class AttentionPage(Container):
         self._describe()
 
     def _describe(self) -> None:
-        if self.inspection is None or self.inspection.attention is None:
-            return
-        attention = self.inspection.attention
-        self._notes.say(self._legend(attention), self._head(attention, *self.map.place))
+        if self.attention is not None:
+            self._notes.say(self._legend(self.attention), self._head(*self.map.place))
 
     def _legend(self, attention: Attention) -> Text:
         top = math.log2(max(1, attention.keys))
@@ -82,11 +86,15 @@ class AttentionPage(Container):
             text.append(f"{sign} {count} {name}  ")
         return text.append(f"of {math.prod(self.map.shape)}")
 
-    def _head(self, attention: Attention, layer: int, head: int) -> Text:
+    def _head(self, layer: int, head: int) -> Text:
+        attention = self.attention
+        assert attention is not None
         bits = float(attention.entropy[layer, head])
         text = Text(f"layer {layer} head {head}: {bits:.2f} bits", style="bold")
         if found := self.map.state_at(layer, head):
             text.append(f", {found}")
+        if self.inspection is None:
+            return text.append("\nwhere it looked is not recorded", "not bold")
         text.append("\nlooks most at", "not bold")
         for position in attention.strongest[layer, head].tolist():
             if 0 <= position < len(self._places):

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
-from entropix_mlx.inspection import Inspection
+from entropix_mlx.inspection import Attention, Inspection
 from entropix_mlx.records import TokenRecord
 from entropix_mlx.settings import Settings
 from entropix_tui import cues
@@ -114,6 +114,7 @@ class Inspector(Container):
         self.page: Page = "token"
         self.record: TokenRecord | None = None
         self.inspection: Inspection | None = None
+        self._recorded: Attention | None = None
         self._settings: Settings | None = None
         self._before = ""
         self._failure = ""
@@ -151,6 +152,7 @@ class Inspector(Container):
             self._tell()
             return
         self.inspection, self._asked, self._failure = None, False, ""
+        self._recorded = None
         self._told.clear()
         self._tell()
         self._highlight()
@@ -164,6 +166,12 @@ class Inspector(Container):
         self._told.clear()
         self._tell()
         self._highlight()
+
+    def recall(self, attention: Attention | None) -> None:
+        """What was recorded of the token's attention, in case that it can't be computed."""
+        self._recorded = attention
+        self._told -= {"token", "attention"}
+        self._tell()
 
     def fail(self, message: str) -> None:
         """The inspection that was asked for cannot be had."""
@@ -223,7 +231,7 @@ class Inspector(Container):
         self._told.add(self.page)
         match self.page:
             case "token":
-                attention = self.inspection.attention if self.inspection else None
+                attention = self.inspection.attention if self.inspection else self._recorded
                 keys = attention.keys if attention else None
                 self._facts.show(self.record, self._settings, self._before, keys)
                 self._short.show(self.record)
@@ -231,7 +239,7 @@ class Inspector(Container):
                 self._trial.show(self.record, self.inspection)
                 self._refresh_bar()
             case "attention":
-                self._attention.show(self.inspection, self._why_not())
+                self._attention.show(self.inspection, self._why_not(), self._recorded)
 
     def on_resize(self, event: events.Resize) -> None:
         columns = event.size.width >= COLUMNS
