@@ -3,10 +3,10 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from entropix_mlx.decoding import Flight
 from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord, TurnRecord
 from entropix_mlx.resuming import changed, settings_of
 from entropix_mlx.session import Session
@@ -53,9 +53,9 @@ class _Turn:
 def rerun(model: LanguageModel, trace: Trace, path: Path, progress: Progress = quiet) -> Rerun:
     """Generate every answer of the trace again, up to the first token that is another.
 
-    Tokens that a person forced are forced again; settings change where they were changed. What a
-    debugger drew again or banned is not recorded, so that there the two may part. Raises TraceError
-    for a trace in which nothing was generated, or which has lost a beginning.
+    Tokens that a person forced are forced again, those drawn again or with ids banned are so once
+    more; settings change where they were changed. Raises TraceError for a trace in which nothing
+    was generated, or which has lost a beginning.
     """
     header, records = trace.header, trace.records
     if not header.sampler:
@@ -118,12 +118,13 @@ def _turns(records: Sequence[TurnRecord]) -> Iterator[_Turn]:
                 turn = _Turn(record.parent, record.parent)
                 turn.changes[0], waiting = waiting, []
             turn.take(record)
-        elif isinstance(record, Event) and record.kind == "setting":
+        elif isinstance(record, Event) and record.kind in ("setting", "redraw"):
             changes = turn.changes.setdefault(len(turn.tokens), []) if turn else waiting
             changes.append(record)
         elif isinstance(record, End) and turn is not None:
             # Changes after the last token are the next turn's.
-            waiting = turn.changes.pop(len(turn.tokens), []) if turn.tokens else []
+            left = turn.changes.pop(len(turn.tokens), []) if turn.tokens else []
+            waiting = [event for event in left if event.kind == "setting"]
             yield turn
             turn = None
     if turn is not None:
@@ -131,24 +132,43 @@ def _turns(records: Sequence[TurnRecord]) -> Iterator[_Turn]:
 
 
 def _again(sampler: _Sampler, turn: _Turn, after: int) -> Generator[PromptRecord | TokenRecord]:
-    """The same turn, as it comes now."""
+    """The same turn, as it comes now: halted before each token, to decide it as it was decided."""
     session = sampler.session
     for event in turn.changes.get(0, ()):
-        sampler.change(event)
+        if event.kind == "setting":
+            sampler.change(event)
     prompts = [(prompt.role, prompt.ids, prompt.text) for prompt in turn.prompts]
-    forced = takewhile(lambda record: record.forced == "user", turn.tokens)
-    again = Turn(
-        session.tree.path(after), prompts, len(turn.tokens), force=[record.id for record in forced]
-    )
-    with closing(session.run(again)) as records:
+    again = Turn(session.tree.path(after), prompts, len(turn.tokens))
+    with closing(session.step(again)) as records:
         for record in records:
-            if not isinstance(record, PromptRecord | TokenRecord):
-                continue
-            if isinstance(record, TokenRecord):
-                done = again.tokens
-                for event in turn.changes.get(done, ()):
-                    sampler.change(event)
-                following = turn.tokens[done : done + 1]
-                if done >= len(again.force) and following and following[0].forced == "user":
-                    session.reader.decoder.reconsider(following[0].id)
-            yield record
+            if record is None:
+                _decide(sampler, turn, again.tokens)
+            elif isinstance(record, PromptRecord | TokenRecord):
+                yield record
+
+
+def _decide(sampler: _Sampler, turn: _Turn, done: int) -> None:
+    """Have the token after so many decided as the recorded one was."""
+    decoder = sampler.session.reader.decoder
+    changes = turn.changes.get(done, ())
+    for event in changes:
+        if event.kind == "setting" and done:
+            sampler.change(event)
+    if turn.tokens[done : done + 1] and turn.tokens[done].forced == "user":
+        decoder.reconsider(turn.tokens[done].id)
+        return
+    for event in changes:
+        if event.kind == "redraw":
+            decoder.reconsider(None, *_redrawn(event, decoder.flight))
+
+
+def _redrawn(event: Event, flight: Flight | None) -> tuple[int, tuple[int, ...]]:
+    """Number and banned ids of a `redraw` event; what cannot be right counts as nothing."""
+    detail = event.detail or {}
+    redraw, banned = detail.get("redraw"), detail.get("banned")
+    size = flight.distribution.logits.size if flight is not None else 0
+    ids = [id for id in banned if isinstance(id, int)] if isinstance(banned, list) else []
+    return (
+        redraw if isinstance(redraw, int) and 0 <= redraw < 2**31 else 0,
+        tuple(id for id in ids if 0 <= id < size),
+    )

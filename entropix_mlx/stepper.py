@@ -22,15 +22,22 @@ class Stepper:
     def __init__(self, session: Session, turn: Turn) -> None:
         self.turn = turn
         self.ended = False
+        self._halted = False
         self._session = session
         self._records = session.step(turn)
 
     def take(self) -> list[TurnRecord]:
         """Take what is proposed, and go on to the next halt, or to the end.
 
-        The first call reads the prompt and takes nothing.
+        The first call reads the prompt and takes nothing. What was drawn again, or with ids
+        banned, is preceded by an event that says so.
         """
         taken: list[TurnRecord] = []
+        flight = self._decoder.flight if self._halted else None
+        if flight is not None and flight.force is None and (flight.redraw or flight.banned):
+            detail = {"redraw": flight.redraw, "banned": list(flight.banned)}
+            taken.append(self._session.note("redraw", detail))
+        self._halted = True
         for record in self._records:
             if record is None:
                 return taken

@@ -9,6 +9,9 @@ import pytest
 from turns import session, tokens, turn, whole
 
 from entropix_mlx.calibration import PROVISIONAL
+from entropix_mlx.commands import obey
+from entropix_mlx.debugger import Debugger
+from entropix_mlx.halts import Refused
 from entropix_mlx.recording import header_of
 from entropix_mlx.records import Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.rerunning import rerun
@@ -136,6 +139,37 @@ def test_forced_tokens_within_an_answer(llama: LanguageModel, file: Path) -> Non
     found = rerun(llama, forced, file)
     at = [r.index for r in trace.records if isinstance(r, TokenRecord)].index(record.index)
     assert found.same > at, "the token is forced, what comes after it may be another"
+
+
+def test_what_a_debugger_decided_is_decided_again(llama: LanguageModel, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    hot = {"temperature": "4"}
+    made = Debugger(session(llama, "temperature", overrides=hot, trace=TraceWriter(path)))
+    for line in (
+        "ask One", "redraw 3", "step", "ban", "ban", "step", "step", "redraw", "set temperature=9",
+        "step", "ban", "redraw", "take 2", "step", "step", "rewind 3", "ban", "step", "redraw 5",
+        "step", "redraw", "ask Two", "ban", "step", "step",
+    ):  # fmt: skip
+        for output in obey(made, line):
+            assert not isinstance(output, Refused), output.message
+    made.leave()
+    made.session.close()
+    trace = whole(path)
+    again = [r for r in trace.records if isinstance(r, Event) and r.kind == "redraw"]
+    assert len(again) >= 5
+    assert any(len(event.detail["banned"]) == 2 for event in again if event.detail)
+    found = rerun(llama, trace, path)
+    assert found.parting is None
+    assert found.same == sum(isinstance(r, TokenRecord) for r in trace.records)
+    without = replace(trace, records=[r for r in trace.records if r not in again])
+    assert rerun(llama, without, path).parting is not None
+    nonsense = [
+        msgspec.structs.replace(r, detail={"redraw": "x", "banned": [-1, 10**9, None, 1.5]})
+        if r in again
+        else r
+        for r in trace.records
+    ]
+    assert rerun(llama, replace(trace, records=nonsense), path).parting is not None
 
 
 def test_nothing_was_generated(llama: LanguageModel, file: Path) -> None:
