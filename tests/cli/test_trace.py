@@ -197,7 +197,7 @@ def mutated(lines: list[bytes], chance: random.Random) -> bytes:
     return b"".join(lines)
 
 
-def test_damaged_traces_never_crash_nor_steer_the_terminal(
+def test_damaged_traces_never_crash_nor_steer_a_terminal_or_a_page(
     call: Call, made: Callable[..., Path], tmp_path: Path
 ) -> None:
     whole = made()
@@ -205,19 +205,23 @@ def test_damaged_traces_never_crash_nor_steer_the_terminal(
     chance = random.Random(20261122)
     path = tmp_path / "mutated.jsonl"
     ends = {0: 0, 1: 0, 2: 0}
-    for number in range(3000):
+    for number in range(10_000):
         path.write_bytes(mutated(lines, chance))
         commands: list[tuple[object, ...]] = [
             ("trace", "show", path, "--format", "color"),
             ("trace", "diff", path, whole),
+            ("trace", "export", path, "--out", "-"),
         ]
-        result = call(*commands[number % 2])
+        words = commands[number % 3]
+        result = call(*words)
         ends[result.status] += 1
         assert not STEERING & set(result.err)
         assert "a bug" not in result.err, result.err
-        styled = result.text.replace("\x1b[", "") if number % 2 == 0 else result.text
+        styled = result.text.replace("\x1b[", "") if "color" in words else result.text
         assert not STEERING & set(styled)
-    assert min(ends[0], ends[1]) > 50, "both of what can be read and what cannot"
+        if words[1] == "export" and result.status == 0:
+            assert result.text.count("<script") == 1, "the page's own"
+    assert min(ends[0], ends[1]) > 1000, "both of what can be read and what cannot"
 
 
 def test_attention_beside_a_trace(call: Call, tiny_model: Path, tmp_path: Path) -> None:
