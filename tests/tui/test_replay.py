@@ -585,12 +585,17 @@ def test_a_saved_session_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "sessions").mkdir()
     written(tmp_path / "sessions" / "talk.jsonl")
     assert Recording.read("talk").path == tmp_path / "sessions" / "talk.jsonl"
+    (tmp_path / "talk").mkdir()
+    assert Recording.read("talk").path == tmp_path / "sessions" / "talk.jsonl"
+    (tmp_path / "talk").rmdir()
     written(tmp_path / "talk", TWO_TURNS[:3])
     assert len(Recording.read("talk").records) == 3, "a file comes first"
     with pytest.raises(TraceError, match="no saved session of that name"):
         Recording.read("walk")
     with pytest.raises(TraceError, match="there is no such file"):
         Recording.read("here/walk.jsonl")
+    with pytest.raises(TraceError, match="is a directory"):
+        Recording.read("sessions")
 
 
 def test_a_trace_without_anything_in_it_is_refused(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _shifted(record: TurnRecord, by: int) -> TurnRecord:
 
 def _path_of(name: str) -> Path:
     path = Path(name).expanduser()
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path
     archive = Archive()
     try:
@@ -103,7 +103,7 @@ def _path_of(name: str) -> Path:
             return archive.path(name)
     except UsageError:  # what cannot name a session can name a file
         return path
-    if path.name == name:
+    if path.name == name and not path.exists():
         raise TraceError(
             f"cannot read the trace {name}: there is no such file, and no saved session of that "
             "name; `entropix-tui chat`, Ctrl+O lists the sessions"
