@@ -31,7 +31,8 @@ from entropix_mlx.cli.main import main
 
 def load(*_):
     print("loading", file=sys.stderr, flush=True)
-    threading.Event().wait()
+    while True:  # a signal just before a wait without an end would never be seen
+        threading.Event().wait(0.05)
 
 loading.load = load
 main()

@@ -220,7 +220,7 @@ def test_damaged_traces_never_crash_nor_steer_a_terminal_or_a_page(
         styled = result.text.replace("\x1b[", "") if "color" in words else result.text
         assert not STEERING & set(styled)
         if words[1] == "export" and result.status == 0:
-            assert result.text.count("<script") == 1, "the page's own"
+            assert result.text.count("<script>") == 1, "the page's own; data are none"
     assert min(ends[0], ends[1]) > 1000, "both of what can be read and what cannot"
 
 

@@ -198,3 +198,22 @@ def test_a_scored_text_longer_than_the_context(llama: LanguageModel) -> None:
     longer = msgspec.structs.replace(header, sampler={"preset": "greedy"})
     with pytest.raises(TraceError, match="reads 512"):
         verify(llama, Trace(longer, b"", list(scored)), Settings.make("greedy"))
+
+
+@pytest.mark.model
+def test_an_answer_of_the_real_model(smollm2: LanguageModel, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    made = session(smollm2, "calibrated", trace=TraceWriter(path), score_prompts=True)
+    first = tokens(turn(made, "Which is larger, 9.9 or 9.11?", 10))
+    list(made.go_on(max_tokens=5, after=first[3].index, seed=2))
+    made.close()
+    trace = whole(path)
+    found = checked(smollm2, trace)
+    assert found.stands
+    assert {off.metric for off in found.deviations if off.compared} == set(COMPARED)
+    again = rerun(smollm2, trace, path)
+    assert again.parting is None
+    assert again.same == sum(isinstance(r, TokenRecord) for r in trace.records)
+    record = first[-1]
+    wrong = changed(trace, record.index, attn_entropy=record.attn_entropy + 0.05)  # type: ignore[operator]
+    assert not checked(smollm2, wrong).stands
