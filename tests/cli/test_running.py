@@ -25,7 +25,7 @@ Call = Callable[..., Any]
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 LOADS_FOR_EVER = """
-import sys, threading
+import signal, sys, threading
 from entropix_models import loading
 from entropix_mlx.cli.main import main
 
@@ -35,6 +35,7 @@ def load(*_):
         threading.Event().wait(0.05)
 
 loading.load = load
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 main()
 """
 

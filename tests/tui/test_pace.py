@@ -61,7 +61,6 @@ async def test_an_answer_waits_for_its_share_and_its_end_does_not() -> None:
         await chat.phase("generating")
         answer = chat.screen.conversation.answer
         assert answer is not None
-        clock.now += 1
         await chat.until(lambda: len(answer.records) == 2)
         cpu.now += 1
         gate.allow(3)
