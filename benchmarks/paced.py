@@ -59,10 +59,10 @@ def _cpu() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--there", type=int, default=500)
-    parser.add_argument("--paced", type=int, default=500)
-    parser.add_argument("--rate", type=float, default=50)
-    parser.add_argument("--device", default="metal", help="that the engine claims to compute on")
+    parser.add_argument("--there", type=int, required=True)
+    parser.add_argument("--paced", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--device", required=True, help="that the engine claims to compute on")
     parser.add_argument("--file", type=Path, required=True)
     options = parser.parse_args()
 

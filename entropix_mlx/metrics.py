@@ -50,7 +50,8 @@ def moments(logits: mx.array) -> Moments:
     peak = mx.max(x, axis=-1, keepdims=True)
     z = mx.maximum(x - peak, _NEVER)
     e = mx.exp(z)
-    s0, s1, s2 = _blocked_sum(e), _blocked_sum(e * z), _blocked_sum(e * z * z)
+    ez = e * z
+    s0, s1, s2 = _blocked_sum(e), _blocked_sum(ez), _blocked_sum(ez * z)
     mean = s1 / s0
     log_s0 = mx.log(s0)
     entropy = mx.maximum(log_s0 - mean, 0.0) * _BITS

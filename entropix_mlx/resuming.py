@@ -86,10 +86,10 @@ def revive(
     what would append to it is refused. Raises TraceError for settings that cannot be right.
     """
     sampler, seed = in_force(header, records)
-    scored = not sampler and writer is None
+    only_looked_at = not sampler and writer is None
     return Session(
         model,
-        Settings.make() if scored else settings_of(sampler, path),
+        Settings.make() if only_looked_at else settings_of(sampler, path),
         seed=seed,
         system=system_of(records),
         date=_date(header.date),

@@ -22,7 +22,6 @@ class Stepper:
     def __init__(self, session: Session, turn: Turn) -> None:
         self.turn = turn
         self.ended = False
-        self._halted = False
         self._session = session
         self._records = session.step(turn)
 
@@ -33,11 +32,10 @@ class Stepper:
         banned, is preceded by an event that says so.
         """
         taken: list[TurnRecord] = []
-        flight = self._decoder.flight if self._halted else None
+        flight = self._decoder.flight if self.turn.answer is not None else None
         if flight is not None and flight.force is None and (flight.redraw or flight.banned):
             detail = {"redraw": flight.redraw, "banned": list(flight.banned)}
             taken.append(self._session.note("redraw", detail))
-        self._halted = True
         for record in self._records:
             if record is None:
                 return taken

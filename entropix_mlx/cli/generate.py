@@ -13,11 +13,8 @@ import click
 from entropix_mlx.breakpoints import Breakpoints
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
-    attention_writer,
-    date_of,
     load_model,
     model_options,
-    note_calibration,
     require_attention,
     sampler_options,
     settings_of,
@@ -27,6 +24,7 @@ from entropix_mlx.cli.options import (
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
+from entropix_mlx.cli.session import begin, writers
 from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.summary import Summary
 from entropix_mlx.visible import escaped
@@ -106,33 +104,25 @@ def generate(
     if raw and system:
         raise UsageError("--raw takes no --system: write it into the prompt")
 
-    from entropix_mlx.session import Session
-    from entropix_mlx.trace import TraceWriter
     from entropix_models.devices import release_thread
 
-    writer = TraceWriter(trace) if trace else None
-    attention = attention_writer(trace, trace_attention)
     try:
-        with stderr_progress() as progress:
+        with writers(trace, trace_attention) as written, stderr_progress() as progress:
             loaded = load_model(model, device, progress)
             if not raw and not loaded.tokenizer.has_chat_template:
                 if system:
                     raise UsageError(f"{loaded.facts.name} has no chat template: no --system")
                 click.echo(f"note: {loaded.facts.name} has no chat template; raw prompt", err=True)
                 raw = True
-            session = Session(
+            session = begin(
                 loaded,
                 settings,
+                written,
                 seed=seed,
                 system=system,
-                date=date_of(date),
-                trace=writer,
-                attention=attention,
+                date=date,
                 progress=progress if sys.stderr.isatty() else quiet,
             )
-            note_calibration(loaded, session.calibration)
-            if seed is None and settings.temperature is not None:
-                click.echo(f"seed: {session.seed}", err=True)
             turn = session.asked(text, max_tokens, stop, prefill, raw=raw)
             output = Output(cast(Format, format_))
             halted: list[str] = []
@@ -149,9 +139,6 @@ def generate(
             return 0
         return INTERRUPTED if summary.finish_reason == "interrupted" else 0
     finally:
-        for kept in (writer, attention):
-            if kept is not None:
-                kept.close()
         release_thread()
 
 

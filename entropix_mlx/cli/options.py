@@ -11,7 +11,6 @@ from entropix_mlx.settings import PRESETS, Settings
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
-    from entropix_mlx.attention_file import AttentionWriter
     from entropix_mlx.calibration import Calibration
     from entropix_models.language_model import LanguageModel
     from entropix_models.progress import Progress
@@ -97,18 +96,6 @@ def require_attention(settings: Settings) -> None:
     """Raises UsageError where --trace-attention would find none to write."""
     if not settings.capture:
         raise UsageError("--trace-attention needs the attention: leave out --set capture=false")
-
-
-def attention_writer(trace: Path | None, wanted: bool) -> "AttentionWriter | None":
-    """What --trace-attention asks for. Raises UsageError without a trace, TraceError."""
-    if not wanted:
-        return None
-    if trace is None:
-        raise UsageError("--trace-attention goes with --trace FILE: it writes FILE.attention")
-    from entropix_mlx.attention_file import AttentionWriter
-    from entropix_mlx.trace import attention_beside
-
-    return AttentionWriter(attention_beside(trace))
 
 
 def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:

@@ -12,7 +12,6 @@ import click
 
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
-    attention_writer,
     load_model,
     model_options,
     note_calibration,
@@ -22,13 +21,12 @@ from entropix_mlx.cli.options import (
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
+from entropix_mlx.cli.session import Writers, writers
 from entropix_mlx.records import End, FinishReason, Record
 from entropix_mlx.summary import Summary
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
-    from entropix_mlx.attention_file import AttentionWriter
-    from entropix_mlx.trace import TraceWriter
     from entropix_models.language_model import LanguageModel
 
 
@@ -64,20 +62,15 @@ def score(
     """
     given = read_text(text, file)
 
-    from entropix_mlx.trace import TraceWriter
     from entropix_models.devices import release_thread
 
-    writer = TraceWriter(trace) if trace else None
-    attention = attention_writer(trace, trace_attention)
     try:
-        with stderr_progress() as progress:
-            loaded = load_model(model, device, progress)
-        output = Output(cast(Format, format_))
-        return _stream(loaded, given, output, writer, attention, bos=not no_bos)
+        with writers(trace, trace_attention) as written:
+            with stderr_progress() as progress:
+                loaded = load_model(model, device, progress)
+            output = Output(cast(Format, format_))
+            return _stream(loaded, given, output, written, bos=not no_bos)
     finally:
-        for kept in (writer, attention):
-            if kept is not None:
-                kept.close()
         release_thread()
 
 
@@ -85,8 +78,7 @@ def _stream(
     model: "LanguageModel",
     text: str,
     output: Output,
-    writer: "TraceWriter | None",
-    attention: "AttentionWriter | None",
+    written: Writers,
     *,
     bos: bool,
 ) -> int:
@@ -95,6 +87,7 @@ def _stream(
     from entropix_mlx.calibration import PROVISIONAL
     from entropix_mlx.recording import calibration_of, header_of
 
+    writer, attention = written
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
     calibration = calibration_of(model) or PROVISIONAL

@@ -56,7 +56,7 @@ async def test_an_answer_waits_for_its_share_and_its_end_does_not() -> None:
     async with chatting(ScriptedSession(gate=gate)) as chat:
         await chat.phase("ready")
         clock, cpu = Clock(), Clock()
-        chat.screen._share = Share(clock=clock, cpu=cpu)
+        chat.screen.feed._share = Share(clock=clock, cpu=cpu)
         await chat.pilot.press("h", "i", "enter")
         await chat.phase("generating")
         answer = chat.screen.conversation.answer
@@ -64,7 +64,7 @@ async def test_an_answer_waits_for_its_share_and_its_end_does_not() -> None:
         await chat.until(lambda: len(answer.records) == 2)
         cpu.now += 1
         gate.allow(3)
-        await chat.until(lambda: len(chat.screen._came) == 3)
+        await chat.until(lambda: len(chat.screen.feed._came) == 3)
         assert len(answer.records) == 2
         clock.now += 1
         await chat.until(lambda: len(answer.records) == 5)

@@ -1,6 +1,8 @@
 """What a conversation is written to: a full disk does not stop it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -11,43 +13,52 @@ from entropix_mlx.trace import TraceWriter
 from entropix_models.errors import EntropixError
 from entropix_tui.making import Complain
 
+P = ParamSpec("P")
+
+
+class _Attempts:
+    """Writes as long as that works; what goes wrong is said, once."""
+
+    def __init__(self, what: str, complain: Complain) -> None:
+        self._what = what
+        self._complain: Complain | None = complain
+
+    def __call__(
+        self, write: Callable[P, None], /, *arguments: P.args, **options: P.kwargs
+    ) -> None:
+        if self._complain is None:
+            return
+        try:
+            write(*arguments, **options)
+        except (EntropixError, OSError) as error:
+            complain, self._complain = self._complain, None
+            complain(f"{self._what} from here on: {error}")
+
 
 class Kept:
-    """A trace; where it cannot be written any more, that is said once."""
+    """A trace."""
 
     def __init__(self, writer: TraceWriter, complain: Complain) -> None:
         self._writer = writer
-        self._complain: Complain | None = complain
+        self._attempt = _Attempts("not saved", complain)
 
     @property
     def count(self) -> int:
         return self._writer.count
 
     def write(self, record: Record) -> None:
-        if self._complain is None:
-            return
-        try:
-            self._writer.write(record)
-        except (EntropixError, OSError) as error:
-            complain, self._complain = self._complain, None
-            complain(f"not saved from here on: {error}")
+        self._attempt(self._writer.write, record)
 
     def close(self) -> None:
         self._writer.close()
 
 
 class KeptAttention(AttentionWriter):
-    """The same for the attention beside it."""
+    """The attention beside it."""
 
     def __init__(self, path: Path, complain: Complain, *, append: bool) -> None:
         super().__init__(path, append=append)
-        self._complain: Complain | None = complain
+        self._attempt = _Attempts("attention is not saved", complain)
 
     def add(self, index: int, entropy: npt.NDArray[np.float32]) -> None:
-        if self._complain is None:
-            return
-        try:
-            super().add(index, entropy)
-        except (EntropixError, OSError) as error:
-            complain, self._complain = self._complain, None
-            complain(f"attention is not saved from here on: {error}")
+        self._attempt(super().add, index, entropy)

@@ -108,11 +108,12 @@ class Mailbox:
     def emit(self, output: Output) -> None:
         """Hand out, at once; of several states of a progress, the last is enough."""
         with self._changed:
+            if self.closed:
+                return
             first = not self._out
             if isinstance(output, Loading) and self._out and isinstance(self._out[-1], Loading):
                 self._out.pop()
-            if not self.closed:
-                self._out.append(output)
+            self._out.append(output)
         if first:
             self.ring()
 

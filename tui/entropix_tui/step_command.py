@@ -5,18 +5,15 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from entropix_mlx.breakpoints import Breakpoints
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
-    attention_writer,
     date_of,
     load_model,
     model_options,
-    note_calibration,
     require_attention,
     sampler_options,
     settings_of,
@@ -25,12 +22,10 @@ from entropix_mlx.cli.options import (
 )
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, graceful
+from entropix_mlx.cli.session import Writers, begin, writers
 from entropix_mlx.settings import Settings
 from entropix_mlx.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
-
-if TYPE_CHECKING:
-    from entropix_mlx.attention_file import AttentionWriter
 
 
 @click.command()
@@ -91,10 +86,8 @@ def step(
     lines = _first_lines(prompt, conditions, inject, at)
     if script is not None:
         commands = [*lines, *_commands(script)]
-        attention = attention_writer(trace, trace_attention)
-        return _run(
-            commands, settings, model, device, system, seed, date, max_tokens, trace, attention
-        )
+        with writers(trace, trace_attention) as written:
+            return _run(commands, settings, written, model, device, system, seed, date, max_tokens)
 
     from entropix_mlx.archive import Archive
     from entropix_tui.cli import require_terminal, show
@@ -145,40 +138,25 @@ def _commands(script: str) -> list[str]:
 def _run(
     commands: list[str],
     settings: Settings,
+    written: Writers,
     model: str | None,
     device: str,
     system: str,
     seed: int | None,
     date: datetime.datetime | None,
     max_tokens: int,
-    trace: Path | None,
-    attention: "AttentionWriter | None",
 ) -> int:
     """Do commands one after another; what they give goes to standard output. Exit status."""
     from entropix_mlx.commands import obey
     from entropix_mlx.debugger import Debugger
     from entropix_mlx.halts import Refused
-    from entropix_mlx.session import Session
     from entropix_mlx.telling import lines
-    from entropix_mlx.trace import TraceWriter
     from entropix_models.devices import release_thread
 
-    writer = TraceWriter(trace) if trace else None
     try:
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
-        session = Session(
-            loaded,
-            settings,
-            seed=seed,
-            system=system,
-            date=date_of(date),
-            trace=writer,
-            attention=attention,
-        )
-        note_calibration(loaded, session.calibration)
-        if seed is None:
-            click.echo(f"seed: {session.seed}", err=True)
+        session = begin(loaded, settings, written, seed=seed, system=system, date=date)
         debugger = Debugger(session, max_tokens=max_tokens)
         stopped: list[bool] = []
 
@@ -202,7 +180,4 @@ def _run(
             debugger.leave()
         return 0
     finally:
-        for kept in (writer, attention):
-            if kept is not None:
-                kept.close()
         release_thread()

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
@@ -15,6 +14,7 @@ from entropix_tui import cues, lookup
 from entropix_tui.conversation import Conversation
 from entropix_tui.demos import DEMOS
 from entropix_tui.engine import Engine
+from entropix_tui.feed import Feed
 from entropix_tui.history import History
 from entropix_tui.outputs import (
     Failed,
@@ -26,7 +26,7 @@ from entropix_tui.outputs import (
     Restored,
     Unsaved,
 )
-from entropix_tui.pace import Share
+from entropix_tui.screens.chat_keys import KEYS
 from entropix_tui.screens.chat_screens import ScreenActions
 from entropix_tui.spots import Spot
 from entropix_tui.widgets.inspector import Inspector
@@ -54,18 +54,6 @@ TICK = 1 / 20
 QUIET = 6
 """After so many ticks without anything new the instruments show the last that came."""
 
-SELDOM = 4
-"""Pictures of the text for one of the instruments, where the screen may cost least."""
-
-_TOKEN = Binding.Group("token", compact=True)
-
-
-def _key(
-    key: str, action: str, name: str, id: str, tooltip: str = "", *, show: bool = False
-) -> Binding:
-    """A key that acts wherever the focus is."""
-    return Binding(key, action, name, id=f"chat.{id}", tooltip=tooltip, show=show, priority=True)
-
 
 class ChatScreen(ScreenActions):
     """Status, strips, text with its panel, legend, prompt, keys."""
@@ -74,51 +62,7 @@ class ChatScreen(ScreenActions):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     AUTO_FOCUS = "#prompt"
     BINDING_GROUP_TITLE = "The conversation"
-    BINDINGS: ClassVar = [
-        Binding("enter", "submit", "Send", id="chat.send", show=False),
-        Binding(
-            "escape", "leave", "Stop", id="chat.stop",
-            tooltip="Stop generating or loading; else close the nearest thing that is open",
-        ),
-        _key("ctrl+r", "regenerate", "Again", "regenerate",
-             "The last answer once more, with another seed: a branch", show=True),
-        _key("ctrl+s", "sampler", "Sampler", "sampler", "Change how tokens are drawn", show=True),
-        _key("ctrl+b", "branches", "Branches", "branches", "Every way this has gone", show=True),
-        _key("ctrl+n", "new_chat", "New", "new", "A new conversation", show=True),
-        _key("ctrl+o", "sessions", "Sessions", "sessions", "Saved conversations", show=True),
-        Binding("ctrl+left", "cursor(-1)", "Token", id="chat.token_before", priority=True,
-                tooltip="The token before, with all that is known of it", show=True, group=_TOKEN),
-        Binding("ctrl+right", "cursor(1)", "Token", id="chat.token_after", priority=True,
-                tooltip="The token after", show=True, group=_TOKEN),
-        _key("f1", "help", "Help", "help", "Everything that can be done here", show=True),
-        _key("ctrl+d", "compare", "Side by side", "compare",
-             "The same prompt under another sampler, seed or wording"),
-        _key("ctrl+y", "copy_answer", "Copy", "copy", "Copy the answer (OSC 52: works over SSH)"),
-        _key("ctrl+f", "search", "Search", "search", "Look for a text"),
-        _key("ctrl+l", "colour(1)", "Colours", "colours", "Colour by the next measure"),
-        _key("ctrl+g", "letters", "Letters", "letters", "Letters beside each line"),
-        _key("ctrl+up", "edit(-1)", "Edit", "edit", "Write an earlier message anew: a branch"),
-        _key("ctrl+down", "edit(1)", "Edit", "edit_after", "The message after it"),
-        _key("f7", "step", "Step", "step", "Halt before each token: the debugger"),
-        _key("f6", "jump", "Jump", "jump", "A letter over every part: it goes there"),
-        _key("pageup", "page(-1)", "Page up", "page_up"),
-        _key("pagedown", "page(1)", "Page down", "page_down"),
-        Binding("question_mark", "help", "Help", id="text.help", show=False),
-        Binding("x", "vocabulary", "Vocabulary", id="text.vocabulary", show=False,
-                tooltip="The whole vocabulary that the token was drawn from"),
-        Binding("a", "attention", "Attention", id="text.attention", show=False,
-                tooltip="Where the model looked"),
-        Binding("s", "sampler", "Sampler", id="text.sampler", show=False),
-        Binding("p", "side", "Panel", id="text.side", show=False,
-                tooltip="Show or hide the panel"),
-        Binding("d", "compare", "Side by side", id="text.compare", show=False),
-        Binding("y", "copy_answer", "Copy", id="text.copy", show=False),
-        *(
-            _key(f"f{key}", f"demo('{name}')", f"Demo {name}", f"demo_{name}",
-                 "While the conversation is empty")
-            for key, name in enumerate(DEMOS, 2)
-        ),
-    ]  # fmt: skip
+    BINDINGS = KEYS
 
     class News(Message):
         """Something has come out of the engine."""
@@ -153,6 +97,7 @@ class ChatScreen(ScreenActions):
         self.max_tokens = max_tokens
         self.archive = archive
         self.conversation = Conversation()
+        self.feed = Feed(self.conversation)
         self.prompt = Prompt(history, id="prompt")
         self.status = StatusLine(self.conversation, id="status")
         self.strips = Strips(colours, id="strips")
@@ -173,9 +118,6 @@ class ChatScreen(ScreenActions):
         self._stale = False  # whether the instruments are still to be given the branch in view
         self._hinted = ""
         self._quiet = 0  # ticks since something came
-        self._pictures = 0
-        self._came: list[Output] = []  # and is not shown yet
-        self._share = Share()
 
     def compose(self) -> ComposeResult:
         yield self.status
@@ -224,20 +166,16 @@ class ChatScreen(ScreenActions):
     # What comes out of the engine.
 
     def drain(self) -> None:
-        """Take in everything that has come out since the last tick, as one batch."""
-        batch = self._due()
+        """Take in what has come out since the last tick, as one batch."""
+        self.feed.add(self.coming())
+        batch = self.feed.batch()
         if batch:
             self._take(batch)
         # Instruments repaint together with the text: a picture's price is the number of them.
         self._quiet = 0 if batch else self._quiet + 1
-        if (batch and self._is_time_for_instruments()) or self._quiet >= QUIET:
+        if (batch and self.feed.is_for_instruments) or self._quiet >= QUIET:
             for instrument in self._instruments:
                 instrument.flush()
-
-    def _is_time_for_instruments(self) -> bool:
-        self._pictures += 1
-        seldom = self.is_beside_model and self._is_mid_answer()
-        return not seldom or self._pictures % SELDOM == 0
 
     def _ring(self) -> None:
         # Only what one waits for, key by key: being woken takes time from the engine's thread.
@@ -246,34 +184,9 @@ class ChatScreen(ScreenActions):
 
     def on_chat_screen_news(self) -> None:
         """A halt of the debugger is shown at once; the record before it needs no picture."""
-        self._came += self.coming()
-        if not self._is_mid_answer():
+        self.feed.add(self.coming())
+        if not self.feed.is_mid_answer:
             self.drain()
-
-    def _due(self) -> list[Output]:
-        """What is to be shown at this tick: in mid-answer only as much as the screen may cost."""
-        self._came += self.coming()
-        if not self._share.due(self.share) and self._is_mid_answer():
-            return []
-        batch, self._came = self._came, []
-        return batch
-
-    def _is_mid_answer(self) -> bool:
-        """Whether there is nothing to show but tokens, with more to come."""
-        return self.conversation.phase == "generating" and all(
-            isinstance(output, TokenRecord | Event) for output in self._came
-        )
-
-    @property
-    def is_beside_model(self) -> bool:
-        """Whether the model computes on all cores, and waits for each millisecond of the screen."""
-        header = self.conversation.header
-        return header is not None and header.device == "cpu"
-
-    @property
-    def share(self) -> float:
-        """Of a core, for showing an answer while it comes."""
-        return 0.04 if self.is_beside_model else 0.15
 
     def coming(self) -> list[Output]:
         """What has come out since the last tick."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from textual.widget import Widget
 
-from entropix_mlx.inspection import Inspection
+from entropix_mlx.inspection import Attention, Inspection
 from entropix_mlx.records import PromptRecord, TokenRecord
 from entropix_tui import cues, lookup
 from entropix_tui.screens.chat_turns import TurnActions
@@ -92,8 +92,13 @@ class ViewActions(TurnActions):
             self.inspector.show(None, None, "")
         else:
             settings = said.samplers.settings_at(spot.index)
-            self.inspector.show(record, settings, lookup.text_before(said.tree, spot))
+            before = lookup.text_before(said.tree, spot)
+            self.inspector.show(record, settings, before, self.recorded_attention(spot))
         self.show_side()
+
+    def recorded_attention(self, spot: Spot) -> Attention | None:  # noqa: ARG002
+        """What is known of a token's attention without the model: nothing, where there is one."""
+        return None
 
     # The panel.
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 
 from entropix_mlx.glyphs import one_line
+from entropix_mlx.inspection import Attention
 from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
 from entropix_tui import cues
 from entropix_tui.comparisons import Existing
@@ -18,6 +18,7 @@ from entropix_tui.outputs import Failed, Loading, Output, Ready, Restored
 from entropix_tui.playback import Playback, Unit
 from entropix_tui.replaying import FIXED, NOT_RECORDED, IdleEngine, Recording
 from entropix_tui.screens.chat import ChatScreen
+from entropix_tui.screens.replay_keys import KEYS
 from entropix_tui.spots import Spot
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.status import StatusLine
@@ -37,11 +38,6 @@ REST = 0.2
 """Seconds without moving about after which the rest is shown too, which holds up the screen."""
 
 
-def _key(key: str, action: str, name: str, id: str) -> Binding:
-    """The transport's keys, wherever nothing else wants them."""
-    return Binding(key, action, name, id=f"replay.{id}", show=False)
-
-
 class ReplayScreen(ChatScreen):
     """Opens with everything shown and paused at the end: whoever opens a file wants to see what is
     in it, and Space plays it from the beginning; with `play` that is where it begins.
@@ -52,16 +48,7 @@ class ReplayScreen(ChatScreen):
 
     AUTO_FOCUS = "#transport"
     BINDING_GROUP_TITLE = "The replay"
-    BINDINGS: ClassVar = [
-        _key("space", "play", "Play", "play_anywhere"),
-        _key("comma", "travel('token', -1)", "Token before", "token_before"),
-        _key("full_stop", "travel('token', 1)", "Token after", "token_after"),
-        _key("less_than_sign", "faster(-1)", "Slower", "slower_anywhere"),
-        _key("greater_than_sign", "faster(1)", "Faster", "faster_anywhere"),
-        _key("T", "travel('turn', -1)", "Turn before", "turn_before_anywhere"),
-        _key("t", "travel('turn', 1)", "Turn after", "turn_after_anywhere"),
-        *(_key(str(n), f"seek({n / 10})", f"To {n} tenths", f"tenth_{n}") for n in range(10)),
-    ]
+    BINDINGS = KEYS
 
     UNOFFERED: ClassVar = frozenset(
         {"New conversation", "System prompt", "Stop", "Continue", "Regenerate", "Edit message"}
@@ -164,14 +151,6 @@ class ReplayScreen(ChatScreen):
         return action not in _LIVE and super().check_action(action, parameters)
 
     # What is to be shown.
-
-    @property
-    def is_beside_model(self) -> bool:
-        return False
-
-    @property
-    def share(self) -> float:
-        return 1.0
 
     def coming(self) -> list[Output]:
         """The records up to where the playback stands, and what the debugger makes."""
@@ -285,11 +264,9 @@ class ReplayScreen(ChatScreen):
     def hint(self) -> None:
         self.status.tell()
 
-    def look_at(self, spot: Spot | None) -> None:
-        super().look_at(spot)
+    def recorded_attention(self, spot: Spot) -> Attention | None:
         heads = self.recording.heads
-        if heads is not None and spot is not None:
-            self.inspector.recall(heads.at(spot.index))
+        return None if heads is None else heads.at(spot.index)
 
     # Playing.
 

@@ -143,8 +143,17 @@ class Inspector(Container):
 
     # What is shown.
 
-    def show(self, record: TokenRecord | None, settings: Settings | None, before: str) -> None:
-        """Another token, or none; the settings in force at it, and the text before it."""
+    def show(
+        self,
+        record: TokenRecord | None,
+        settings: Settings | None,
+        before: str,
+        recorded: Attention | None = None,
+    ) -> None:
+        """Another token, or none; the settings in force at it, and the text before it.
+
+        `recorded`: its attention, in case that no inspection can be had.
+        """
         again = record is not None and record == self.record
         self.record, self._settings, self._before = record, settings, before
         if again:
@@ -152,7 +161,7 @@ class Inspector(Container):
             self._tell()
             return
         self.inspection, self._asked, self._failure = None, False, ""
-        self._recorded = None
+        self._recorded = recorded
         self._told.clear()
         self._tell()
         self._highlight()
@@ -166,12 +175,6 @@ class Inspector(Container):
         self._told.clear()
         self._tell()
         self._highlight()
-
-    def recall(self, attention: Attention | None) -> None:
-        """What was recorded of the token's attention, in case that it can't be computed."""
-        self._recorded = attention
-        self._told -= {"token", "attention"}
-        self._tell()
 
     def fail(self, message: str) -> None:
         """The inspection that was asked for cannot be had."""

@@ -1,0 +1,20 @@
+"""The keys of the replay, each by the name under which a user can change it."""
+
+from textual.binding import Binding, BindingType
+
+
+def _key(key: str, action: str, name: str, id: str) -> Binding:
+    """The transport's keys, wherever nothing else wants them."""
+    return Binding(key, action, name, id=f"replay.{id}", show=False)
+
+
+KEYS: list[BindingType] = [
+    _key("space", "play", "Play", "play_anywhere"),
+    _key("comma", "travel('token', -1)", "Token before", "token_before"),
+    _key("full_stop", "travel('token', 1)", "Token after", "token_after"),
+    _key("less_than_sign", "faster(-1)", "Slower", "slower_anywhere"),
+    _key("greater_than_sign", "faster(1)", "Faster", "faster_anywhere"),
+    _key("T", "travel('turn', -1)", "Turn before", "turn_before_anywhere"),
+    _key("t", "travel('turn', 1)", "Turn after", "turn_after_anywhere"),
+    *(_key(str(n), f"seek({n / 10})", f"To {n} tenths", f"tenth_{n}") for n in range(10)),
+]
