@@ -4,6 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual import _wait
+
+# Pilot looks whether the process is idle after every key: at least twice 20 ms, half of what these
+# tests took. Whatever does not come at once is awaited by its condition (`driving.until`) anyway.
+_wait.SLEEP_GRANULARITY /= 2
+_wait.SLEEP_IDLE /= 2
 
 sys.path.insert(0, str(Path(__file__).parent))
 

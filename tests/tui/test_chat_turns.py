@@ -9,6 +9,7 @@ from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession, pr
 
 from entropix_mlx.archive import Archive, Saved
 from entropix_mlx.records import End
+from entropix_mlx.settings import Settings
 from entropix_models.errors import ContextLengthError, DownloadError
 from entropix_tui.blocks import Answer
 from entropix_tui.making import Fresh, Resume, Switch
@@ -214,8 +215,8 @@ async def test_a_saved_session_is_resumed(size: tuple[int, int], tmp_path: Path)
         await chat.until(lambda: isinstance(chat.app.screen, SessionsScreen))
         await chat.until(lambda: "long ago" in chat.text())
         await chat.pilot.press("enter")
+        await chat.until(lambda: factory.wishes[-1] == Resume("ages"))
         await chat.until(lambda: answers(chat) == ["once upon"])
-        assert factory.wishes[-1] == Resume("ages")
         assert "▌ long ago" in chat.text()
         assert chat.screen.strips.timeline.records[-1].text == " upon"
         await chat.ask("go on")
@@ -321,14 +322,20 @@ async def test_branching_waits_for_the_model() -> None:
 
 
 @scenario
-async def test_the_sampler_is_changed_while_it_generates() -> None:
+async def test_the_sampler_is_changed_while_it_generates(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(3)
     session = ScriptedSession(gate=gate)
     async with chatting(session, size=LARGE) as chat:
+        sent: list[Settings] = []
+        use = chat.engine.use
+        monkeypatch.setattr(chat.engine, "use", lambda made: (use(made), sent.append(made)))
         await chat.phase("ready")
         await chat.pilot.press(*"hello", "enter")
         await chat.phase("generating")
-        await chat.pilot.press("ctrl+s", "down", "right")
+        await chat.pilot.press("ctrl+s")
+        await chat.until(lambda: chat.screen.focused is chat.screen.sampler)
+        await chat.pilot.press("down", "right")
+        await chat.until(lambda: sent)
         gate.allow(1)
         await chat.until(lambda: "use" in [name for name, _ in session.calls])
         warmer = session.calls[-1][1]["settings"]

@@ -24,15 +24,16 @@ SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 MIDDLE = (100, 30)
 
 
-def one_cursor(chat: Chat) -> Spot | None:
-    """The token that every instrument points at."""
+async def one_cursor(chat: Chat) -> Spot | None:
+    """The token that every instrument comes to point at."""
     screen = chat.screen
-    record = screen.inspector.record
-    spots = {screen.spot, screen.tokens.spot, screen.strips.cursor, screen.plane.cursor}
-    assert len(spots) == 1
-    (spot,) = spots
-    assert (record is None) is (spot is None)
-    return spot
+
+    def is_shared() -> bool:
+        spots = {screen.spot, screen.tokens.spot, screen.strips.cursor, screen.plane.cursor}
+        return len(spots) == 1 and (screen.inspector.record is None) is (screen.spot is None)
+
+    await chat.until(is_shared)
+    return screen.spot
 
 
 @SIZES
@@ -40,23 +41,24 @@ def one_cursor(chat: Chat) -> Spot | None:
 async def test_there_is_one_cursor(size: tuple[int, int]) -> None:
     async with chatting(size=size) as chat:
         await chat.ask()
-        assert one_cursor(chat) is None
+        assert await one_cursor(chat) is None
         await chat.pilot.press("ctrl+left")
-        assert one_cursor(chat) == Spot(len(STORY))
+        assert await one_cursor(chat) == Spot(len(STORY))
         chat.screen.strips.focus()
         await chat.pilot.press("left")
         await chat.until(lambda: chat.screen.spot == Spot(len(STORY) - 1))
-        assert one_cursor(chat) == Spot(len(STORY) - 1)
+        assert await one_cursor(chat) == Spot(len(STORY) - 1)
         await chat.pilot.click(chat.screen.strips, offset=(40, 0))
         await chat.until(lambda: chat.screen.spot != Spot(len(STORY) - 1))
-        assert one_cursor(chat) is not None
+        assert await one_cursor(chat) is not None
         chat.screen.tokens.focus()
         await chat.pilot.press("home")
         for _ in range(70):
             await chat.pilot.press("left")
-        assert one_cursor(chat) == Spot(0, 3), "the prompt's tokens, too"
+        assert await one_cursor(chat) == Spot(0, 3), "the prompt's tokens, too"
         await chat.pilot.press("escape")
-        await chat.until(lambda: one_cursor(chat) is None)
+        await chat.until(lambda: chat.screen.spot is None)
+        assert await one_cursor(chat) is None
         assert chat.screen.focused is chat.screen.prompt
 
 
@@ -69,7 +71,7 @@ async def test_the_panel_stands_beside_a_wide_text_and_under_a_narrow_one() -> N
         assert side.region.width == 48
         assert chat.screen.summary.display
         await chat.pilot.press("ctrl+left")
-        assert chat.screen.inspector.display
+        await chat.until(lambda: chat.screen.inspector.display)
         assert chat.screen.plane.display, "there is room for both"
         await chat.pilot.resize_terminal(*SMALL)
         await chat.until(lambda: side.region.width == 80)

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import pytest
-from driving import LARGE, SMALL, scenario
+from driving import LARGE, SMALL, scenario, until
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
@@ -118,8 +118,7 @@ async def test_what_is_scrolled_away_has_none() -> None:
         await app.push_screen(long)
         assert [part.title for part in targets(long)] == ["Strip"]
         long.query_one(VerticalScroll).scroll_end(animate=False)
-        await pilot.pause()
-        assert [part.title for part in targets(long)] == ["Panel"]
+        await until(pilot, lambda: [part.title for part in targets(long)] == ["Panel"])
 
 
 @scenario
