@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,28 @@ def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None
     child.expect("Enter tries to load")
     child.send("\x11")
     assert ended(child)[0] == 0
+
+
+def test_a_terminal_that_is_gone_without_a_signal_ends_it(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = subprocess.Popen(
+        [*MAIN, "chat", "--model", str(tmp_path / "no-such-model")],
+        env={**os.environ, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # the terminal does not control it
+    )
+    os.close(theirs)
+    try:
+        shown = b""
+        while b"Enter tries to load" not in shown:
+            shown += os.read(ours, 1 << 16)
+        os.close(ours)
+        assert process.wait(timeout=60) == 1
+    finally:
+        process.kill()
 
 
 def wait_for_ends(child: Any, trace: Path, ends: int) -> None:
