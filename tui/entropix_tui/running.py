@@ -47,7 +47,10 @@ def show(app: "EntropixApp", engine: "Engine", *, debug: bool) -> int:
     With `debug`, what went wrong in the engine is told in full afterwards.
     """
     if not is_served():
-        threading.Thread(target=_leave_with_terminal, args=(app,), daemon=True).start()
+        watch = threading.Thread(
+            target=_leave_with_terminal, args=(app,), name="terminal", daemon=True
+        )
+        watch.start()
     try:
         app.run()
     finally:
