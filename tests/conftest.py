@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 # A busy machine is no failure, and every run tries the same examples.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)

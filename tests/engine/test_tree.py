@@ -1,10 +1,9 @@
 """The tree of a conversation, against what can be read off the parents alone."""
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
+from growth import LINEAR, ratio
 from hypothesis import given
 from hypothesis import strategies as st
 from traces import END, PROMPT, token
@@ -171,26 +170,18 @@ def test_what_was_said_as_messages() -> None:
     ]
 
 
-def test_a_hundred_thousand_records_in_a_moment() -> None:
-    """Twice what a free core needs, and more: a wrong order of growth is far beyond that."""
-    many, trunk = 100_000, 95_000
-    records = [
-        token(n, n // 2 if n >= trunk and n % 100 == 0 else n - 1, candidates=[])
-        for n in range(many)
-    ]
-    assert seconds(lambda: Tree.of(records)) < 0.4
-    tree = Tree.of(records)
-    assert seconds(lambda: tree.path(trunk - 1)) < 0.05
-    assert len(tree.path(trunk - 1)) == trunk
-    assert seconds(tree.branches) < 0.3
-    assert len(tree.branches()) == 51
+def test_ten_times_the_records_take_ten_times_as_long() -> None:
+    def records(many: int) -> list[Node | Event]:
+        trunk, apart = many * 95 // 100, many // 1000
+        return [
+            token(n, n // 2 if n >= trunk and n % apart == 0 else n - 1, candidates=[])
+            for n in range(many)
+        ]
 
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Of the processor, the best of three: others may be at work here too."""
-    taken = []
-    for _ in range(3):
-        began = time.process_time()
-        work()
-        taken.append(time.process_time() - began)
-    return min(taken)
+    few, many = records(10_000), records(100_000)
+    assert ratio(lambda: Tree.of(many), lambda: Tree.of(few)) < LINEAR
+    small, large = Tree.of(few), Tree.of(many)
+    assert len(large.path(94_999)) == 95_000
+    assert ratio(lambda: large.path(94_999), lambda: small.path(9_499)) < LINEAR
+    assert len(small.branches()) == len(large.branches()) == 51
+    assert ratio(large.branches, small.branches) < LINEAR
