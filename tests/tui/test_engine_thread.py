@@ -150,7 +150,7 @@ def test_quitting_while_loading_is_prompt() -> None:
     engine = Engine(Maker(make), limit=10)
     engine.start()
     assert waiting.wait(20)
-    assert engine.quit(20)
+    assert engine.quit(5)
 
 
 def test_quitting_while_generating_and_while_the_queue_is_full() -> None:

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from entropix_mlx.glyphs import one_line
-from entropix_tui import cues
+from entropix_tui import cues, hangup
 from entropix_tui.config import Config
 from entropix_tui.engine import Engine
 from entropix_tui.history import History
@@ -110,6 +110,8 @@ class EntropixApp(App[None]):
         self._set_theme()
         self._set_keys()
         self.push_screen(self._chat)
+        if not (self.is_headless or self.is_web):
+            hangup.watch(lambda: self.call_from_thread(self.exit, return_code=1))
 
     def _set_keys(self) -> None:
         """Take over the user's keys; what can't be used is told."""

@@ -1,9 +1,7 @@
 """How a program with a screen runs and ends."""
 
 import os
-import select
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -29,28 +27,11 @@ def colours() -> "Colours":
     return "true" if is_served() else cues.detect(Console(stderr=True).color_system)
 
 
-def _leave_with_terminal(app: "EntropixApp") -> None:
-    """Wait for the end of a terminal that sends no signal at its end, then close the screen.
-
-    A terminal that controls the process ends it itself. One that doesn't (in a container, under a
-    supervisor) only comes to an end, which Textual's input would read again and again.
-    """
-    end = select.poll()
-    end.register(sys.stdin, 0)
-    if any(event & select.POLLHUP for _, event in end.poll()):
-        app.call_from_thread(app.exit, return_code=1)
-
-
 def show(app: "EntropixApp", engine: "Engine", *, debug: bool) -> int:
     """Run the screen until it is closed and the engine has ended; the exit status.
 
     With `debug`, what went wrong in the engine is told in full afterwards.
     """
-    if not is_served():
-        watch = threading.Thread(
-            target=_leave_with_terminal, args=(app,), name="terminal", daemon=True
-        )
-        watch.start()
     try:
         app.run()
     finally:
