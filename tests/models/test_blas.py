@@ -20,6 +20,7 @@ import numpy as np
 from entropix_models import blas
 
 def worst():
+    # The greatest error, as a share of what float32 allows a sum of n products: n u sum |a b|.
     import mlx.core as mx
     mx.set_default_device(mx.cpu)
     rng = np.random.default_rng(1)
@@ -27,10 +28,12 @@ def worst():
     for rows, inner, columns in ((1, 576, 1536), (64, 576, 1536), (7, 33, 129), (65, 64, 1)):
         a = rng.normal(size=(rows, inner)).astype(np.float32)
         b = rng.normal(size=(columns, inner)).astype(np.float32)
+        exact = a.astype(np.float64) @ b.T
+        bound = inner * 2.0**-24 * (np.abs(a).astype(np.float64) @ np.abs(b).T)
         product = np.array(mx.array(a) @ mx.array(b).T)
-        found = max(found, float(np.abs(product - a.astype(np.float64) @ b.T).max()))
         batch = np.array(mx.matmul(mx.array(a)[None, :, None], mx.array(b).T[None]))[0, :, 0]
-        found = max(found, float(np.abs(batch - a.astype(np.float64) @ b.T).max()))
+        for computed in (product, batch):
+            found = max(found, float((np.abs(computed - exact) / bound).max()))
     return found
 
 before = worst() if sys.argv[1] == "after" else 0.0
@@ -62,8 +65,7 @@ def test_products_go_to_openblas(when: str) -> None:
     assert told["used"] == [True, True]
     assert "slow" in told["plain"]
     assert "OpenBLAS" in told["description"]
-    assert told["worst"][0] < 1e-3  # of the reference BLAS
-    assert told["worst"][1] < 1e-4
+    assert max(told["worst"]) < 1  # whatever order a kernel sums in
     assert told["slots"]
     assert all(told["slots"].values())
 
