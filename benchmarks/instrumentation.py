@@ -9,7 +9,7 @@ import argparse
 from machine import describe
 
 import entropix_mlx as ex
-from entropix_mlx import speed
+from entropix_mlx.checks import speed
 
 TARGETS = {64: 0.92, 1024: 0.88}
 

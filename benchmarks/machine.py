@@ -8,10 +8,10 @@ from entropix_models.language_model import LanguageModel
 
 def describe(model: LanguageModel) -> str:
     """Model, device and versions."""
-    facts = model.facts
+    info = model.info
     packages = ", ".join(f"{name} {version(name)}" for name in ("mlx", "mlx-lm"))
     return (
-        f"{facts.name} ({facts.dtype}) on {model.device.description}; "
+        f"{info.name} ({info.dtype}) on {model.device.description}; "
         f"{_processor()}, {platform.system()} {platform.machine()}; {packages}"
     )
 

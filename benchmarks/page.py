@@ -23,8 +23,8 @@ from pages import SAMPLED, asked, said  # noqa: E402
 
 from entropix_mlx.export.formats import FORMATS  # noqa: E402
 from entropix_mlx.export.passage import Passage  # noqa: E402
-from entropix_mlx.records import QUADRANTS, Candidate, Event  # noqa: E402
-from entropix_mlx.tree import Node, Tree  # noqa: E402
+from entropix_mlx.records.record import QUADRANTS, Candidate, Event  # noqa: E402
+from entropix_mlx.records.tree import Node, Tree  # noqa: E402
 
 STEPS = 40
 DRIVER = f"""

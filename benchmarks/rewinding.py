@@ -14,12 +14,12 @@ from statistics import median
 from machine import describe
 
 import entropix_mlx as ex
-from entropix_mlx.commands import obey
-from entropix_mlx.debugger import Debugger
-from entropix_mlx.halts import Halt, Output
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.session import Session
-from entropix_mlx.settings import Settings
+from entropix_mlx.debugger.commands import execute
+from entropix_mlx.debugger.debugger import Debugger
+from entropix_mlx.debugger.outputs import Halt, Output
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
 from entropix_models.devices import release_thread
 
 METRICS = ("logprob", "entropy", "varentropy", "attn_entropy", "agreement")
@@ -27,7 +27,7 @@ PROMPT = "Write a long story about a robot that learns to paint."
 
 
 def do(debugger: Debugger, *lines: str) -> list[Output]:
-    return [output for line in lines for output in obey(debugger, line)]
+    return [output for line in lines for output in execute(debugger, line)]
 
 
 def tokens(outputs: Iterable[Output]) -> list[TokenRecord]:
@@ -76,15 +76,15 @@ def main() -> None:
     debugger.leave()
     for number in range(options.branches):
         force = [200 + number]
-        list(session.go_on(max_tokens=2, after=taken[-8].index, force=force))
+        list(session.continue_(max_tokens=2, after=taken[-8].index, force=force))
         leaves.append(session.tree.leaf)
     waits = []
     for leaf in chance.sample(leaves, len(leaves)):
         began = time.perf_counter()
         list(debugger.go_to(leaf))
         waits.append(1000 * (time.perf_counter() - began))
-    kept = session.reader.shelf.size / 2**20
-    budget = session.reader.shelf.budget / 2**20
+    kept = session.reader.pool.size / 2**20
+    budget = session.reader.pool.budget / 2**20
     print(f"| {options.branches} branches' caches | {kept:.0f} MiB | <= {budget:.0f} MiB |")
     print(f"| to another branch, median | {median(waits):.0f} ms | |")
     print(f"| the same, slowest | {max(waits):.0f} ms | < 1000 ms |")

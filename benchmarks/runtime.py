@@ -61,7 +61,8 @@ def _write_dense(folder: Path) -> str:
     from machine import describe
     from mlx.utils import tree_flatten
 
-    from entropix_models import devices, loading, sources
+    from entropix_models import devices, loading
+    from entropix_models.sources import sources
 
     source = sources.resolve("smollm2-135m")
     model = loading.load(source, devices.choose("cpu"))
@@ -85,10 +86,10 @@ def _run(kind: str, weights: Path) -> dict[str, float]:
 def _ours(_weights: Path) -> dict[str, float]:
     """From the packed weights, as users run it: loading counts for the memory."""
     import entropix_mlx as ex
-    from entropix_mlx import speed
-    from entropix_mlx.records import End
-    from entropix_mlx.session import Session
-    from entropix_mlx.settings import Settings
+    from entropix_mlx.checks import speed
+    from entropix_mlx.records.record import End
+    from entropix_mlx.sampling.settings import Settings
+    from entropix_mlx.session.session import Session
 
     model = ex.load("smollm2-135m", device="cpu")
     rate = speed.instrumented(model, PROMPT, TOKENS)
@@ -99,7 +100,7 @@ def _ours(_weights: Path) -> dict[str, float]:
         "decode": rate,
         "prefill": PROMPT / end.prefill_seconds,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
-        "dense": model.facts.parameters * 4 / 1e6,
+        "dense": model.info.parameters * 4 / 1e6,
     }
 
 

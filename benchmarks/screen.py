@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 from terminal import COLUMNS, ROWS, Terminal
 
-from entropix_mlx.records import Candidate
+from entropix_mlx.records.record import Candidate
 
 RATE = 50
 SLOW = 9
 """Tokens a second, about those of the embedded model on two cores."""
 HERE = Path(__file__).parent
 LEFT, PAGE_UP, QUIT = "\x1b[1;5D", "\x1b[5~", "\x11"
-PROGRAM = [sys.executable, "-c", "from entropix_tui.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from entropix_tui.cli.main import main; main()"]
 GENERATE = [sys.executable, "-c", "from entropix_mlx.cli.main import main; main()", "generate"]
 PROMPT = "Write a short story about a robot that learns to paint."
 
@@ -64,9 +64,9 @@ def keys(count: int) -> list[Figure]:
     """From a key written to the cursor drawn on the next token, while tokens come."""
     from rich.color import ColorSystem
 
-    from entropix_tui import cues
+    from entropix_tui.look import styles
 
-    colour = cues.cursor_style("true", dark=True).bgcolor
+    colour = styles.cursor_style("true", dark=True).bgcolor
     assert colour is not None
     ground = ";".join(colour.downgrade(ColorSystem.TRUECOLOR).get_ansi_codes(foreground=False))
     marked = rf"[;\[]{ground}[;m][^\x1b]*?".encode()
@@ -235,7 +235,7 @@ def _save(folder: Path, tokens: int) -> int:
     sys.path.insert(0, str(HERE.parent / "tests" / "tui"))
     from scripted import HEADER, token
 
-    from entropix_mlx.records import End, PromptRecord
+    from entropix_mlx.records.record import End, PromptRecord
 
     encode = msgspec.json.Encoder().encode
     path = folder / "sessions" / "long.jsonl"

@@ -17,15 +17,15 @@ import msgspec
 from machine import describe
 
 import entropix_mlx as ex
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.decoding import Decoder
-from entropix_mlx.recording import header_of
-from entropix_mlx.records import Record, TokenRecord
-from entropix_mlx.scoring import score
-from entropix_mlx.session import Session
-from entropix_mlx.settings import Settings
-from entropix_mlx.trace import Trace, TraceWriter, read_trace
-from entropix_mlx.verifying import verify
+from entropix_mlx.checks.verify import verify
+from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.decoding.make_records import header_of
+from entropix_mlx.decoding.scoring import score
+from entropix_mlx.records.record import Record, TokenRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
+from entropix_mlx.trace.trace import Trace, TraceWriter, read_trace
 from entropix_models.devices import release_thread
 from entropix_models.language_model import LanguageModel
 

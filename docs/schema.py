@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from entropix_mlx.records import SCHEMA, Record
+from entropix_mlx.records.record import SCHEMA, Record
 
 FILE = Path(__file__).parent / "trace.schema.json"
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import msgspec
 
-from entropix_mlx.records import End, TokenRecord
-from entropix_mlx.settings import Settings
+from entropix_mlx.records.record import End, TokenRecord
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.devices import release_thread
-from entropix_tui import exporting
 from entropix_tui.app import EntropixApp
-from entropix_tui.demos import DEMOS
-from entropix_tui.engine import Engine
-from entropix_tui.making import Complain, MakeSession, Opened, Progress, Wish
-from entropix_tui.outputs import Restored, TurnRecord
-from entropix_tui.screens.chat import ChatScreen
-from entropix_tui.screens.step import StepScreen
-from entropix_tui.sessions import SessionFactory
+from entropix_tui.conversation.demos import DEMOS
+from entropix_tui.engine.engine import Engine
+from entropix_tui.engine.factory import SessionFactory
+from entropix_tui.engine.outputs import Restored, TurnRecord
+from entropix_tui.engine.protocol import Complain, MakeSession, Opened, Progress, SessionRequest
+from entropix_tui.look import screenshot
+from entropix_tui.screens.chat.chat import ChatScreen
+from entropix_tui.screens.step.step import StepScreen
 
 ROOT = Path(__file__).resolve().parents[1]
 MS = 75.0
@@ -38,16 +38,20 @@ class Steady:
     def __init__(self, make: MakeSession) -> None:
         self._make = make
 
-    def prepare(self, wish: Wish, progress: Progress) -> None:
-        self._make.prepare(wish, progress)
+    def prepare(self, request: SessionRequest, progress: Progress) -> None:
+        self._make.prepare(request, progress)
 
-    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:
-        return self._make.past(wish, end=end)
+    def past(self, request: SessionRequest, *, end: bool = False) -> Restored | None:
+        return self._make.past(request, end=end)
 
     def __call__(
-        self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain
+        self,
+        request: SessionRequest,
+        settings: Settings | None,
+        progress: Progress,
+        complain: Complain,
     ) -> Opened:
-        opened = self._make(wish, settings, progress, complain)
+        opened = self._make(request, settings, progress, complain)
         session = opened.session
         send = session.send
 
@@ -89,7 +93,7 @@ async def scenes(app: EntropixApp, demo: str, cursor: int) -> AsyncIterator[tupl
             await pilot.press(*keys)
             await pilot.pause(0.3)
             await pilot.pause()
-            return exporting.svg(app)
+            return screenshot.svg(app)
 
         await until(lambda: isinstance(app.screen, ChatScreen))
         screen = app.screen

@@ -9,12 +9,12 @@ import textwrap
 from pathlib import Path
 
 from entropix_mlx import api
-from entropix_mlx.commands import COMMANDS, obey
-from entropix_mlx.debugger import Debugger
-from entropix_mlx.halts import Halt, Looking, Output
-from entropix_mlx.session import Session
-from entropix_mlx.settings import Settings
-from entropix_mlx.telling import lines, report
+from entropix_mlx.debugger.commands import COMMANDS, execute
+from entropix_mlx.debugger.debugger import Debugger
+from entropix_mlx.debugger.outputs import Halt, Looking, Output
+from entropix_mlx.debugger.text import lines, report
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
 from entropix_models.devices import release_thread
 
 FILE = Path(__file__).with_name("debugging.md")
@@ -38,7 +38,7 @@ class Tutorial:
         shown, last = ["```"], None
         for command in commands:
             told: list[str] = []
-            for output in obey(self.debugger, command):
+            for output in execute(self.debugger, command):
                 last = output
                 teller = report if full and isinstance(output, Halt) else lines
                 told += teller(self.debugger, output)  # type: ignore[operator]

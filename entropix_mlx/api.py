@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import mlx.core as mx
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.recording import calibration_of, header_of
+from entropix_mlx.decoding.make_records import calibration_of, header_of
+from entropix_mlx.decoding.scoring import score as score_ids
 from entropix_mlx.run import Run
-from entropix_mlx.sampling import Sampler, draw_key
-from entropix_mlx.scoring import score as score_ids
-from entropix_mlx.session import Session
-from entropix_mlx.settings import Settings
-from entropix_mlx.state import State
-from entropix_mlx.trace import TraceWriter
-from entropix_models import devices, loading, sources
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.sampler import Sampler, draw_key
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.state import State
+from entropix_mlx.session.session import Session
+from entropix_mlx.trace.trace import TraceWriter
+from entropix_models import devices, loading
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
+from entropix_models.sources import sources
 
 
 def load(

@@ -3,8 +3,8 @@
 from collections.abc import Generator, Iterator
 from typing import Self
 
-from entropix_mlx.records import RunHeader, TokenRecord, TurnRecord
-from entropix_mlx.tree import Tree
+from entropix_mlx.records.record import RunHeader, TokenRecord, TurnRecord
+from entropix_mlx.records.tree import Tree
 
 
 class Run(Iterator[TokenRecord]):

@@ -13,7 +13,7 @@ import msgspec
 
 import entropix_mlx as ex
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.fitting import fit
+from entropix_mlx.sampling.fitting import fit
 
 FOLDER = Path(__file__).parent.parent / "entropix_mlx" / "calibrations"
 
@@ -46,16 +46,16 @@ def main() -> None:
     calibration = fit(
         [answer for i, answer in enumerate(answers) if i % 4 != 3],
         [answer for i, answer in enumerate(answers) if i % 4 == 3],
-        model=model.facts.name,
-        revision=model.facts.revision,
-        quantization=model.facts.quantization,
+        model=model.info.name,
+        revision=model.info.revision,
+        quantization=model.info.quantization,
         source={
             "prompts": len(prompts),
             "tokens": sum(map(len, answers)),
             "sampler": "temperature 0.7, min_p 0.03",
             "seed": options.seed,
             "device": model.device.kind,
-            "dtype": model.facts.dtype,
+            "dtype": model.info.dtype,
         },
     )
     path = options.out / f"{calibration.name}.json"

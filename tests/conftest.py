@@ -456,7 +456,8 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory, make_llama: Callable[
 @pytest.fixture(scope="session")
 def llama(llama_folder: Path) -> "LanguageModel":
     """A random Llama of three layers, on the CPU."""
-    from entropix_models import devices, loading, sources
+    from entropix_models import devices, loading
+    from entropix_models.sources import sources
 
     return loading.load(sources.resolve(str(llama_folder)), devices.choose("cpu"))
 
@@ -464,7 +465,8 @@ def llama(llama_folder: Path) -> "LanguageModel":
 @pytest.fixture(scope="session")
 def smollm2() -> "LanguageModel":
     """The embedded model on the CPU, where the reference values were made."""
-    from entropix_models import devices, loading, sources
+    from entropix_models import devices, loading
+    from entropix_models.sources import sources
 
     return loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
 

@@ -2,74 +2,80 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "tui"}
 
-FLOORS = [
-    {"entropix_models"},
-    *(
-        {f"entropix_mlx.{name}" for name in floor.split()}
-        for floor in (
-            "records metrics valleys calibration palette stopping visible inspection glyphs",
-            "settings presets",
-            "lexing patterns operands terms conditions stops breakpoints halts",
-            "attention_file strategies state trace summary fitting tree formulas shelf",
-            "filters sampling archive journal explain export differing",
-            "choice selfcheck",
-            "decoding recording",
-            "answer inspecting reader run scoring waterfall",
-            "turn",
-            "session",
-            "resuming rerunning speed stepper verifying",
-            "debugger",
-            "arguments moving deciding commands telling",
-        )
-    ),
-    {"entropix_mlx.api"},
-    {"entropix_mlx"},  # the package itself names what `api` and others offer
-    {"entropix_mlx.cli"},
-    {"entropix_tui"},
-]
-"""From the ground up. A module imports from its own floor and those below; the longest name wins.
+FLOORS = {
+    "entropix_models": [
+        "errors progress blas",
+        "devices paths attention tokenizer",
+        "language_model gguf",
+        "sources",
+        "loading",
+    ],
+    "entropix_mlx": [
+        "records",
+        "conditions terminal trace",
+        "sampling",
+        "analysis decoding export",
+        "session run",
+        "debugger checks",
+        "api",
+        "",
+        "cli",
+    ],
+    "entropix_tui": [
+        "hangup keys tokens",
+        "look",
+        "transcript engine",
+        "conversation replay",
+        "debugger",
+        "widgets",
+        "widgets.text widgets.inspector widgets.plane widgets.sampler widgets.strips",
+        "screens",
+        "screens.compare",
+        "screens.step",
+        "screens.chat",
+        "screens.replay",
+        "app",
+        "cli",
+    ],
+}
+"""Rooms (folders, or single modules beside them) from the ground up.
 
-A package that stands for all its modules has no others in the table; `entropix_mlx` alone is only
-its `__init__`.
+A module imports from its own room and from floors below. Rooms on one floor don't know each other.
+A folder inside a room that is named here is a room of its own; the rest of the outer room is not
+above it. The empty name is the package's own `__init__`.
 """
 
-TUI_COMMANDS = {
-    "entropix_tui.cli",
-    "entropix_tui.replay_command",
-    "entropix_tui.step_command",
-}
-WHOLE = ("entropix_models", "entropix_mlx.export", "entropix_mlx.cli", "entropix_tui")
-INSIDE_MLX_LM = {
+WITH_MLX_LM = {
     "entropix_models.attention",
     "entropix_models.language_model",
     "entropix_models.loading",
-    "entropix_models.sources",
-    # What the project is measured against, from outside.
-    "entropix_mlx.speed",
+    "entropix_models.sources.sources",
+    "entropix_mlx.checks.speed",  # what the project is measured against, from outside
 }
 ORACLES = {"transformers", "torch", "scipy", "llama_models", "gguf", "hypothesis", "pytest"}
 
+LONGEST_FILE, MOST_PARAMETERS = 383, 13
 
-def modules() -> dict[str, ast.Module]:
-    """Every module of the project by its name."""
-    found = {}
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Every module of the project by its name; a package that only has a docstring is none."""
     for package, folder in PACKAGES.items():
         root = ROOT / folder
         for path in sorted((root / package).rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
-            name = ".".join(parts).removesuffix(".__init__")
-            found[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return found
+            name = ".".join(path.relative_to(root).with_suffix("").parts)
+            yield name.removesuffix(".__init__"), path
 
 
-MODULES = modules()
+FILES = dict(sources())
+MODULES = {
+    name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in FILES.items()
+}
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
@@ -83,59 +89,107 @@ def imports(tree: ast.Module) -> Iterator[str]:
                 yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def project_module(name: str) -> str | None:
-    """The module of the project that an imported name is or comes from."""
-    while name and name not in MODULES:
-        name = name.rpartition(".")[0]
-    return name or None
-
-
-def floor(module: str) -> int | None:
-    names = [module]
-    names += [package for package in WHOLE if module.startswith(f"{package}.")]
-    return next((n for n, table in enumerate(FLOORS) if not table.isdisjoint(names)), None)
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_run_downwards(module: str) -> None:
-    own = floor(module)
-    assert own is not None, f"{module} is new: give it a floor in {Path(__file__).name}"
+def project_imports(module: str) -> set[str]:
+    """The project's modules that a module imports from."""
+    found = set()
     for name in imports(MODULES[module]):
-        target = project_module(name)
-        if target is None:
-            continue
-        below = floor(target)
-        assert below is not None
-        assert below <= own, f"{module} (floor {own}) imports {target} (floor {below})"
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        if name and name != module:
+            found.add(name)
+    return found
+
+
+ROOMS = {
+    f"{package}.{room}".rstrip("."): (number, place)
+    for number, (package, floors) in enumerate(FLOORS.items())
+    for place, floor in enumerate(floors)
+    for room in floor.split() or [""]
+}
+
+
+def room(module: str) -> str | None:
+    """The innermost room that a module is in."""
+    if module in ROOMS:
+        return module
+    package, _, _ = module.partition(".")
+    name = module.rpartition(".")[0]
+    while name and name != package:
+        if name in ROOMS:
+            return name
+        name = name.rpartition(".")[0]
+    return None
+
+
+def test_every_module_has_a_room() -> None:
+    homeless = [
+        module
+        for module, tree in MODULES.items()
+        if room(module) is None and any(project_imports(module) or tree.body[1:])
+    ]
+    assert not homeless, f"give them a floor in {Path(__file__).name}"
+
+
+def test_imports_run_downwards() -> None:
+    wrong = []
+    for module in MODULES:
+        own = room(module)
+        for target in project_imports(module):
+            theirs = room(target)
+            if own is None or theirs is None or own == theirs:
+                continue
+            if ROOMS[theirs] >= ROOMS[own]:
+                wrong.append(f"{module} imports {target}, which is not below it")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_there_are_no_circles() -> None:
+    try:
+        graph = {module: project_imports(module) for module in MODULES}
+        graph["entropix_mlx.sampling.settings"] -= {"entropix_mlx.sampling.presets"}
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
 
 
 def test_the_table_names_nothing_that_is_gone() -> None:
-    for name in set.union(*FLOORS) | INSIDE_MLX_LM:
-        assert name in MODULES, f"{name} is no module any more: take it out of the table"
+    known = set(MODULES) | {name.rpartition(".")[0] for name in MODULES}
+    gone = (set(ROOMS) | WITH_MLX_LM) - known
+    assert not gone
 
 
-def test_a_module_in_two_floors_is_in_none() -> None:
-    named = [name for table in FLOORS for name in table]
-    assert sorted(named) == sorted(set(named))
-
-
-def test_nobody_imports_the_screen_and_only_its_command_the_commands() -> None:
+def test_foreign_libraries_stay_where_they_are_known() -> None:
+    wrong = []
     for module, tree in MODULES.items():
-        package = module.partition(".")[0]
         for name in imports(tree):
-            if package != "entropix_tui":
-                assert not name.startswith("entropix_tui"), f"{module} imports {name}"
-            if name.startswith("entropix_mlx.cli"):
-                allowed = module.startswith("entropix_mlx.cli") or module in TUI_COMMANDS
-                assert allowed, f"{module} imports {name}"
+            library = name.partition(".")[0]
+            if (
+                library in ORACLES
+                or (library == "mlx_lm" and module not in WITH_MLX_LM)
+                or (library == "textual" and not module.startswith("entropix_tui"))
+            ):
+                wrong.append(f"{module} imports {name}")
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_foreign_libraries_stay_where_they_are_known(module: str) -> None:
-    for name in imports(MODULES[module]):
-        library = name.partition(".")[0]
-        assert library not in ORACLES, f"{module} imports {library}, which only tests may"
-        if library == "mlx_lm":
-            assert module in INSIDE_MLX_LM, f"{module} imports {name}: ask entropix_models for it"
-        if library == "textual":
-            assert module.startswith("entropix_tui"), f"{module} imports {name}"
+def test_files_stay_short() -> None:
+    lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
+    assert not {name: n for name, n in lengths.items() if n > LONGEST_FILE}
+
+
+def test_functions_take_few_parameters() -> None:
+    """But for the commands, whose options are click's."""
+    wrong = []
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_command(node):
+                continue
+            given = node.args
+            names = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            if len(set(names) - {"self", "cls"}) > MOST_PARAMETERS:
+                wrong.append(f"{module}.{node.name} takes {len(names)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def is_command(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("command" in ast.unparse(decorator) for decorator in node.decorator_list)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from entropix_mlx.visible import escaped
+from entropix_mlx.terminal.visible import escaped
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:

@@ -43,7 +43,7 @@ def doctor(model: str | None, device: str, no_speed: bool) -> int:
 
     healthy = True
     try:
-        from entropix_mlx import selfcheck
+        from entropix_mlx.checks import selfcheck
 
         for check in selfcheck.run():
             healthy &= check.passed
@@ -89,8 +89,8 @@ def _compiler(kind: str) -> str:
 
 
 def _cache() -> str:
-    from entropix_models import sources
     from entropix_models.paths import cache_root
+    from entropix_models.sources import sources
 
     names = [folder.name for folder in sources.installed()]
     return f"{cache_root()} ({', '.join(names) or 'no model yet'})"
@@ -111,8 +111,9 @@ def _hub() -> str:
 
 def _speed(name: str | None, device: "Device") -> str:
     """A short figure from the code of the benchmarks, if the model is here already."""
-    from entropix_mlx import speed
-    from entropix_models import loading, sources
+    from entropix_mlx.checks import speed
+    from entropix_models import loading
+    from entropix_models.sources import sources
 
     name = name or sources.default_name(device.kind)
     folder = sources.locate(name)

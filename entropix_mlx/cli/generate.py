@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from entropix_mlx.breakpoints import Breakpoints
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
     load_model,
@@ -25,16 +24,17 @@ from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.cli.session import begin, writers
-from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord
-from entropix_mlx.summary import Summary
-from entropix_mlx.visible import escaped
+from entropix_mlx.debugger.breakpoints import Breakpoints
+from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.records.summary import Summary
+from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import UsageError
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
-    from entropix_mlx.records import TurnRecord
-    from entropix_mlx.session import Session
-    from entropix_mlx.turn import Turn
+    from entropix_mlx.records.record import TurnRecord
+    from entropix_mlx.session.session import Session
+    from entropix_mlx.session.turn import Turn
 
 
 @click.command()
@@ -111,8 +111,8 @@ def generate(
             loaded = load_model(model, device, progress)
             if not raw and not loaded.tokenizer.has_chat_template:
                 if system:
-                    raise UsageError(f"{loaded.facts.name} has no chat template: no --system")
-                click.echo(f"note: {loaded.facts.name} has no chat template; raw prompt", err=True)
+                    raise UsageError(f"{loaded.info.name} has no chat template: no --system")
+                click.echo(f"note: {loaded.info.name} has no chat template; raw prompt", err=True)
                 raw = True
             session = begin(
                 loaded,
@@ -146,9 +146,9 @@ def _until(
     session: "Session", turn: "Turn", breakpoints: Breakpoints, halted: list[str]
 ) -> "Generator[TurnRecord]":
     """The turn's records up to a breakpoint, which is reported in `halted`."""
-    from entropix_mlx.debugger import Debugger
-    from entropix_mlx.halts import Halt, Said
-    from entropix_mlx.telling import report
+    from entropix_mlx.debugger.debugger import Debugger
+    from entropix_mlx.debugger.outputs import Halt, Said
+    from entropix_mlx.debugger.text import report
 
     debugger = Debugger(session)
     debugger.breakpoints = breakpoints

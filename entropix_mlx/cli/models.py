@@ -9,8 +9,8 @@ import click
 from entropix_mlx.cli.columns import columns
 
 if TYPE_CHECKING:
-    from entropix_models.catalogue import Entry
-    from entropix_models.sources import ModelFolder
+    from entropix_models.sources.catalogue import Entry
+    from entropix_models.sources.sources import ModelFolder
 
 
 @click.group()
@@ -22,7 +22,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def list_models(as_json: bool) -> None:
     """The models with short names, and the imported ones."""
-    from entropix_models import catalogue, sources
+    from entropix_models.sources import catalogue, sources
 
     here = {folder.name: folder for folder in sources.installed()}
     entries = catalogue.entries()
@@ -55,7 +55,7 @@ def list_models(as_json: bool) -> None:
 def pull(name: str, out: Path | None) -> None:
     """Download a model: a short name or a Hub id. Prints its folder."""
     from entropix_mlx.cli.progress import stderr_progress
-    from entropix_models import sources
+    from entropix_models.sources import sources
 
     with stderr_progress() as progress:
         folder = sources.pull(name, out, progress=progress)
@@ -67,7 +67,7 @@ def pull(name: str, out: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def show(name: str, as_json: bool) -> None:
     """Everything that is known of a model, without downloading it."""
-    from entropix_models import catalogue, sources
+    from entropix_models.sources import catalogue, sources
 
     entry = catalogue.find(name)
     folder = sources.locate(name)
@@ -93,7 +93,7 @@ def show(name: str, as_json: bool) -> None:
 def import_model(file: Path, name: str) -> None:
     """Convert a GGUF file of the Llama family. Prints the new folder."""
     from entropix_mlx.cli.progress import stderr_progress
-    from entropix_models import sources
+    from entropix_models.sources import sources
 
     with stderr_progress() as progress:
         folder = sources.import_file(file, name, progress)
@@ -129,7 +129,7 @@ def _imported_row(folder: "ModelFolder") -> dict[str, Any]:
 
 
 def _facts_of(folder: "ModelFolder") -> dict[str, Any]:
-    from entropix_models import sources
+    from entropix_models.sources import sources
 
     config = sources.read_config(folder.path)
     return {

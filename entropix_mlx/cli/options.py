@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import PRESETS, Settings
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
-    from entropix_mlx.calibration import Calibration
+    from entropix_mlx.sampling.calibration import Calibration
     from entropix_models.language_model import LanguageModel
     from entropix_models.progress import Progress
 
@@ -115,7 +115,8 @@ def date_of(moment: datetime.datetime | None) -> datetime.date | None:
 
 def load_model(name: str | None, device: str, progress: "Progress") -> "LanguageModel":
     """The model that was named, or this device's default with a word on which and why."""
-    from entropix_models import devices, loading, sources
+    from entropix_models import devices, loading
+    from entropix_models.sources import sources
 
     chosen = devices.choose(device)
     if name is None:
@@ -127,11 +128,11 @@ def load_model(name: str | None, device: str, progress: "Progress") -> "Language
 
 def note_calibration(model: "LanguageModel", calibration: "Calibration") -> None:
     """Say so if the thresholds are not the model's own."""
-    from entropix_mlx.calibration import PROVISIONAL
+    from entropix_mlx.sampling.calibration import PROVISIONAL
 
     if calibration is PROVISIONAL:
         click.echo(
-            f"note: {model.facts.name} has no calibration, so provisional thresholds are used "
+            f"note: {model.info.name} has no calibration, so provisional thresholds are used "
             "(scripts/calibrate.py makes one)",
             err=True,
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from entropix_mlx.palette import SIXTEEN, TRUECOLOR, Theme
-from entropix_mlx.records import Record, TokenRecord
-from entropix_mlx.visible import escaped
+from entropix_mlx.records.record import Record, TokenRecord
+from entropix_mlx.terminal.palette import SIXTEEN, TRUECOLOR, Theme
+from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Output:
         self._line_open = False
         self.write: Callable[[Record], None]
         if format == "jsonl":
-            from entropix_mlx.trace import TraceWriter
+            from entropix_mlx.trace.trace import TraceWriter
 
             self.write = TraceWriter(self._stream).write
         elif format == "color":

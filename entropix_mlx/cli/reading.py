@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from entropix_mlx.trace import Trace, read_trace
-from entropix_mlx.visible import escaped
+from entropix_mlx.terminal.visible import escaped
+from entropix_mlx.trace.trace import Trace, read_trace
 
 trace_file = click.Path(path_type=Path, readable=False)
 """Not checked by click: what is no trace is no wrong usage."""

@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from entropix_mlx.visible import escaped
+from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
 
 INTERRUPTED = 130

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from entropix_mlx.presets import Preset, load
-from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.sampling.presets import Preset, load
+from entropix_mlx.sampling.settings import PRESETS, Settings
 from entropix_models.errors import EntropixError
 
 

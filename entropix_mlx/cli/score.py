@@ -22,8 +22,8 @@ from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.cli.session import Writers, writers
-from entropix_mlx.records import End, FinishReason, Record
-from entropix_mlx.summary import Summary
+from entropix_mlx.records.record import End, FinishReason, Record
+from entropix_mlx.records.summary import Summary
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def _stream(
     bos: bool,
 ) -> int:
     """Write the records and their summary; the exit status."""
-    from entropix_mlx import scoring
-    from entropix_mlx.calibration import PROVISIONAL
-    from entropix_mlx.recording import calibration_of, header_of
+    from entropix_mlx.decoding import scoring
+    from entropix_mlx.decoding.make_records import calibration_of, header_of
+    from entropix_mlx.sampling.calibration import PROVISIONAL
 
     writer, attention = written
     tokenizer = model.tokenizer

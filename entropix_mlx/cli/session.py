@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from entropix_mlx.cli.options import date_of, note_calibration
-from entropix_mlx.settings import Settings
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
 from entropix_models.progress import Progress, quiet
 
 if TYPE_CHECKING:
-    from entropix_mlx.attention_file import AttentionWriter
-    from entropix_mlx.session import Session
-    from entropix_mlx.trace import TraceWriter
+    from entropix_mlx.session.session import Session
+    from entropix_mlx.trace.attention_file import AttentionWriter
+    from entropix_mlx.trace.trace import TraceWriter
     from entropix_models.language_model import LanguageModel
 
 Writers = tuple["TraceWriter | None", "AttentionWriter | None"]
@@ -33,8 +33,8 @@ def writers(trace: Path | None, with_attention: bool) -> Iterator[Writers]:
             raise UsageError("--trace-attention goes with --trace FILE: it writes FILE.attention")
         yield None, None
         return
-    from entropix_mlx.attention_file import AttentionWriter
-    from entropix_mlx.trace import TraceWriter, attention_beside
+    from entropix_mlx.trace.attention_file import AttentionWriter
+    from entropix_mlx.trace.trace import TraceWriter, attention_beside
 
     with ExitStack() as stack:
         writer = stack.enter_context(closing(TraceWriter(trace)))
@@ -55,7 +55,7 @@ def begin(
     progress: Progress = quiet,
 ) -> "Session":
     """A session; thresholds and a seed that are not the user's are told on standard error."""
-    from entropix_mlx.session import Session
+    from entropix_mlx.session.session import Session
 
     trace, attention = written
     session = Session(

@@ -13,15 +13,15 @@ from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.reading import branch_option, read, trace_file
 from entropix_mlx.cli.running import debug_option
 from entropix_mlx.cli.trace_export import export
-from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_mlx.summary import Summary
-from entropix_mlx.tree import Tree
-from entropix_mlx.visible import escaped
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.records.summary import Summary
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
 
 if TYPE_CHECKING:
-    from entropix_mlx.differing import Difference, Side
-    from entropix_mlx.verifying import Verified
+    from entropix_mlx.analysis.diff import Difference, Side
+    from entropix_mlx.checks.verify import Verified
 
 
 @click.group()
@@ -83,14 +83,14 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
     """
     found = read(file)
 
-    from entropix_mlx.calibration import PROVISIONAL
+    from entropix_mlx.checks.verify import circumstances
+    from entropix_mlx.checks.verify import verify as check
     from entropix_mlx.cli.options import load_model
     from entropix_mlx.cli.progress import stderr_progress
-    from entropix_mlx.recording import calibration_of
-    from entropix_mlx.resuming import in_force, settings_of
-    from entropix_mlx.settings import Settings
-    from entropix_mlx.verifying import circumstances
-    from entropix_mlx.verifying import verify as check
+    from entropix_mlx.decoding.make_records import calibration_of
+    from entropix_mlx.sampling.calibration import PROVISIONAL
+    from entropix_mlx.sampling.settings import Settings
+    from entropix_mlx.session.resume import in_force, settings_of
     from entropix_models.devices import release_thread
 
     sampler, _ = in_force(found.header, found.records)
@@ -102,7 +102,7 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
             for change in circumstances(found.header, loaded):
                 click.echo(f"note: {escaped(change)}", err=True)
             if rerun:
-                from entropix_mlx.rerunning import rerun as generate_again
+                from entropix_mlx.checks.rerun import rerun as generate_again
 
                 again = generate_again(loaded, found, file, progress)
             else:
@@ -162,7 +162,7 @@ def _tell_verified(verified: "Verified") -> int:
 @debug_option
 def diff(a: Path, b: Path, branch: int | None, other_branch: int | None) -> None:
     """Where two traces part, what stood there, and what each came to."""
-    from entropix_mlx.differing import diff as compare
+    from entropix_mlx.analysis.diff import diff as compare
 
     one, other = read(a), read(b)
     found = compare(

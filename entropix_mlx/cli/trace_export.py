@@ -9,11 +9,11 @@ import click
 
 from entropix_mlx.cli.reading import branch_option, read, trace_file
 from entropix_mlx.cli.running import debug_option
-from entropix_mlx.export.drawing import WIDTH, svg
 from entropix_mlx.export.files import write
 from entropix_mlx.export.formats import FORMATS, by_ending
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.visible import escaped
+from entropix_mlx.export.svg import WIDTH, svg
+from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
 
 _STDOUT = Path("-")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from entropix_mlx.export import markup
 from entropix_mlx.export.passage import Passage, number
-from entropix_mlx.palette import VALLEY
-from entropix_mlx.valleys import ValleyDetector
+from entropix_mlx.sampling.valleys import ValleyDetector
+from entropix_mlx.terminal.palette import VALLEY
 
 COLUMNS = 1200
 HEIGHT = 150

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from entropix_mlx.export.passage import Cell, Passage, number
-from entropix_mlx.glyphs import one_line, shown
+from entropix_mlx.terminal.glyphs import one_line, shown
 
 PIECE = 1000
 """Tokens in a piece."""

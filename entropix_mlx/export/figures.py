@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.summary import Summary
+from entropix_mlx.records.summary import Summary
 
 Row = tuple[str, str]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from entropix_mlx.export import drawing, page, rows, text
+from entropix_mlx.export import page, svg, tables, text
 from entropix_mlx.export.passage import Passage
 
 
@@ -18,9 +18,9 @@ class Format(NamedTuple):
 
 FORMATS = {
     "html": Format("a page", page.page, (".html", ".htm")),
-    "svg": Format("a picture", drawing.svg, (".svg",)),
-    "csv": Format("a table", rows.csv_table, (".csv",)),
-    "json": Format("data", rows.json_table, (".json",)),
+    "svg": Format("a picture", svg.svg, (".svg",)),
+    "csv": Format("a table", tables.csv_table, (".csv",)),
+    "json": Format("data", tables.json_table, (".json",)),
     "md": Format("Markdown", text.markdown, (".md", ".markdown")),
     "txt": Format("plain text", text.plain, (".txt",)),
 }

@@ -3,7 +3,7 @@
 import html
 from functools import lru_cache
 
-from entropix_mlx.glyphs import one_line, shown
+from entropix_mlx.terminal.glyphs import one_line, shown
 
 
 def text(value: str) -> str:

@@ -13,11 +13,11 @@ from importlib import resources
 
 import msgspec
 
-from entropix_mlx.export import charts, details, figures, looks, markup
+from entropix_mlx.export import charts, details, figures, markup, styles
 from entropix_mlx.export.passage import Cell, Passage, Turn
 from entropix_mlx.export.plane import plane
-from entropix_mlx.palette import CAPTIONS, FORCED, VALLEY
-from entropix_mlx.records import QUADRANTS
+from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.terminal.palette import CAPTIONS, FORCED, VALLEY
 
 BLOCK = 200
 """Tokens after which a block ends, at the next line break."""
@@ -106,7 +106,7 @@ def _problems(notes: list[str]) -> str:
 
 def _legend() -> str:
     entries = [
-        f'<li><i class="{looks.LETTERS[quadrant]}">{quadrant}</i> {CAPTIONS[quadrant]}</li>'
+        f'<li><i class="{styles.LETTERS[quadrant]}">{quadrant}</i> {CAPTIONS[quadrant]}</li>'
         for quadrant in QUADRANTS
     ]
     entries.append(f"<li>{VALLEY} valley of the entropy</li>")
@@ -136,7 +136,7 @@ def _blocks(passage: Passage, cells: list[Cell], at: int, end: int) -> Iterator[
     for n in range(at, end):
         cell = cells[n]
         text = markup.token(cell.token.text)
-        look = looks.classes(passage, cell)
+        look = styles.classes(passage, cell)
         if text.startswith("\n"):
             look += " l"
         parts.append(
@@ -191,7 +191,7 @@ def _asset(name: str) -> str:
 @cache
 def _style() -> str:
     light, dark = (
-        "".join(f"--{name}:{value};" for name, value in looks.colours(theme).items())
+        "".join(f"--{name}:{value};" for name, value in styles.colours(theme).items())
         for theme in ("light", "dark")
     )
     return (

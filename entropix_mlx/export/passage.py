@@ -6,9 +6,9 @@ from functools import cached_property
 from itertools import count, repeat
 from typing import Any
 
-from entropix_mlx.records import Event, PromptRecord, RunHeader, TokenRecord
-from entropix_mlx.trace import Trace
-from entropix_mlx.tree import ROOT, Node, Tree
+from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.records.tree import ROOT, Node, Tree
+from entropix_mlx.trace.trace import Trace
 
 _SPEAKERS = {"user": "You", "system": "System"}
 

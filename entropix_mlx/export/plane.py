@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from entropix_mlx.export import markup
 from entropix_mlx.export.charts import ENTROPY, VARENTROPY, top, values
-from entropix_mlx.export.looks import LETTERS, NONE
 from entropix_mlx.export.passage import Passage, number
-from entropix_mlx.records import QUADRANTS, Quadrant
+from entropix_mlx.export.styles import LETTERS, NONE
+from entropix_mlx.records.record import QUADRANTS, Quadrant
 
 WIDTH, HEIGHT = 400, 300
 SQUARE = 4

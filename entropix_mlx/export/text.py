@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from entropix_mlx.export import figures
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.glyphs import one_line, shown
+from entropix_mlx.terminal.glyphs import one_line, shown
 
 
 def plain(passage: Passage) -> str:

@@ -20,7 +20,7 @@ from mlx_lm.models.cache import (
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
 from entropix_models.errors import UnsupportedError
-from entropix_models.tokenizer import Tokenizer
+from entropix_models.tokenizer.tokenizer import Tokenizer
 
 Cache = list[Any]
 """Keys and values of every layer, in mlx-lm's classes."""
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelInfo:
     """What a run's header says about a model."""
 
     name: str
@@ -75,10 +75,10 @@ class LanguageModel:
     """
 
     def __init__(
-        self, network: nn.Module, tokenizer: Tokenizer, facts: Facts, device: Device
+        self, network: nn.Module, tokenizer: Tokenizer, info: ModelInfo, device: Device
     ) -> None:
         self.tokenizer = tokenizer
-        self.facts = facts
+        self.info = info
         self.device = device
         self.network = network
         self._tap = Tap(network, manual=not device.is_gpu)
@@ -92,7 +92,7 @@ class LanguageModel:
         """
         if self.device.is_gpu:
             return 512
-        rows = 64 * 135_000_000 // max(self.facts.parameters, 1)
+        rows = 64 * 135_000_000 // max(self.info.parameters, 1)
         return max(8, min(64, 1 << max(rows, 1).bit_length() - 1))
 
     def new_cache(self) -> Cache:
@@ -104,7 +104,7 @@ class LanguageModel:
             return Step(self.network(ids[None], cache=cache)[0], None)
         with self._tap.open(attention) as capture:
             logits = self.network(ids[None], cache=cache)[0]
-        return Step(logits, capture.statistics(self.facts.layers))
+        return Step(logits, capture.statistics(self.info.layers))
 
     @staticmethod
     def cached(cache: Cache) -> int:
@@ -138,7 +138,7 @@ class LanguageModel:
             getattr(inner, "embed_tokens", None), "as_linear", None
         )
         if not isinstance(layers, list) or norm is None or head is None:
-            raise UnsupportedError(f"{self.facts.architecture} shows no logits of its layers")
+            raise UnsupportedError(f"{self.info.architecture} shows no logits of its layers")
         outputs: list[mx.array] = []
         inner.layers = [_Recording(layer, outputs) for layer in layers]  # type: ignore[union-attr]
         try:
@@ -146,7 +146,7 @@ class LanguageModel:
         finally:
             inner.layers = layers  # type: ignore[union-attr]
         if len(outputs) != len(layers):
-            raise UnsupportedError(f"{self.facts.architecture} shows no outputs of its layers")
+            raise UnsupportedError(f"{self.info.architecture} shows no outputs of its layers")
         rows = head(norm(mx.stack([output[0, -1] for output in outputs[:-1]])))
         return mx.concatenate([rows.astype(logits.dtype), logits[None]])
 

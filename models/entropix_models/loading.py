@@ -12,10 +12,10 @@ from mlx.utils import tree_map, tree_unflatten
 
 from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError
-from entropix_models.language_model import Facts, LanguageModel
+from entropix_models.language_model import LanguageModel, ModelInfo
 from entropix_models.progress import Progress, quiet
-from entropix_models.sources import ModelFolder
-from entropix_models.tokenizer import Tokenizer
+from entropix_models.sources.sources import ModelFolder
+from entropix_models.tokenizer.tokenizer import Tokenizer
 
 LLAMA_FAMILY = ("llama", "mistral")
 """Values of `model_type` that mlx-lm runs with its Llama network."""
@@ -66,7 +66,7 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
             f"{folder.path}: config.json says {heads} heads of {head_dim}, "
             f"the weights have {queries} query rows; fetch the model again"
         )
-    facts = Facts(
+    info = ModelInfo(
         name=folder.name,
         revision=folder.revision,
         quantization=folder.quantization,
@@ -78,7 +78,7 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
         vocab_size=int(config["vocab_size"]),
         clarify=folder.clarify,
     )
-    return LanguageModel(network, tokenizer, facts, device)
+    return LanguageModel(network, tokenizer, info, device)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from entropix_mlx.cli.main import cli
 from entropix_mlx.cli.running import run
 from entropix_models import devices
-from entropix_tui.cli import entropix_tui
+from entropix_tui.cli.main import entropix_tui
 
 PROGRAM = (sys.executable, "-c", "from entropix_mlx.cli.main import main; main()")
 DATED_TEMPLATE = (

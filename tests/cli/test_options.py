@@ -118,8 +118,8 @@ finally:
     ("module", "program", "command"),
     [
         *(("entropix_mlx.cli.main", "entropix-mlx", command) for command in COMMANDS),
-        ("entropix_tui.cli", "entropix-tui", ""),
-        ("entropix_tui.cli", "entropix-tui", "chat"),
+        ("entropix_tui.cli.main", "entropix-tui", ""),
+        ("entropix_tui.cli.main", "entropix-tui", "chat"),
     ],
 )
 def test_help_imports_nothing_heavy(module: str, program: str, command: str) -> None:

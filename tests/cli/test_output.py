@@ -9,8 +9,8 @@ import pytest
 from rich.style import Style
 
 from entropix_mlx.cli.output import Output, theme
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.visible import escaped
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.terminal.visible import escaped
 
 Call = Callable[..., Any]
 SGR = re.compile(rb"\x1b\[[0-9;]*m")

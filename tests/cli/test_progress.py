@@ -8,7 +8,7 @@ import pytest
 from entropix_mlx.cli import progress as progress_module
 from entropix_mlx.cli.output import Output
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.records import TokenRecord
+from entropix_mlx.records.record import TokenRecord
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 

@@ -15,10 +15,10 @@ import click
 import pytest
 
 from entropix_mlx.cli.running import debug_option, run
-from entropix_mlx.journal import Journal
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.session import Session
-from entropix_mlx.trace import read_trace
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.session.journal import Journal
+from entropix_mlx.session.session import Session
+from entropix_mlx.trace.trace import read_trace
 from entropix_models.errors import EntropixError
 
 Call = Callable[..., Any]

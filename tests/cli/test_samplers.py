@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from entropix_mlx import presets
 from entropix_mlx.cli.options import settings_of
-from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.sampling import presets
+from entropix_mlx.sampling.settings import PRESETS, Settings
 
 Call = Callable[..., Any]
 

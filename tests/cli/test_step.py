@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.trace import read_trace
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.trace.trace import read_trace
 
 Call = Callable[..., Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from entropix_mlx.attention_file import read_attention
-from entropix_mlx.trace import attention_beside, read_trace
+from entropix_mlx.trace.attention_file import read_attention
+from entropix_mlx.trace.trace import attention_beside, read_trace
 
 Call = Callable[..., Any]
 STEERING = set(map(chr, range(32))) - {"\n", "\t"} | {"\x7f", "\x9b", "\u202e"}

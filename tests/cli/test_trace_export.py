@@ -15,8 +15,8 @@ import pytest
 
 from entropix_mlx.cli.running import run
 from entropix_mlx.cli.trace_export import export
-from entropix_mlx.records import End, Event, PromptRecord, RunHeader, TokenRecord
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.trace.trace import TraceWriter
 
 HEADER = RunHeader(
     model="tiny",

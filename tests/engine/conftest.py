@@ -18,7 +18,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """`scripted(text)`: every decoder chooses the bytes of this text, then ends."""
-    from entropix_mlx.decoding import Decoder
+    from entropix_mlx.decoding.decoder import Decoder
 
     read = Decoder._read
 

@@ -7,8 +7,8 @@ from typing import Any
 from traces import HEADER, token
 
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.records import Event, PromptRecord, RunHeader, TokenRecord
-from entropix_mlx.tree import Node, Tree
+from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.records.tree import Node, Tree
 
 THRESHOLDS = {
     "lelv_entropy": 1.5,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import entropix_mlx as ex
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.sampling import Sampler, draw_key
-from entropix_mlx.settings import Settings
-from entropix_mlx.state import State
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.sampler import Sampler, draw_key
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.state import State
 from entropix_models.errors import ModelNotFoundError, UsageError
 from entropix_models.language_model import LanguageModel
 

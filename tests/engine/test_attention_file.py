@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from turns import session, tokens, turn
 
-from entropix_mlx.attention_file import AttentionWriter, read_attention
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.scoring import score
-from entropix_mlx.trace import TraceWriter, attention_beside, read_trace
+from entropix_mlx.decoding.scoring import score
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.trace.attention_file import AttentionWriter, read_attention
+from entropix_mlx.trace.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
 
@@ -30,7 +30,7 @@ def test_every_token_has_its_row(llama: LanguageModel, tmp_path: Path, path: Pat
     assert [r.id for r in drawn] == [r.id for r in plain], "looking changes nothing"
     kept = read_attention(path)
     assert kept.indices.tolist() == [r.index for r in drawn]
-    assert kept.entropy.shape[1:] == (llama.facts.layers, 4)
+    assert kept.entropy.shape[1:] == (llama.info.layers, 4)
     assert look is not None
     np.testing.assert_allclose(kept.entropy[7], look.entropy, atol=2e-3, rtol=1e-3)
     for row, record in zip(kept.entropy.astype(float), drawn, strict=True):

@@ -8,12 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from traces import token
 
-from entropix_mlx.breakpoints import VERBS, Action, Breakpoints, Hit
-from entropix_mlx.conditions import NAMES, Condition
-from entropix_mlx.lexing import ConditionError
-from entropix_mlx.operands import Proposed
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.stops import CATCHES
+from entropix_mlx.conditions.lexer import ConditionError
+from entropix_mlx.conditions.operands import Proposed
+from entropix_mlx.conditions.parser import NAMES, Condition
+from entropix_mlx.debugger.breakpoints import VERBS, Action, Breakpoints, Hit
+from entropix_mlx.debugger.triggers import CATCHES
+from entropix_mlx.records.record import TokenRecord
 from entropix_models.errors import DamagedFileError, UsageError
 
 
@@ -223,7 +223,7 @@ def test_a_watch_meets_both_crossings() -> None:
 
 
 def test_a_watch_forgets_what_is_long_past(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entropix_mlx.breakpoints._REMEMBERED", 2)
+    monkeypatch.setattr("entropix_mlx.debugger.breakpoints._REMEMBERED", 2)
     points = made("watch rank > 0")
     for index in range(5):
         points.check(proposed(index, rank=0))

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from entropix_mlx import calibration
-from entropix_mlx.calibration import METRICS, PROVISIONAL, Calibration
+from entropix_mlx.sampling import calibration
+from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Calibration
 from entropix_models.errors import DamagedFileError
 
 CONTENT: dict[str, Any] = json.loads(msgspec.json.encode(PROVISIONAL))

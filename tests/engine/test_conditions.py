@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from traces import token
 
-from entropix_mlx.conditions import DEEPEST, LONGEST, NAMES, Condition
-from entropix_mlx.lexing import ConditionError
-from entropix_mlx.operands import (
+from entropix_mlx.conditions.lexer import ConditionError
+from entropix_mlx.conditions.operands import (
     CHANGING,
     COUNTS,
     MEASURES,
@@ -28,9 +27,9 @@ from entropix_mlx.operands import (
     Proposed,
     Text,
 )
-from entropix_mlx.patterns import Pattern
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.terms import (
+from entropix_mlx.conditions.parser import DEEPEST, LONGEST, NAMES, Condition
+from entropix_mlx.conditions.patterns import Pattern
+from entropix_mlx.conditions.terms import (
     COMPARISONS,
     ORDERS,
     And,
@@ -42,6 +41,7 @@ from entropix_mlx.terms import (
     Or,
     Term,
 )
+from entropix_mlx.records.record import TokenRecord
 from entropix_models.errors import UsageError
 
 PROBABILITIES = {" yes": 0.75, "no": 0.125, '"\n': 0.5}

@@ -10,24 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from turns import session, tokens, turn, whole
 
-from entropix_mlx.breakpoints import VERBS
-from entropix_mlx.commands import COMMANDS, obey
-from entropix_mlx.debugger import Debugger
-from entropix_mlx.halts import (
-    Finished,
-    Halt,
-    Looking,
-    Output,
-    Refused,
-    Said,
-    Shown,
-)
-from entropix_mlx.inspection import Future, Inspection, LayerSaid, Waterfall
-from entropix_mlx.records import Event, TokenRecord
-from entropix_mlx.resuming import resume
-from entropix_mlx.telling import lines, report
-from entropix_mlx.trace import TraceWriter
-from entropix_mlx.tree import ids_of
+from entropix_mlx.debugger.breakpoints import VERBS
+from entropix_mlx.debugger.commands import COMMANDS, execute
+from entropix_mlx.debugger.debugger import Debugger
+from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
+from entropix_mlx.debugger.text import lines, report
+from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
+from entropix_mlx.records.record import Event, TokenRecord
+from entropix_mlx.records.tree import ids_of
+from entropix_mlx.session.resume import resume
+from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
 
 HOT = {"temperature": "3"}
@@ -40,7 +32,7 @@ def debugger(model: LanguageModel, **options: Any) -> Debugger:
 
 def do(made: Debugger, *commands: str) -> list[Output]:
     """What the commands gave, all together."""
-    return [output for command in commands for output in obey(made, command)]
+    return [output for command in commands for output in execute(made, command)]
 
 
 def halt(outputs: list[Output]) -> Halt:
@@ -94,10 +86,10 @@ class TestGoingOn:
 
     def test_stop(self, llama: LanguageModel) -> None:
         made = debugger(llama)
-        running = obey(made, "ask Hello")
+        running = execute(made, "ask Hello")
         list(running)
         outputs: list[Output] = []
-        for output in obey(made, "continue"):
+        for output in execute(made, "continue"):
             outputs.append(output)
             if len(outputs) == 3:
                 made.stop()
@@ -233,7 +225,7 @@ class TestLooking:
         ]
         assert isinstance(shown[0], Waterfall)
         assert isinstance(shown[1], Inspection)
-        assert [type(x) for x in shown[2]] == [LayerSaid] * llama.facts.layers
+        assert [type(x) for x in shown[2]] == [LayerSaid] * llama.info.layers
         assert [type(x) for x in shown[3]] == [Future] * 3
         assert shown[0].token == before.proposal.id
         assert shown[1].head[0][0] == before.proposal.candidates[0][0]

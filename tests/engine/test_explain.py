@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropix_mlx import strategies
-from entropix_mlx.calibration import METRICS, PROVISIONAL
-from entropix_mlx.explain import Line, region_of, running_text, why
-from entropix_mlx.records import REGIONS, TokenRecord
-from entropix_mlx.settings import Settings
+from entropix_mlx.analysis.explain import Line, region_of, running_text, why
+from entropix_mlx.records.record import REGIONS, TokenRecord
+from entropix_mlx.sampling import strategies
+from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
 
 CALIBRATED = Settings.make("calibrated").bind(PROVISIONAL)
 LITERAL = Settings.make("entropixplained").bind(PROVISIONAL)

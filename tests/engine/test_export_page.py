@@ -14,8 +14,8 @@ from pages import SAMPLED, Page, asked, passage, said
 
 from entropix_mlx.export import details
 from entropix_mlx.export.page import LONGEST, fragment, page
-from entropix_mlx.glyphs import one_line, shown
-from entropix_mlx.records import Event, RunHeader
+from entropix_mlx.records.record import Event, RunHeader
+from entropix_mlx.terminal.glyphs import one_line, shown
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

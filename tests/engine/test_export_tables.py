@@ -16,14 +16,14 @@ from test_export_page import HOSTILE, escapees
 from traces import END
 from traces import write as write_trace
 
-from entropix_mlx.export import drawing, rows, text
+from entropix_mlx.export import svg, tables, text
 from entropix_mlx.export.files import write
 from entropix_mlx.export.formats import FORMATS, by_ending
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.glyphs import shown
-from entropix_mlx.records import End, Event
-from entropix_mlx.trace import Trace, read_trace
-from entropix_mlx.tree import Tree
+from entropix_mlx.records.record import End, Event
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.terminal.glyphs import shown
+from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.errors import TraceError, UsageError
 
 WRONG = (b"-1", b"1e308", b"9" * 40, b"NaN", b"<", b'"', b"\\u202e", b"\x9b")
@@ -42,7 +42,7 @@ def small() -> Passage:
 
 
 def test_a_row_for_each_token() -> None:
-    table = list(rows.rows(small()))
+    table = list(tables.rows(small()))
     assert [(r["index"], r["nth"], r["parent"], r["role"], r["text"]) for r in table] == [
         (3, 0, 2, "system", "a"),
         (3, 1, 2, "system", "b"),
@@ -50,33 +50,33 @@ def test_a_row_for_each_token() -> None:
         (5, 0, 4, "assistant", " is"),
     ]
     assert [r["valley"] for r in table] == [False, False, True, False]
-    assert all(tuple(row) == rows.COLUMNS for row in table)
+    assert all(tuple(row) == tables.COLUMNS for row in table)
 
 
 def test_json_has_scalars_of_one_type_a_column() -> None:
-    source = rows.json_table(small())
+    source = tables.json_table(small())
     found = json.loads(source)
-    assert found == list(rows.rows(small()))
+    assert found == list(tables.rows(small()))
     assert source.count("\n") == len(found) + 2, "an object a line"
-    for column in rows.COLUMNS:
+    for column in tables.COLUMNS:
         kinds = {type(row[column]) for row in found} - {type(None)}
         assert len(kinds) <= 1, column
         assert kinds <= {str, int, float, bool}
-    assert json.loads(rows.json_table(passage())) == []
+    assert json.loads(tables.json_table(passage())) == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(texts, max_size=4))
 def test_a_table_gives_back_what_went_in(words: list[str]) -> None:
     made = passage(*(said(n, word) for n, word in enumerate(words)))
-    read = list(csv.DictReader(io.StringIO(rows.csv_table(made), newline="")))
+    read = list(csv.DictReader(io.StringIO(tables.csv_table(made), newline="")))
     assert [row["text"] for row in read] == words
     assert [float(row["entropy"]) for row in read] == [1.25] * len(words)
-    assert [row["text"] for row in json.loads(rows.json_table(made))] == words
+    assert [row["text"] for row in json.loads(tables.json_table(made))] == words
 
 
 def test_what_is_not_known_is_an_empty_cell() -> None:
-    read = list(csv.DictReader(io.StringIO(rows.csv_table(small()), newline="")))
+    read = list(csv.DictReader(io.StringIO(tables.csv_table(small()), newline="")))
     assert (read[2]["rank"], read[2]["entropy"], read[3]["temperature"]) == ("", "", "1.0")
     assert (read[2]["valley"], read[3]["valley"]) == ("True", "False")
 
@@ -97,7 +97,7 @@ def lines(source: str) -> list[str]:
 
 
 def test_a_drawing_has_every_token_in_its_style() -> None:
-    source = drawing.svg(
+    source = svg.svg(
         passage(
             asked(0, "Which?"),
             said(1, "It"),
@@ -106,15 +106,15 @@ def test_a_drawing_has_every_token_in_its_style() -> None:
             Event(kind="valley", index=3, at=1),
         )
     )
-    at = drawing.MARGIN
+    at = svg.MARGIN
     assert drawn(source) == [
         (at, 27, "who", "You"),
         (at, 45, "n", "Which?"),
         (at, 81, "who", "smollm2-135m"),
         (at, 99, "a", "It"),
-        (pytest.approx(at + 2 * drawing.CELL, abs=0.1), 99, "mark", "▾†"),
-        (pytest.approx(at + 4 * drawing.CELL, abs=0.1), 99, "d", " is"),
-        (pytest.approx(at + 7 * drawing.CELL, abs=0.1), 99, "b", " so"),
+        (pytest.approx(at + 2 * svg.CELL, abs=0.1), 99, "mark", "▾†"),
+        (pytest.approx(at + 4 * svg.CELL, abs=0.1), 99, "d", " is"),
+        (pytest.approx(at + 7 * svg.CELL, abs=0.1), 99, "b", " so"),
         (at, 135, "b", "End"),
     ]
     grounds = [e.get("class") for e in ET.fromstring(source).iter(f"{SVG}rect")]
@@ -123,18 +123,18 @@ def test_a_drawing_has_every_token_in_its_style() -> None:
 
 def test_lines_are_wrapped_at_spaces() -> None:
     made = passage(*(said(n, f" word{n}") for n in range(6)), said(6, " " + "x" * 30))
-    found = lines(drawing.svg(made, 20))[1:]
+    found = lines(svg.svg(made, 20))[1:]
     assert found == [" word0 word1 word2", "word3 word4 word5", "x" * 20, "x" * 10]
     wide = passage(said(0, "漢" * 15))
-    assert lines(drawing.svg(wide, 20))[1:] == ["漢" * 10, "漢" * 5]
+    assert lines(svg.svg(wide, 20))[1:] == ["漢" * 10, "漢" * 5]
     tabbed = passage(said(0, "a\tb"))
-    assert lines(drawing.svg(tabbed, 20))[1:] == ["a       b"]
+    assert lines(svg.svg(tabbed, 20))[1:] == ["a       b"]
 
 
 @settings(max_examples=100, deadline=None)
 @given(texts, texts, st.integers(2, 30))
 def test_a_drawing_is_only_a_drawing(prompt: str, word: str, width: int) -> None:
-    source = drawing.svg(passage(asked(0, prompt, role=word), said(1, word)), width)
+    source = svg.svg(passage(asked(0, prompt, role=word), said(1, word)), width)
     assert not escapees(source)
     tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(source).iter()}
     assert tags <= {"svg", "title", "style", "rect", "text"}

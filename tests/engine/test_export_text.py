@@ -7,7 +7,7 @@ from pages import SAMPLED, asked, passage, said
 
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.export.text import escaped, fenced, markdown, plain
-from entropix_mlx.records import Event
+from entropix_mlx.records.record import Event
 
 HOSTILE = "x [red]y[/] <b>z</b>\x1b[31m\r\n```\n# no heading\n````\n| a | b |\n\ttab\u202e"
 

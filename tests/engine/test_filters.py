@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from oracles import warped
 
-from entropix_mlx import filters
-from entropix_mlx.strategies import Draw
+from entropix_mlx.sampling import filters
+from entropix_mlx.sampling.strategies import SamplingParams
 
 
-def draw(temperature: float, top_k: int, top_p: float, min_p: float) -> Draw:
+def draw(temperature: float, top_k: int, top_p: float, min_p: float) -> SamplingParams:
     values = (mx.array(float(x)) for x in (temperature, top_k, top_p, min_p))
-    return Draw(mx.array(0), *values)
+    return SamplingParams(mx.array(0), *values)
 
 
 FILTERS = [

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.special import logsumexp, softmax
 
-from entropix_mlx import metrics
-from entropix_mlx.metrics import ATTENTION
+from entropix_mlx.sampling import metrics
+from entropix_mlx.sampling.metrics import ATTENTION
 
 LN2 = math.log(2)
 

@@ -8,8 +8,8 @@ from growth import LINEAR, ratio
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from entropix_mlx import patterns
-from entropix_mlx.patterns import LONGEST, REACH, Pattern, PatternError
+from entropix_mlx.conditions import patterns
+from entropix_mlx.conditions.patterns import LONGEST, REACH, Pattern, PatternError
 
 UNITS = st.sampled_from(
     [

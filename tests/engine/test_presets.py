@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from entropix_mlx import presets
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.sampling import presets
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.settings import PRESETS, Settings
 from entropix_models.errors import DamagedFileError, EntropixError, UsageError
 
 
@@ -178,7 +178,7 @@ def test_a_folder_in_place_of_the_file_is_told() -> None:
 
 def test_they_import_no_mlx() -> None:
     program = (
-        "import sys, entropix_mlx.presets as p; p.load();"
+        "import sys, entropix_mlx.sampling.presets as p; p.load();"
         "sys.exit(any(m.split('.')[0] in ('mlx', 'numpy', 'textual') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

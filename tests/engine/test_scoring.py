@@ -9,10 +9,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from entropix_mlx import metrics
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.records import TokenRecord
-from entropix_mlx.scoring import score
+from entropix_mlx.decoding.scoring import score
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling import metrics
+from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from turns import end, plain, session, timeless, tokens, turn, whole
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.decoding import Decoder
-from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.session import Session
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.session.session import Session
+from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
 
 

@@ -9,11 +9,11 @@ import mlx.core as mx
 import pytest
 from turns import end, first_of, session, tokens, turn, whole
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.choice import Choice
-from entropix_mlx.decoding import Decoder
-from entropix_mlx.records import End, PromptRecord, TurnRecord
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.records.record import End, PromptRecord, TurnRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.errors import ContextLengthError, UsageError
 from entropix_models.language_model import LanguageModel
 
@@ -182,12 +182,12 @@ class TestRealModel:
         assert made.header.revision == "0.1.2"
 
     def test_its_own_calibration_is_told(self, smollm2: LanguageModel) -> None:
-        from entropix_mlx.calibration import key, shipped
+        from entropix_mlx.sampling.calibration import key, shipped
 
-        facts = smollm2.facts
+        info = smollm2.info
         made = session(smollm2)
-        if shipped(facts.name, facts.revision, facts.quantization) is None:
+        if shipped(info.name, info.revision, info.quantization) is None:
             assert made.header.calibration is None
         else:
-            own = key(facts.name, facts.revision, facts.quantization)
+            own = key(info.name, info.revision, info.quantization)
             assert made.header.calibration == own

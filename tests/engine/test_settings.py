@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.settings import PRESETS, Settings
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.settings import PRESETS, Settings
 from entropix_models.errors import UsageError
 
 
@@ -146,7 +146,7 @@ def test_settings_are_values() -> None:
 
 def test_they_import_no_mlx() -> None:
     program = (
-        "import sys, entropix_mlx.settings as s; s.Settings.make();"
+        "import sys, entropix_mlx.sampling.settings as s; s.Settings.make();"
         "sys.exit(any(m.split('.')[0] in ('mlx', 'numpy', 'transformers') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from turns import session, timeless, tokens, turn
 
-from entropix_mlx.records import PromptRecord
-from entropix_mlx.scoring import score
-from entropix_mlx.session import Session
-from entropix_mlx.settings import Settings
-from entropix_mlx.stepper import Stepper
+from entropix_mlx.debugger.stepper import Stepper
+from entropix_mlx.decoding.scoring import score
+from entropix_mlx.records.record import PromptRecord
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
 from entropix_models.language_model import LanguageModel
 
 
@@ -55,7 +55,7 @@ def test_leaving(llama: LanguageModel) -> None:
     stepping.leave()
     assert made.tree.leaf == taken[-1].index
     assert made.ids == made.ids[: -len(taken)] + [r.id for r in taken]
-    assert tokens(list(made.go_on(max_tokens=2)))[0].parent == taken[-1].index
+    assert tokens(list(made.continue_(max_tokens=2)))[0].parent == taken[-1].index
 
 
 def test_the_lens(llama: LanguageModel) -> None:
@@ -64,7 +64,7 @@ def test_the_lens(llama: LanguageModel) -> None:
     stepping.take()
     before = stepping.proposal()
     layers = stepping.lens()
-    assert len(layers) == llama.facts.layers
+    assert len(layers) == llama.info.layers
     last = layers[-1]
     assert last.entropy == pytest.approx(before.entropy, abs=1e-4)
     assert [id for id, *_ in last.candidates] == [id for id, *_ in before.candidates[:5]]

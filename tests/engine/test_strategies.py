@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropix_mlx import strategies
-from entropix_mlx.calibration import METRICS, PROVISIONAL, Band, Calibration
-from entropix_mlx.records import QUADRANTS, REGIONS
-from entropix_mlx.settings import Settings
+from entropix_mlx.records.record import QUADRANTS, REGIONS
+from entropix_mlx.sampling import strategies
+from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Band, Calibration
+from entropix_mlx.sampling.settings import Settings
 
 CALIBRATION = Calibration(
     model="made-up",

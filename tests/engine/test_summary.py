@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.summary import Summary
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.summary import Summary
 
 FIRST = TokenRecord(
     index=0,

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traces import END, HEADER, PROMPT, RECORDS, token, write
 
-from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_mlx.trace import TraceWriter, read_trace
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.trace.trace import TraceWriter, read_trace
 from entropix_models.errors import TraceError
 
 

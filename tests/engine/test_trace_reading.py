@@ -10,8 +10,8 @@ import pytest
 from growth import ratio
 from traces import HEADER, PROMPT, RECORDS, token, write
 
-from entropix_mlx.records import Event, PromptRecord, TokenRecord
-from entropix_mlx.trace import Trace, read_trace
+from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
+from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.errors import TraceError
 
 

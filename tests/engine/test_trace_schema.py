@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from turns import session, tokens, turn
 
-from entropix_mlx.settings import Settings
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,7 +29,7 @@ def lines(tmp_path: Path, llama: LanguageModel) -> list[dict[str, Any]]:
     made = session(llama, trace=TraceWriter(path), score_prompts=True, system="Be kind.")
     first = tokens(turn(made, "One", 14))
     made.use(Settings.make("temperature"))
-    list(made.go_on(max_tokens=9, after=first[4].index, force=[11]))
+    list(made.continue_(max_tokens=9, after=first[4].index, force=[11]))
     made.name_branch(first[-1].index, "first")
     made.close()
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traces import END, PROMPT, token
 
-from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.tree import ROOT, Branch, Node, Tree, ids_of, messages_of
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.tree import ROOT, Branch, Node, Tree, ids_of, messages_of
 
 
 @st.composite

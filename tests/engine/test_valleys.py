@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import find_peaks
 
-from entropix_mlx.valleys import ALPHA, DELTA, REFRACTORY, ValleyDetector
+from entropix_mlx.sampling.valleys import ALPHA, DELTA, REFRACTORY, ValleyDetector
 
 
 def averages(series: Iterable[float], alpha: float) -> np.ndarray:

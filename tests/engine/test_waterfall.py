@@ -4,10 +4,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.decoding import Decoder
-from entropix_mlx.settings import Settings
-from entropix_mlx.waterfall import SHOWN, waterfall
+from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.decoding.waterfall import SHOWN, waterfall
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.language_model import LanguageModel
 
 PROMPT = [int(i) for i in np.random.default_rng(3).integers(3, 259, 30)]
@@ -40,8 +40,8 @@ def test_the_stages_in_order(llama: LanguageModel, overrides: dict[str, str]) ->
         "top-p",
         "draws",
     ]
-    assert made.flight is not None
-    x = np.array(made.flight.distribution.logits.astype(mx.float32), np.float64)
+    assert made.pending is not None
+    x = np.array(made.pending.distribution.logits.astype(mx.float32), np.float64)
     p = np.exp(x - x.max()) / np.exp(x - x.max()).sum()
     expected = [p]
     t = float(overrides["temperature"])

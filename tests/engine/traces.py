@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from entropix_mlx.records import End, Event, PromptRecord, Record, RunHeader, TokenRecord
-from entropix_mlx.trace import TraceWriter
+from entropix_mlx.records.record import End, Event, PromptRecord, Record, RunHeader, TokenRecord
+from entropix_mlx.trace.trace import TraceWriter
 
 HEADER = RunHeader(
     model="smollm2-135m",

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.choice import Choice
-from entropix_mlx.decoding import Decoder
-from entropix_mlx.records import End, TokenRecord, TurnRecord
-from entropix_mlx.session import Session
-from entropix_mlx.settings import Settings
-from entropix_mlx.trace import Trace, read_trace
+from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.records.record import End, TokenRecord, TurnRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
+from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.language_model import LanguageModel
 
 DATE = datetime.date(2026, 1, 2)

@@ -78,8 +78,8 @@ def llama3_folder(
 @pytest.fixture(scope="session")
 def smollm2_folder() -> Path:
     """The embedded model's folder, fetched and converted if it is not there yet."""
-    from entropix_models import sources
     from entropix_models.progress import quiet
+    from entropix_models.sources import sources
 
     return sources.resolve("smollm2-135m", progress=quiet).path
 

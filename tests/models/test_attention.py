@@ -11,10 +11,11 @@ import pytest
 from mlx_lm.models.base import scaled_dot_product_attention
 from mlx_lm.models.cache import KVCache, QuantizedKVCache, RotatingKVCache
 
-from entropix_models import devices, loading, sources
+from entropix_models import devices, loading
 from entropix_models.attention import Tap
 from entropix_models.errors import UnsupportedError
 from entropix_models.language_model import LanguageModel
+from entropix_models.sources import sources
 
 HEADS, KV_HEADS, SIZE = 4, 2, 32
 SCALE = SIZE**-0.5
@@ -211,7 +212,7 @@ def test_attention_sinks_are_refused() -> None:
 
 def retapped(model: LanguageModel, manual: bool) -> LanguageModel:
     """The same network, captured in the other way."""
-    other = LanguageModel(model.network, model.tokenizer, model.facts, model.device)
+    other = LanguageModel(model.network, model.tokenizer, model.info, model.device)
     other._tap = Tap(model.network, manual=manual)
     return other
 
@@ -228,7 +229,7 @@ def test_a_network_with_and_without_capture(
 ) -> None:
     folder = sources.resolve(str(make_llama(tmp_path / "m", head_dim=32)))
     model = retapped(loading.load(folder, devices.choose("cpu")), manual)
-    layers = model.facts.layers
+    layers = model.info.layers
     plain, tapped = ([make() for _ in range(layers)] for _ in range(2))
     for ids in (IDS[:40], IDS[40:41], IDS[41:42], IDS[42:60]):
         recorder = Recorder()

@@ -4,9 +4,9 @@ import datetime
 
 import pytest
 
-from entropix_models import chat_template
-from entropix_models.chat_template import ChatTemplate, Message
 from entropix_models.errors import DamagedFileError, UsageError
+from entropix_models.tokenizer import chat_template
+from entropix_models.tokenizer.chat_template import ChatTemplate, Message
 
 DATE = datetime.date(2026, 1, 2)
 MESSAGES: list[Message] = [

@@ -20,9 +20,9 @@ from entropix_models.errors import (
     UnsupportedError,
     UsageError,
 )
-from entropix_models.gguf import import_gguf
-from entropix_models.gguf_header import read_header
-from entropix_models.gguf_layout import llama3_scaling
+from entropix_models.gguf.header import read_header
+from entropix_models.gguf.importer import import_gguf
+from entropix_models.gguf.layout import llama3_scaling
 
 MakeGGUF = Callable[..., dict[str, np.ndarray]]
 

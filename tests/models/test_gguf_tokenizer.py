@@ -8,9 +8,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from entropix_models.errors import DamagedFileError, UnsupportedError
-from entropix_models.gguf import import_gguf
-from entropix_models.gguf_header import read_header
-from entropix_models.gguf_tokenizer import check_tokenizer, write_tokenizer
+from entropix_models.gguf.header import read_header
+from entropix_models.gguf.importer import import_gguf
+from entropix_models.gguf.tokenizer import check_tokenizer, write_tokenizer
 
 MakeGGUF = Callable[..., object]
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from entropix_models import catalogue, hub, hub_fetch, sources
 from entropix_models.errors import DownloadError, EntropixError, ModelNotFoundError, UsageError
-from entropix_models.gguf import import_gguf
+from entropix_models.gguf.importer import import_gguf
 from entropix_models.progress import quiet
+from entropix_models.sources import catalogue, hub, hub_fetch, sources
 
 REPOSITORY = "someone/tiny-llama"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from entropix_models import devices, loading, sources
+from entropix_models import devices, loading
 from entropix_models.language_model import LanguageModel
+from entropix_models.sources import sources
 
 LLAMA_3_ROPE = {
     "rope_type": "llama3",
@@ -204,6 +205,6 @@ def test_prefill_chunks_shrink_with_the_model(llama: LanguageModel) -> None:
     assert llama.prefill_chunk == 64
     import dataclasses
 
-    facts = dataclasses.replace(llama.facts, parameters=1_235_814_400)
-    large = LanguageModel(llama.network, llama.tokenizer, facts, llama.device)
+    info = dataclasses.replace(llama.info, parameters=1_235_814_400)
+    large = LanguageModel(llama.network, llama.tokenizer, info, llama.device)
     assert large.prefill_chunk == 8

@@ -16,9 +16,10 @@ import pytest
 from mlx.utils import tree_flatten
 from safetensors.numpy import load_file, save_file
 
-from entropix_models import devices, loading, sources
+from entropix_models import devices, loading
 from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
 from entropix_models.language_model import LanguageModel
+from entropix_models.sources import sources
 
 Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
 
@@ -59,12 +60,12 @@ def refused(folder: Path, *words: str) -> None:
 
 
 def test_facts_and_weights(llama: LanguageModel, llama_folder: Path) -> None:
-    facts = llama.facts
+    info = llama.info
     stored = load_file(llama_folder / "model.safetensors")
-    assert (facts.name, facts.architecture, facts.dtype) == ("llama", "llama", "float32")
-    assert (facts.layers, facts.vocab_size, facts.context_length) == (3, 300, 512)
+    assert (info.name, info.architecture, info.dtype) == ("llama", "llama", "float32")
+    assert (info.layers, info.vocab_size, info.context_length) == (3, 300, 512)
     norms = sum(v.size for k, v in stored.items() if "norm" in k)
-    assert facts.parameters == sum(v.size for v in stored.values()) - norms
+    assert info.parameters == sum(v.size for v in stored.values()) - norms
     for name, value in tree_flatten(llama.network.parameters()):
         np.testing.assert_array_equal(np.array(value), stored[name], err_msg=name)
 
@@ -76,7 +77,7 @@ def test_half_precision_becomes_float32_on_a_cpu(
     model = load(folder)
     stored = load_file(folder / "model.safetensors")
     assert stored[Q_PROJ].dtype == np.float16
-    assert model.facts.dtype == "float32"
+    assert model.info.dtype == "float32"
     for name, value in tree_flatten(model.network.parameters()):
         assert value.dtype == mx.float32
         np.testing.assert_array_equal(np.array(value), stored[name].astype(np.float32))
@@ -124,7 +125,7 @@ def test_quantised_weights_become_dense(
 def test_what_is_tied_and_what_is_not(make_llama: Callable[..., Path], tmp_path: Path) -> None:
     model = load(make_llama(tmp_path / "untied", tie_word_embeddings=False))
     assert "lm_head.weight" in dict(tree_flatten(model.network.parameters()))
-    assert model.facts.parameters == 3 * (2 * 64 * 16 * 6 + 3 * 64 * 96) + 2 * 300 * 64
+    assert model.info.parameters == 3 * (2 * 64 * 16 * 6 + 3 * 64 * 96) + 2 * 300 * 64
 
 
 @pytest.mark.parametrize("size", [0, 4, 8, 100, 3000, 100_000])
@@ -255,7 +256,7 @@ import re
 from entropix_models import devices, loading, sources
 model = loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
 status = open("/proc/self/status").read()  # ru_maxrss would count the parent's memory at the fork
-print(model.facts.parameters, re.search(r"VmHWM:\\s*(\\d+) kB", status)[1])
+print(model.info.parameters, re.search(r"VmHWM:\\s*(\\d+) kB", status)[1])
 devices.release_thread()
 """
 

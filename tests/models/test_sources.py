@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from entropix_models import catalogue, sources
 from entropix_models.errors import (
     DamagedFileError,
     DownloadError,
@@ -17,6 +16,7 @@ from entropix_models.errors import (
     UsageError,
 )
 from entropix_models.paths import atomic_folder, disk_errors
+from entropix_models.sources import catalogue, sources
 
 MakeGGUF = Callable[..., object]
 

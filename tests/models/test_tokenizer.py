@@ -15,7 +15,7 @@ from llama_models.llama3.tokenizer import Tokenizer as ReferenceTokenizer
 from transformers import PreTrainedTokenizerFast
 
 from entropix_models.errors import UsageError
-from entropix_models.tokenizer import Message, Tokenizer
+from entropix_models.tokenizer.tokenizer import Message, Tokenizer
 
 DATE = datetime.date(2026, 1, 2)
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
-from entropix_models.tokenizer import Message, Tokenizer
+from entropix_models.tokenizer.tokenizer import Message, Tokenizer
 
 DATE = datetime.date(2026, 1, 2)
 MESSAGES: list[Message] = [{"role": "user", "content": "a"}]

@@ -9,7 +9,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from entropix_models.errors import UnsupportedError, UsageError
-from entropix_models.tokenizer import Message, Tokenizer
+from entropix_models.tokenizer.tokenizer import Message, Tokenizer
 
 DATE = datetime.date(2026, 1, 2)
 

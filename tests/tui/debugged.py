@@ -8,16 +8,16 @@ from typing import Any
 from hosting import HOSTILE, asked, id_of
 from scripted import SETTINGS, STORY, inspection, token
 
-from entropix_mlx.breakpoints import Action, Breakpoints, Hit
-from entropix_mlx.commands import COMMANDS
-from entropix_mlx.halts import Finished, Halt, Looking, Output, Refused, Said, Shown
-from entropix_mlx.inspection import Future, LayerSaid, Stage, Waterfall
-from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.tree import Tree
+from entropix_mlx.debugger.breakpoints import Action, Breakpoints, Hit
+from entropix_mlx.debugger.commands import COMMANDS
+from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
+from entropix_mlx.records.inspection import Future, LayerSaid, Stage, Waterfall
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.tree import Tree
 from entropix_models.errors import EntropixError
-from entropix_tui import cues
-from entropix_tui.outputs import Failed
-from entropix_tui.screens.step import StepScreen
+from entropix_tui.engine.outputs import Failed
+from entropix_tui.look import styles
+from entropix_tui.screens.step.step import StepScreen
 
 LISTED = [" the", " a", "\n", " [red]", "\x1b[2J", "9", " larger", " one", " two", " three"]
 """Candidates beside the one that the script proposes."""
@@ -65,7 +65,9 @@ class Scripted:
         self._newest = -1
         self._held: list[str] = []
 
-    def make(self, colours: cues.Colours = "true", first: str | None = "ask Which?") -> StepScreen:
+    def make(
+        self, colours: styles.Colours = "true", first: str | None = "ask Which?"
+    ) -> StepScreen:
         self.screen = StepScreen(
             self.tree,
             colours,

@@ -11,9 +11,9 @@ from scripted import ScriptedFactory, ScriptedSession
 from textual.pilot import Pilot
 
 from entropix_tui.app import EntropixApp
-from entropix_tui.cues import Colours
-from entropix_tui.engine import Engine
-from entropix_tui.screens.chat import ChatScreen
+from entropix_tui.engine.engine import Engine
+from entropix_tui.look.styles import Colours
+from entropix_tui.screens.chat.chat import ChatScreen
 
 SMALL, LARGE = (80, 24), (140, 45)
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from entropix_models.devices import release_thread
-from entropix_tui.engine import Engine
-from entropix_tui.making import MakeSession
-from entropix_tui.outputs import Output
+from entropix_tui.engine.engine import Engine
+from entropix_tui.engine.outputs import Output
+from entropix_tui.engine.protocol import MakeSession
 
 PATIENCE = 120
 _PAUSE = threading.Event()

@@ -10,10 +10,10 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_mlx.tree import Tree
-from entropix_tui import cues
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.records.tree import Tree
 from entropix_tui.app import DARK, LIGHT
+from entropix_tui.look import styles
 
 SMALL, LARGE = (80, 24), (140, 45)
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
@@ -34,7 +34,7 @@ class Host(App[None]):
     def __init__(
         self,
         make: Callable[[], Screen[Any]],
-        colours: cues.Colours = "true",
+        colours: styles.Colours = "true",
         dark: bool = True,
     ) -> None:
         super().__init__(ansi_color=None if colours == "true" else True)
@@ -93,9 +93,9 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 def drawn(
     snap_compare: Any,
     monkeypatch: pytest.MonkeyPatch,
-    make: Callable[[cues.Colours], Screen[Any]],
+    make: Callable[[styles.Colours], Screen[Any]],
     size: tuple[int, int],
-    colours: cues.Colours,
+    colours: styles.Colours,
     dark: bool,
     *keys: str,
 ) -> bool:

@@ -10,11 +10,11 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.widget import Widget
 
-from entropix_mlx.calibration import PROVISIONAL
-from entropix_mlx.records import Candidate, TokenRecord
-from entropix_mlx.settings import Settings
-from entropix_tui.cues import Colours
-from entropix_tui.widgets.inspector import Inspector
+from entropix_mlx.records.record import Candidate, TokenRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
+from entropix_tui.look.styles import Colours
+from entropix_tui.widgets.inspector.inspector import Inspector
 
 SETTINGS = Settings.make("calibrated").bind(PROVISIONAL)
 WORDS = ["The", " capital", " of", " France", " is", " [red]", "\x1b[2J", "\n", " 👨‍👩‍👧", " שלום"]

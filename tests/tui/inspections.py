@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from entropix_mlx.inspection import HEAD, TAIL, Attention, Inspection
-from entropix_mlx.records import Candidate, TokenRecord
+from entropix_mlx.records.inspection import HEAD, TAIL, Attention, Inspection
+from entropix_mlx.records.record import Candidate, TokenRecord
 
 HOSTILE = [
     "\x1b[31mred\x1b[0m",

@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from textual.theme import Theme
 from textual.widget import Widget
 
-from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_mlx.settings import Settings
-from entropix_tui.cues import Colours
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.sampling.settings import Settings
+from entropix_tui.look.styles import Colours
 
 SMALL, LARGE = (80, 24), (140, 45)
 THEMES = (

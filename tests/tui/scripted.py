@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from entropix_mlx.inspection import HEAD, TAIL, Attention, Inspection
-from entropix_mlx.records import (
+from entropix_mlx.records.inspection import HEAD, TAIL, Attention, Inspection
+from entropix_mlx.records.record import (
     QUADRANTS,
     Candidate,
     End,
@@ -20,11 +20,11 @@ from entropix_mlx.records import (
     RunHeader,
     TokenRecord,
 )
-from entropix_mlx.settings import Settings
-from entropix_mlx.tree import Tree
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
-from entropix_tui.making import Complain, Fresh, Opened, Progress, Resume, Wish
-from entropix_tui.outputs import Restored, TurnRecord, Unsaved
+from entropix_tui.engine.outputs import Restored, TurnRecord, Unsaved
+from entropix_tui.engine.protocol import Complain, Fresh, Opened, Progress, Resume, SessionRequest
 
 SETTINGS = Settings.make(
     "calibrated",
@@ -260,7 +260,7 @@ class ScriptedSession:
             prompts = [opening, prompt(self._next(), text, parent=opening.index)]
         return self._turn(prompts, (), max_tokens, None, None)
 
-    def go_on(
+    def continue_(
         self,
         *,
         max_tokens: int,
@@ -270,7 +270,7 @@ class ScriptedSession:
         settings: Settings | None = None,
     ) -> Iterator[TurnRecord]:
         call = {"max_tokens": max_tokens, "after": after, "force": list(force)}
-        self.calls.append(("go_on", call | {"seed": seed, "settings": settings}))
+        self.calls.append(("continue_", call | {"seed": seed, "settings": settings}))
         self.gate.reset()
         self.tree.leaf = self.tree.leaf if after is None else after
         if self.tree.leaf == -1:
@@ -409,25 +409,25 @@ def changed(before: Settings, after: Settings) -> dict[str, Any]:
 class ScriptedFactory:
     """Makes the sessions given, one after another; reports progress as a download would.
 
-    `refused`: what preparing the n-th wish raises. `wishes`: those that were made.
+    `refused`: what preparing the n-th request raises. `wishes`: those that were made.
     """
 
     sessions: Sequence[ScriptedSession | Exception]
     gate: Gate = field(default_factory=Gate)
     refused: dict[int, Exception] = field(default_factory=dict)
-    wishes: list[Wish] = field(default_factory=list)
+    wishes: list[SessionRequest] = field(default_factory=list)
     made: int = 0
     prepared: int = 0
 
-    def prepare(self, _wish: Wish, progress: Progress) -> None:
+    def prepare(self, _wish: SessionRequest, progress: Progress) -> None:
         self.prepared += 1
         progress("looking", 1, 1)
         if error := self.refused.get(self.prepared):
             raise error
 
-    def past(self, wish: Wish, *, end: bool = False) -> Restored | None:
+    def past(self, request: SessionRequest, *, end: bool = False) -> Restored | None:
         session = self._next
-        if not isinstance(wish, Resume) or isinstance(session, Exception):
+        if not isinstance(request, Resume) or isinstance(session, Exception):
             return None
         if end:
             return Restored(session.ending, session.header) if session.ending else None
@@ -438,7 +438,11 @@ class ScriptedFactory:
         return self.sessions[min(self.made, len(self.sessions) - 1)]
 
     def __call__(
-        self, wish: Wish, settings: Settings | None, progress: Progress, complain: Complain
+        self,
+        request: SessionRequest,
+        settings: Settings | None,
+        progress: Progress,
+        complain: Complain,
     ) -> Opened:
         for done in range(0, 101, 20):
             while not self.gate.wait():
@@ -446,11 +450,11 @@ class ScriptedFactory:
             progress("downloading smollm2-135m", done, 100)
         session = self._next
         self.made += 1
-        self.wishes.append(wish)
+        self.wishes.append(request)
         if isinstance(session, Exception):
             raise session
         session.complain = complain
-        if isinstance(wish, Fresh):
+        if isinstance(request, Fresh):
             session.settings = settings or session.settings
-            session.system = session.system if wish.system is None else wish.system
+            session.system = session.system if request.system is None else request.system
         return Opened(session, session.name, session.note, session.system)

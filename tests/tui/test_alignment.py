@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import prompt, token
 
-from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_tui.alignment import (
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_tui.conversation.alignment import (
     WINDOW,
     Pair,
     Said,
@@ -23,22 +23,22 @@ from entropix_tui.alignment import (
     shift,
     stretches,
 )
-from entropix_tui.spots import Spot
+from entropix_tui.tokens.token_ref import TokenRef
 
 few = st.lists(st.integers(0, 3), max_size=24)
 
 
 def answer(ids: Sequence[int], first: int = 0, part: int = 1) -> list[Said]:
-    return [Said(Spot(first + n), id, None, part) for n, id in enumerate(ids)]
+    return [Said(TokenRef(first + n), id, None, part) for n, id in enumerate(ids)]
 
 
 @given(few, few)
 def test_both_branches_can_be_read_off_the_rows(x: list[int], y: list[int]) -> None:
     a, b = answer(x), answer(y, 100)
     rows = align(a, b)
-    assert [row.a for row in rows if row.a is not None] == [token.spot for token in a]
-    assert [row.b for row in rows if row.b is not None] == [token.spot for token in b]
-    ids = {token.spot: token.id for token in a + b}
+    assert [row.a for row in rows if row.a is not None] == [token.ref for token in a]
+    assert [row.b for row in rows if row.b is not None] == [token.ref for token in b]
+    ids = {token.ref: token.id for token in a + b}
     for one, other, kind in rows:
         match one, other:
             case None, None:
@@ -62,8 +62,8 @@ def test_divergence_is_the_first_difference(x: list[int], y: list[int]) -> None:
     while x[at : at + 1] == y[at : at + 1]:
         at += 1
     assert found == (
-        a[at].spot if at < len(a) else None,
-        b[at].spot if at < len(b) else None,
+        a[at].ref if at < len(a) else None,
+        b[at].ref if at < len(b) else None,
     )
 
 
@@ -91,7 +91,9 @@ def test_what_both_begin_with_stands_together(x: list[int], y: list[int]) -> Non
     while shared < min(len(x), len(y)) and x[shared] == y[shared]:
         shared += 1
     assert differs >= shared
-    assert all(row.a == Spot(n) and row.b == Spot(100 + n) for n, row in enumerate(rows[:shared]))
+    assert all(
+        row.a == TokenRef(n) and row.b == TokenRef(100 + n) for n, row in enumerate(rows[:shared])
+    )
 
 
 def kinds(x: str, y: str) -> str:
@@ -128,7 +130,7 @@ def test_prompts_stand_beside_prompts_and_answers_beside_answers() -> None:
     b = answer([9, 8, 7, 6], 100, part=0) + answer([1, 2, 3], 104) + answer([5], 107, part=2)
     rows = align(a, b)
     assert [row.kind for row in rows] == [*["changed"] * 3, "added", *["changed"] * 3, "added"]
-    assert rows[4] == Pair(Spot(3), Spot(104), "changed")
+    assert rows[4] == Pair(TokenRef(3), TokenRef(104), "changed")
 
 
 def test_what_a_branch_says() -> None:
@@ -138,11 +140,11 @@ def test_what_a_branch_says() -> None:
     tokens = said(path)
     assert [t.id for t in tokens] == [*asked.ids, 101, 102, 5, 6, 104]
     count = len(asked.ids)
-    assert tokens[1] == Said(Spot(0, 1), asked.ids[1], (asked.records or [])[1], 0)
-    assert tokens[count] == Said(Spot(1), 101, path[1], 1)
+    assert tokens[1] == Said(TokenRef(0, 1), asked.ids[1], (asked.records or [])[1], 0)
+    assert tokens[count] == Said(TokenRef(1), 101, path[1], 1)
     assert tokens[count + 2 : count + 4] == [
-        Said(Spot(3), 5, None, 2),
-        Said(Spot(3, 1), 6, None, 2),
+        Said(TokenRef(3), 5, None, 2),
+        Said(TokenRef(3, 1), 6, None, 2),
     ]
     assert tokens[-1].part == 3
 
@@ -175,8 +177,8 @@ def test_a_window_ends_where_it_does() -> None:
     count = WINDOW + 50
     a, b = answer([0] + [7] * count), answer([1] + [7] * (count - 20), 10**6)
     rows = align(a, b)
-    assert [row.a for row in rows if row.a] == [t.spot for t in a]
-    assert [row.b for row in rows if row.b] == [t.spot for t in b]
+    assert [row.a for row in rows if row.a] == [t.ref for t in a]
+    assert [row.b for row in rows if row.b] == [t.ref for t in b]
     assert sum(row.kind == "same" for row in rows) >= count - 50
 
 

@@ -18,10 +18,10 @@ from hosting import (
     two_prompts,
 )
 
-from entropix_mlx.records import Event, PromptRecord
-from entropix_mlx.tree import Tree
-from entropix_tui.branching import twigs
-from entropix_tui.comparisons import Existing
+from entropix_mlx.records.record import Event, PromptRecord
+from entropix_mlx.records.tree import Tree
+from entropix_tui.conversation.alternatives import Existing
+from entropix_tui.conversation.branches import twigs
 from entropix_tui.screens.branches import Branches
 
 

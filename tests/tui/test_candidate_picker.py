@@ -10,8 +10,8 @@ from inspected import Host, record
 from inspections import HOSTILE, inspection
 from textual.widget import Widget
 
-from entropix_mlx.inspection import HEAD
-from entropix_tui.cues import Colours
+from entropix_mlx.records.inspection import HEAD
+from entropix_tui.look.styles import Colours
 from entropix_tui.screens.candidate_picker import CandidatePicker
 
 

@@ -5,10 +5,10 @@ from driving import LARGE, SMALL, chatting, scenario
 from rich.cells import cell_len
 from scripted import STORY, Gate, ScriptedFactory, ScriptedSession, Step, scored, token
 
-from entropix_mlx.records import Event
+from entropix_mlx.records.record import Event
 from entropix_models.errors import ModelNotFoundError
-from entropix_tui.blocks import Block
-from entropix_tui.transcript import Place
+from entropix_tui.transcript.blocks import Block
+from entropix_tui.transcript.transcript import Place
 from entropix_tui.widgets.welcome import Welcome
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -7,11 +7,11 @@ from driving import LARGE, SMALL, chatting, scenario
 from scripted import STORY, Gate, ScriptedFactory, ScriptedSession
 from textual.widgets import OptionList
 
-from entropix_tui.demos import DEMOS
+from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.screens.help import Help
-from entropix_tui.spots import Spot
-from entropix_tui.transcript import Place
-from entropix_tui.widgets.inspector import Inspector
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript.transcript import Place
+from entropix_tui.widgets.inspector.inspector import Inspector
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -28,8 +28,8 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         assert "[red]" in text
         assert "75.0%" in text
         assert "fork → explore" in text
-        spot = Spot(len(STORY) - 1)
-        assert chat.screen.spot == chat.screen.strips.cursor == chat.screen.plane.cursor == spot
+        ref = TokenRef(len(STORY) - 1)
+        assert chat.screen.ref == chat.screen.strips.cursor == chat.screen.plane.cursor == ref
         await chat.pilot.press("ctrl+right", "ctrl+right")
         assert chat.screen.tokens.cursor == Place(1, len(STORY) - 1)
         await chat.pilot.press("escape")
@@ -138,13 +138,13 @@ async def test_the_footer_is_a_row_of_buttons() -> None:
 @pytest.mark.parametrize("dark", [True, False])
 @scenario
 async def test_every_quadrant_differs_in_more_than_colour(colours: Any, dark: bool) -> None:
-    from entropix_mlx.records import QUADRANTS
-    from entropix_tui import cues
+    from entropix_mlx.records.record import QUADRANTS
+    from entropix_tui.look import styles
 
     async with chatting(colours=colours, dark=dark) as chat:
         await chat.ask()
         assert chat.app.current_theme.dark is dark
-        styles = [cues.style(quadrant, colours, dark) for quadrant in QUADRANTS]
+        styles = [styles.style(quadrant, colours, dark) for quadrant in QUADRANTS]
         plain = {(s.bold, s.italic, s.underline, s.reverse) for s in styles}
         assert len(plain) == 4
         if colours == "none":

@@ -7,17 +7,17 @@ import pytest
 from driving import LARGE, SMALL, Chat, chatting, scenario
 from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession, prompt, token
 
-from entropix_mlx.archive import Archive, Saved
-from entropix_mlx.records import End
-from entropix_mlx.settings import Settings
+from entropix_mlx.records.record import End
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.trace.archive import Archive, Saved
 from entropix_models.errors import ContextLengthError, DownloadError
-from entropix_tui.blocks import Answer
-from entropix_tui.making import Fresh, Resume, Switch
-from entropix_tui.outputs import TurnRecord, Unsaved
+from entropix_tui.engine.outputs import TurnRecord, Unsaved
+from entropix_tui.engine.protocol import Fresh, Resume, Switch
 from entropix_tui.screens.branches import Branches
 from entropix_tui.screens.candidate_picker import CandidatePicker
 from entropix_tui.screens.models import ModelsScreen
 from entropix_tui.screens.sessions import SessionsScreen
+from entropix_tui.transcript.blocks import Answer
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -53,7 +53,7 @@ async def test_continuing_an_answer_that_was_cut_off(size: tuple[int, int]) -> N
         await settled(chat, session, 2)
         assert answers(chat) == ["".join(STORY[:10])]
         name, call = session.calls[-1]
-        assert (name, call["after"], call["force"]) == ("go_on", 5, [])
+        assert (name, call["after"], call["force"]) == ("continue_", 5, [])
 
 
 @SIZES
@@ -112,7 +112,7 @@ async def test_forking_by_another_candidate(size: tuple[int, int]) -> None:
         await chat.until(lambda: isinstance(chat.app.screen, CandidatePicker))
         await chat.until(lambda: "inspect" in [name for name, _ in session.calls])
         await chat.pilot.press(*"red", "enter")
-        await chat.until(lambda: session.calls[-1][0] == "go_on")
+        await chat.until(lambda: session.calls[-1][0] == "continue_")
         await chat.phase("ready")
         at = len(STORY) - 1
         assert session.calls[-1][1]["after"] == at - 1
@@ -129,14 +129,14 @@ async def test_forking_from_the_inspector_and_not_in_a_prompt() -> None:
         await chat.pilot.press("ctrl+left", "ctrl+left")
         chat.screen.inspector.focus()
         await chat.pilot.press("down", "enter")
-        await chat.until(lambda: session.calls[-1][0] == "go_on")
+        await chat.until(lambda: session.calls[-1][0] == "continue_")
         await chat.phase("ready")
         assert session.calls[-1][1]["force"] == [5]
         chat.screen.tokens.focus()
         for _ in range(80):
             await chat.pilot.press("left")
-        assert chat.screen.spot is not None
-        assert chat.screen.spot.index == 0
+        assert chat.screen.ref is not None
+        assert chat.screen.ref.index == 0
         await chat.pilot.press("enter")
         assert "was given, not drawn" in chat.told()
 

@@ -8,15 +8,15 @@ from rich.cells import cell_len
 from scripted import STORY, Gate, ScriptedSession, Step, token
 from textual.widgets import Input
 
-from entropix_tui.blocks import Answer
-from entropix_tui.config import Config
-from entropix_tui.history import History
-from entropix_tui.screens.compare import Compare
-from entropix_tui.screens.compare_setup import CompareSetup
+from entropix_tui.conversation.history import History
+from entropix_tui.keys.config import Config
+from entropix_tui.screens.compare.compare import Compare
+from entropix_tui.screens.compare.setup import CompareSetup
 from entropix_tui.screens.jump import Jump
 from entropix_tui.screens.save_as import SaveAs
 from entropix_tui.screens.vocabulary import Vocabulary
-from entropix_tui.spots import Spot
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript.blocks import Answer
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -24,16 +24,16 @@ SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 MIDDLE = (100, 30)
 
 
-async def one_cursor(chat: Chat) -> Spot | None:
+async def one_cursor(chat: Chat) -> TokenRef | None:
     """The token that every instrument comes to point at."""
     screen = chat.screen
 
     def is_shared() -> bool:
-        spots = {screen.spot, screen.tokens.spot, screen.strips.cursor, screen.plane.cursor}
-        return len(spots) == 1 and (screen.inspector.record is None) is (screen.spot is None)
+        refs = {screen.ref, screen.tokens.ref, screen.strips.cursor, screen.plane.cursor}
+        return len(refs) == 1 and (screen.inspector.record is None) is (screen.ref is None)
 
     await chat.until(is_shared)
-    return screen.spot
+    return screen.ref
 
 
 @SIZES
@@ -43,21 +43,21 @@ async def test_there_is_one_cursor(size: tuple[int, int]) -> None:
         await chat.ask()
         assert await one_cursor(chat) is None
         await chat.pilot.press("ctrl+left")
-        assert await one_cursor(chat) == Spot(len(STORY))
+        assert await one_cursor(chat) == TokenRef(len(STORY))
         chat.screen.strips.focus()
         await chat.pilot.press("left")
-        await chat.until(lambda: chat.screen.spot == Spot(len(STORY) - 1))
-        assert await one_cursor(chat) == Spot(len(STORY) - 1)
+        await chat.until(lambda: chat.screen.ref == TokenRef(len(STORY) - 1))
+        assert await one_cursor(chat) == TokenRef(len(STORY) - 1)
         await chat.pilot.click(chat.screen.strips, offset=(40, 0))
-        await chat.until(lambda: chat.screen.spot != Spot(len(STORY) - 1))
+        await chat.until(lambda: chat.screen.ref != TokenRef(len(STORY) - 1))
         assert await one_cursor(chat) is not None
         chat.screen.tokens.focus()
         await chat.pilot.press("home")
         for _ in range(70):
             await chat.pilot.press("left")
-        assert await one_cursor(chat) == Spot(0, 3), "the prompt's tokens, too"
+        assert await one_cursor(chat) == TokenRef(0, 3), "the prompt's tokens, too"
         await chat.pilot.press("escape")
-        await chat.until(lambda: chat.screen.spot is None)
+        await chat.until(lambda: chat.screen.ref is None)
         assert await one_cursor(chat) is None
         assert chat.screen.focused is chat.screen.prompt
 
@@ -121,7 +121,7 @@ async def test_the_whole_vocabulary_of_a_token(size: tuple[int, int]) -> None:
         await chat.until(lambda: isinstance(chat.app.screen, Vocabulary))
         assert "out of 1,000 tokens" in chat.text()
         await chat.pilot.press("down", "enter")
-        await chat.until(lambda: session.calls[-1][0] == "go_on")
+        await chat.until(lambda: session.calls[-1][0] == "continue_")
         await chat.phase("ready")
         assert session.calls[-1][1]["force"] == [5]
 
@@ -298,7 +298,7 @@ async def test_the_users_keys_and_what_is_wrong_with_them() -> None:
         await chat.pilot.press("f9")
         await chat.until(lambda: len(session.calls) == 2)
         await chat.phase("ready")
-        assert session.calls[-1][0] == "go_on"
+        assert session.calls[-1][0] == "continue_"
 
 
 @scenario

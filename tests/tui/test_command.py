@@ -12,7 +12,7 @@ from typing import Any
 import pexpect
 import pytest
 
-MAIN = [sys.executable, "-c", "from entropix_tui.cli import main; main()"]
+MAIN = [sys.executable, "-c", "from entropix_tui.cli.main import main; main()"]
 
 
 def run(*args: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said_before_the_screen_opens(
 def test_help_imports_nothing_heavy(args: list[str]) -> None:
     code = (
         "import sys; sys.argv = ['entropix-tui', *sys.argv[1:]]\n"
-        "from entropix_tui.cli import main\n"
+        "from entropix_tui.cli.main import main\n"
         "try: main()\n"
         "finally:\n"
         "    heavy = {'textual', 'mlx', 'mlx_lm', 'transformers', 'numpy', 'rich'}\n"

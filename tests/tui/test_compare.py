@@ -22,13 +22,13 @@ from hosting import (
 )
 from scripted import STORY
 
-from entropix_mlx.records import End, Event, FinishReason
-from entropix_mlx.tree import Tree
-from entropix_tui.blocks import DIVERGENCE
-from entropix_tui.comparing import Comparing, Side
-from entropix_tui.screens.compare import Column, Compare
-from entropix_tui.spots import Spot
-from entropix_tui.widgets.facing import Facing, drawn_by
+from entropix_mlx.records.record import End, Event, FinishReason
+from entropix_mlx.records.tree import Tree
+from entropix_tui.conversation.comparison import Comparing, Side
+from entropix_tui.screens.compare.compare import Column, Compare
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript.blocks import DIVERGENCE
+from entropix_tui.widgets.strips.facing import Facing, drawn_by
 
 SEVEN = {"preset": "calibrated", "seed": 7, "temperature": 0.7}
 EIGHT = SEVEN | {"seed": 8, "temperature": 0.5}
@@ -48,10 +48,10 @@ def end(leaf: int, reason: FinishReason = "stop") -> End:
     return End(leaf=leaf, finish_reason=reason, tokens=1, seconds=1.0, prefill_seconds=0.1)
 
 
-def spots(screen: Compare) -> tuple[Spot | None, Spot | None]:
+def refs(screen: Compare) -> tuple[TokenRef | None, TokenRef | None]:
     """Where the columns' cursors are."""
     a, b = screen.query(Column)
-    return a.spot, b.spot
+    return a.ref, b.ref
 
 
 def facing(screen: Compare) -> str:
@@ -69,7 +69,7 @@ def test_only_the_turn_in_which_they_part_is_shown() -> None:
     assert comparing.earlier == 3
     texts = [block.text for block in comparing.ways[0].transcript.blocks]
     assert texts == [ASKED, "".join(STORY)]
-    assert comparing.apart == (Spot(13), Spot(509))
+    assert comparing.apart == (TokenRef(13), TokenRef(509))
     assert not comparing.is_counterfactual
 
 
@@ -120,7 +120,7 @@ def test_a_branch_that_has_not_come_so_far_does_not_part() -> None:
     comparing.refresh()
     assert comparing.apart is None
     comparing.take(end(10))
-    assert comparing.apart == (Spot(2), None)
+    assert comparing.apart == (TokenRef(2), None)
 
 
 def test_growing_costs_the_same_at_any_length() -> None:
@@ -152,7 +152,7 @@ async def test_it_opens_where_they_part() -> None:
     async with hosted(answers) as (app, _):
         screen = app.screen
         assert isinstance(screen, Compare)
-        assert spots(screen) == (Spot(10), Spot(109))
+        assert refs(screen) == (TokenRef(10), TokenRef(109))
         text = app.text()
         assert text.count(DIVERGENCE + ".") == 1
         assert "they part at token 10: A ." in text
@@ -170,18 +170,18 @@ async def test_the_common_cursor() -> None:
         screen = app.screen
         assert isinstance(screen, Compare)
         await press(pilot, "right")
-        assert spots(screen) == (Spot(11), Spot(110))
+        assert refs(screen) == (TokenRef(11), TokenRef(110))
         await press(pilot, "n")  # a token that only B has: A has no cursor
-        assert spots(screen) == (None, Spot(120))
+        assert refs(screen) == (None, TokenRef(120))
         assert "only in B" in facing(screen)
         await press(pilot, "right", "right")
-        assert spots(screen) == (Spot(22), Spot(122))
+        assert refs(screen) == (TokenRef(22), TokenRef(122))
         await press(pilot, "p", "p")
-        assert spots(screen) == (Spot(10), Spot(109))
+        assert refs(screen) == (TokenRef(10), TokenRef(109))
         await press(pilot, "end")
-        assert spots(screen) == (Spot(54), Spot(154))
+        assert refs(screen) == (TokenRef(54), TokenRef(154))
         await press(pilot, "home", "d")
-        assert spots(screen) == (Spot(10), Spot(109))
+        assert refs(screen) == (TokenRef(10), TokenRef(109))
 
 
 @scenario
@@ -191,7 +191,7 @@ async def test_a_columns_own_motions_move_both() -> None:
         assert isinstance(screen, Compare)
         await press(pilot, "tab", "home")
         await press(pilot, "w")
-        a, b = spots(screen)
+        a, b = refs(screen)
         assert a is not None
         assert screen.comparing.row_of(a) == screen.row
         assert b is not None
@@ -206,7 +206,7 @@ async def test_the_mouse_moves_both() -> None:
         y = next(n for n, row in enumerate(app.rows()) if "To compare" in row)
         await pilot.click(offset=(3, y))
         await settled(pilot)
-        a, b = spots(screen)
+        a, b = refs(screen)
         assert a is not None
         assert b is not None
         assert 14 <= a.index <= 17
@@ -250,7 +250,7 @@ async def test_a_counterfactual_lists_its_differences() -> None:
         assert "then   12 same" in app.text()
         screen.list.focus()
         await press(pilot, "down")
-        assert spots(screen) == (Spot(10), Spot(210))
+        assert refs(screen) == (TokenRef(10), TokenRef(210))
         await press(pilot, "enter")
         assert isinstance(app.focused, Column)
         await press(pilot, "i")
@@ -270,7 +270,7 @@ async def test_it_grows() -> None:
         for record in records[:5]:
             screen.take(record)
         await until(pilot, lambda: not screen.behind)
-        assert spots(screen)[1] == Spot(104)
+        assert refs(screen)[1] == TokenRef(104)
         assert "the same so far" in app.text()
         for record in records[5:20]:
             screen.take(record)
@@ -283,7 +283,7 @@ async def test_it_grows() -> None:
             screen.take(record)
         screen.take(Event(kind="valley", index=120, at=115))
         await until(pilot, lambda: not screen.behind)
-        assert spots(screen) == (Spot(10), Spot(109))
+        assert refs(screen) == (TokenRef(10), TokenRef(109))
         screen.take(end(154, "length"))
         await until(pilot, lambda: not screen.behind)
         assert "length" in app.text()
@@ -308,8 +308,8 @@ async def test_a_growing_counterfactual_begins_with_its_prompt() -> None:
             screen.take(record)
         screen.take(end(255))
         await until(pilot, lambda: not screen.behind)
-        assert screen.comparing.apart == (Spot(0, 6), Spot(200, 6))
-        assert spots(screen) == (Spot(0, 6), Spot(200, 6))
+        assert screen.comparing.apart == (TokenRef(0, 6), TokenRef(200, 6))
+        assert refs(screen) == (TokenRef(0, 6), TokenRef(200, 6))
 
 
 @scenario
@@ -341,7 +341,7 @@ async def test_resizing() -> None:
         for size in ((140, 45), (60, 20), (80, 24)):
             await pilot.resize_terminal(*size)
             await settled(pilot)
-            assert spots(screen) == (Spot(10), Spot(109))
+            assert refs(screen) == (TokenRef(10), TokenRef(109))
             assert f"{DIVERGENCE}." in app.text()
 
 

@@ -7,11 +7,11 @@ from driving import scenario
 from hosting import ASKED, HOSTILE, LOOKS, SIZES, asked, drawn, hosted, press, said, two_answers
 from scripted import SETTINGS
 
-from entropix_mlx.settings import Settings
-from entropix_mlx.tree import Tree
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
-from entropix_tui.comparisons import Again, Existing, Reworded
-from entropix_tui.screens.compare_setup import CompareSetup, overrides
+from entropix_tui.conversation.alternatives import Again, Existing, Reworded
+from entropix_tui.screens.compare.setup import CompareSetup, overrides
 from entropix_tui.widgets.prompt import Prompt
 
 

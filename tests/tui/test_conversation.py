@@ -5,13 +5,21 @@ from collections.abc import Iterable
 from growth import LINEAR, ratio
 from scripted import HEADER, SETTINGS, STORY, ScriptedSession, prompt, token
 
-from entropix_mlx.records import End, Event, TokenRecord
-from entropix_mlx.tree import ROOT
-from entropix_tui import lookup
-from entropix_tui.blocks import Answer
-from entropix_tui.conversation import Conversation
-from entropix_tui.outputs import Failed, Loading, Output, Ready, Renewed, Restored, TurnRecord
-from entropix_tui.spots import Spot
+from entropix_mlx.records.record import End, Event, TokenRecord
+from entropix_mlx.records.tree import ROOT
+from entropix_tui.conversation.conversation import Conversation
+from entropix_tui.engine.outputs import (
+    Failed,
+    Loading,
+    Output,
+    Ready,
+    Renewed,
+    Restored,
+    TurnRecord,
+)
+from entropix_tui.tokens import lookup
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript.blocks import Answer
 
 
 def ready() -> Conversation:
@@ -58,7 +66,7 @@ def test_what_is_said_is_shown_at_once_and_then_scored() -> None:
         ("note", "2 tokens"),
     ]
     assert conversation.phase == "ready"
-    assert conversation.transcript.place_of(Spot(0, 3)) is not None, "the prompt has tokens now"
+    assert conversation.transcript.place_of(TokenRef(0, 3)) is not None, "the prompt has tokens now"
     assert conversation.used == 3 + 2 + 5 + 2
 
 
@@ -67,8 +75,8 @@ def test_an_answer_that_goes_on_is_one_answer() -> None:
     conversation.say("hello", ROOT)
     take(conversation, session.send("hello", max_tokens=4))
     assert conversation.can_go_on
-    conversation.go_on(conversation.tree.leaf)
-    take(conversation, session.go_on(max_tokens=512))
+    conversation.continue_(conversation.tree.leaf)
+    take(conversation, session.continue_(max_tokens=512))
     assert shown(conversation) == [
         ("user", "hello"),
         ("answer", "".join(STORY)),
@@ -82,7 +90,7 @@ def test_branches_are_shown_as_they_are_made_and_can_be_returned_to() -> None:
     session = ScriptedSession(answers=[["one", " two"], ["uno"], ["eins", " zwei"], ["again"]])
     conversation.say("hello", ROOT)
     take(conversation, session.send("hello", max_tokens=9))  # 0; 1 2
-    take(conversation, session.go_on(max_tokens=9, after=0, seed=9))  # 3
+    take(conversation, session.continue_(max_tokens=9, after=0, seed=9))  # 3
     assert shown(conversation)[1:] == [("answer", "uno"), ("note", "1 token")]
     take(conversation, session.send("bye", max_tokens=9))  # 4; 5 6
     assert [kind for kind, _ in shown(conversation)] == ["user", "answer", "note"] * 2
@@ -102,9 +110,9 @@ def test_a_fork_replaces_a_token_and_keeps_what_was_before() -> None:
     conversation, session = ready(), ScriptedSession()
     conversation.say("hello", ROOT)
     take(conversation, session.send("hello", max_tokens=6))
-    conversation.go_on(3)
+    conversation.continue_(3)
     assert shown(conversation)[1:] == [("answer", "".join(STORY[:3]))], "gone back at once"
-    take(conversation, session.go_on(max_tokens=2, after=3, force=[5]))
+    take(conversation, session.continue_(max_tokens=2, after=3, force=[5]))
     answer = conversation.transcript.blocks[1]
     assert isinstance(answer, Answer)
     assert [record.text for record in answer.records] == [*STORY[:3], " [red]", STORY[4]]
@@ -120,7 +128,7 @@ def test_valleys_are_marked_live_and_after_a_rebuild() -> None:
     answer = conversation.transcript.blocks[1]
     assert isinstance(answer, Answer)
     assert answer.valleys == [0]
-    take(conversation, session.go_on(max_tokens=9, after=0))
+    take(conversation, session.continue_(max_tokens=9, after=0))
     conversation.switch_to(3)
     answer = conversation.transcript.blocks[1]
     assert isinstance(answer, Answer)
@@ -178,7 +186,7 @@ def test_an_error_in_mid_answer_stays_where_it_happened() -> None:
     except RuntimeError:
         conversation.apply(Failed("the engine failed", ""))
     assert conversation.can_go_on
-    take(conversation, session.go_on(max_tokens=9, after=0))
+    take(conversation, session.continue_(max_tokens=9, after=0))
     conversation.switch_to(1)
     assert shown(conversation) == [
         ("user", "hello"),
@@ -221,7 +229,7 @@ def test_what_was_restored_is_what_was_there() -> None:
     )
     records: list[TurnRecord] = [
         *session.send("hello", max_tokens=9),
-        *session.go_on(max_tokens=9, after=1, seed=4),
+        *session.continue_(max_tokens=9, after=1, seed=4),
         *session.send("bye", max_tokens=1),
     ]
     take(lived, records)
@@ -262,14 +270,14 @@ def test_looking_tokens_up() -> None:
     conversation, session = ready(), ScriptedSession()
     take(conversation, session.send("one two", max_tokens=9))
     tree = conversation.tree
-    assert lookup.text_of(tree, Spot(0, 3)) == "one"
-    assert lookup.text_before(tree, Spot(0, 4)).endswith("user\none")
-    record = lookup.record_at(tree, Spot(3))
+    assert lookup.text_of(tree, TokenRef(0, 3)) == "one"
+    assert lookup.text_before(tree, TokenRef(0, 4)).endswith("user\none")
+    record = lookup.record_at(tree, TokenRef(3))
     assert isinstance(record, TokenRecord)
     assert record.text == STORY[2]
-    assert lookup.text_before(tree, Spot(3)) == "".join(STORY[:2])
-    assert lookup.record_at(tree, Spot(99)) is None
-    assert lookup.record_at(tree, Spot(0, 99)) is None
+    assert lookup.text_before(tree, TokenRef(3)) == "".join(STORY[:2])
+    assert lookup.record_at(tree, TokenRef(99)) is None
+    assert lookup.record_at(tree, TokenRef(0, 99)) is None
     asked = lookup.asked_before(tree, 5)
     assert asked is not None
     assert asked.index == 0

@@ -7,12 +7,11 @@ import pytest
 from gathering import running
 from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession, prompt, token
 
-from entropix_mlx.inspection import Inspection
-from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.settings import Settings
+from entropix_mlx.records.inspection import Inspection
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import DownloadError
-from entropix_tui.making import AS_STARTED, Fresh, Resume, Switch
-from entropix_tui.outputs import (
+from entropix_tui.engine.outputs import (
     Failed,
     Inspected,
     Ready,
@@ -21,6 +20,7 @@ from entropix_tui.outputs import (
     TurnRecord,
     Unsaved,
 )
+from entropix_tui.engine.protocol import AS_STARTED, Fresh, Resume, Switch
 
 HOT = dataclasses.replace(SETTINGS, temperature=2.0)
 PAST: list[TurnRecord] = [
@@ -166,11 +166,11 @@ def test_going_on_regenerating_and_forking() -> None:
     with running(ScriptedFactory([session])) as got:
         got.engine.send("a", max_tokens=2)
         got.until_count(End)
-        got.engine.go_on(max_tokens=2)
+        got.engine.continue_(max_tokens=2)
         got.until_count(End, 2)
-        got.engine.go_on(max_tokens=1, after=0, seed=9)
+        got.engine.continue_(max_tokens=1, after=0, seed=9)
         got.until_count(End, 3)
-        got.engine.go_on(max_tokens=2, after=1, force=[5])
+        got.engine.continue_(max_tokens=2, after=1, force=[5])
         got.until_count(End, 4)
     records = [o for o in got.outputs if isinstance(o, TokenRecord)]
     assert [(r.index, r.parent) for r in records] == [

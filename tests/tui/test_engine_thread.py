@@ -9,12 +9,12 @@ import pytest
 from gathering import running
 from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession
 
-from entropix_mlx.records import End, PromptRecord, TokenRecord
-from entropix_mlx.settings import Settings
+from entropix_mlx.records.record import End, PromptRecord, TokenRecord
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import DownloadError
-from entropix_tui.engine import Engine
-from entropix_tui.making import Complain, Opened, Progress, Wish
-from entropix_tui.outputs import Failed, Loading, Ready, Renewed
+from entropix_tui.engine.engine import Engine
+from entropix_tui.engine.outputs import Failed, Loading, Ready, Renewed
+from entropix_tui.engine.protocol import Complain, Opened, Progress, SessionRequest
 
 
 class Maker:
@@ -23,14 +23,18 @@ class Maker:
     def __init__(self, make: Callable[[Progress], ScriptedSession]) -> None:
         self._make = make
 
-    def prepare(self, _wish: Wish, _progress: Progress) -> None:
+    def prepare(self, _wish: SessionRequest, _progress: Progress) -> None:
         pass
 
-    def past(self, _wish: Wish, *, end: bool = False) -> None:  # noqa: ARG002
+    def past(self, _wish: SessionRequest, *, end: bool = False) -> None:  # noqa: ARG002
         return None
 
     def __call__(
-        self, _wish: Wish, _settings: Settings | None, progress: Progress, _complain: Complain
+        self,
+        _wish: SessionRequest,
+        _settings: Settings | None,
+        progress: Progress,
+        _complain: Complain,
     ) -> Opened:
         return Opened(self._make(progress))
 

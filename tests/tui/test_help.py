@@ -11,8 +11,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from entropix_tui import keymap
-from entropix_tui.cues import Colours
+from entropix_tui.keys import keymap
+from entropix_tui.look.styles import Colours
 from entropix_tui.screens.help import Help, HelpBox
 from entropix_tui.widgets.prompt import Prompt
 

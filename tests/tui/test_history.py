@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entropix_tui.history import History, history_path
+from entropix_tui.conversation.history import History, history_path
 
 
 def test_it_lasts(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_where_it_cannot_be_written_there_is_one_notice(tmp_path: Path, place: s
 WRITER = """
 import sys
 from pathlib import Path
-from entropix_tui.history import History
+from entropix_tui.conversation.history import History
 history = History(Path(sys.argv[1]), limit=400)
 sys.stdin.readline()
 for number in range(150):
@@ -110,7 +110,7 @@ def test_programs_side_by_side(tmp_path: Path) -> None:
 CUTTER = """
 import sys
 from pathlib import Path
-from entropix_tui.history import History
+from entropix_tui.conversation.history import History
 path = Path(sys.argv[1])
 history = History(path, limit=12)
 sys.stdin.readline()

@@ -8,8 +8,8 @@ from driving import LARGE, SMALL, scenario, until
 from inspected import SETTINGS, hosted, record, shown
 from inspections import HOSTILE, inspection
 
-from entropix_tui.widgets.candidates import bar, ranks
-from entropix_tui.widgets.inspector import GIVEN, Inspector
+from entropix_tui.widgets.inspector.candidates import bar, ranks
+from entropix_tui.widgets.inspector.inspector import GIVEN, Inspector
 
 BEFORE = "Tell me. The capital of France is"
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])

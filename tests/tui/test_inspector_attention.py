@@ -8,10 +8,10 @@ from driving import LARGE, SMALL, scenario, until
 from inspected import SETTINGS, hosted, record, shown
 from inspections import attention, inspection
 
-from entropix_tui.spots import Spot
-from entropix_tui.widgets.attended import MOST
-from entropix_tui.widgets.attention_map import AttentionMap
-from entropix_tui.widgets.inspector import Inspector
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.inspector.attended import MOST
+from entropix_tui.widgets.inspector.attention_map import AttentionMap
+from entropix_tui.widgets.inspector.inspector import Inspector
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 Highlight = Inspector.HighlightWanted
@@ -63,7 +63,7 @@ async def test_attended_tokens_are_highlighted_while_the_page_is_open() -> None:
         (lit,) = app.of(Highlight)
         weights = whole.attention.weights
         strongest = np.argsort(-weights)[:MOST]
-        assert lit.weights == {Spot(0, int(i)): float(weights[i]) for i in strongest}
+        assert lit.weights == {TokenRef(0, int(i)): float(weights[i]) for i in strongest}
         inspector.open_page("token")
         await pilot.pause()
         assert app.of(Highlight)[1:] == [Highlight(None)]
@@ -84,7 +84,7 @@ async def test_an_attended_token_can_be_gone_to() -> None:
         inspector.fill(inspection(one))
         await pilot.press("tab", "down", "enter")
         await until(pilot, lambda: app.of(Inspector.SpotChosen))
-        assert inspector._attention.attended.listed[1][1] == app.messages[-1].spot
+        assert inspector._attention.attended.listed[1][1] == app.messages[-1].ref
 
 
 @scenario

@@ -11,12 +11,12 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.selection import SELECT_ALL
 
-from entropix_tui.widgets.attended import Attended
-from entropix_tui.widgets.attention_map import AttentionMap
-from entropix_tui.widgets.attention_page import AttentionPage
-from entropix_tui.widgets.candidates import TrialCandidates
-from entropix_tui.widgets.facts import Facts
-from entropix_tui.widgets.inspector import Page
+from entropix_tui.widgets.inspector.attended import Attended
+from entropix_tui.widgets.inspector.attention_map import AttentionMap
+from entropix_tui.widgets.inspector.attention_page import AttentionPage
+from entropix_tui.widgets.inspector.candidates import TrialCandidates
+from entropix_tui.widgets.inspector.facts import Facts
+from entropix_tui.widgets.inspector.inspector import Page
 
 BEFORE = "Tell me. The capital of France is"
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])

@@ -12,10 +12,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from entropix_tui.cues import Colours
+from entropix_tui.look.styles import Colours
 from entropix_tui.screens.candidate_picker import CandidatePicker
 from entropix_tui.screens.vocabulary import Vocabulary
-from entropix_tui.widgets.inspector import Inspector, Page
+from entropix_tui.widgets.inspector.inspector import Inspector, Page
 
 SIZES = {"80x24": SMALL, "140x45": LARGE}
 LOOKS: dict[str, tuple[Colours, bool]] = {

@@ -13,10 +13,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import TextArea
 
-from entropix_tui import config, keymap
-from entropix_tui.config import Config
-from entropix_tui.keynames import normal, normals, short, together, types_text
-from entropix_tui.keys_command import keys as keys_command
+from entropix_tui.cli.keys import keys as keys_command
+from entropix_tui.keys import config, keymap
+from entropix_tui.keys.config import Config
+from entropix_tui.keys.keynames import normal, normals, short, together, types_text
 
 
 class Talk(Screen[None]):

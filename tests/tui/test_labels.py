@@ -7,7 +7,7 @@ from inspected import record
 from inspections import HOSTILE
 from rich.cells import cell_len
 
-from entropix_tui.labels import fit, percent, spelling, token
+from entropix_tui.tokens.labels import fit, percent, spelling, token
 
 
 def is_safe(text: str) -> bool:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from viewing import scenario, viewing
 
-from entropix_tui import cues, ramp
-from entropix_tui.measures import ENTROPY, MEASURES, RANK
+from entropix_tui.look import color_scale, styles
+from entropix_tui.tokens.measures import ENTROPY, MEASURES, RANK
 
 pytestmark = pytest.mark.filterwarnings("error")
 Theme = Literal["dark", "light"]
@@ -101,7 +101,7 @@ def test_the_distance_is_that_of_its_authors_examples() -> None:
 def test_every_class_is_read_and_told_from_its_neighbours_by_all_eyes(
     theme: Theme, ground: str
 ) -> None:
-    colours = [cue.color or "" for cue in ramp.TRUECOLOR[theme]]
+    colours = [cue.color or "" for cue in color_scale.TRUECOLOR[theme]]
     contrasts = [contrast(colour, ground) for colour in colours]
     assert contrasts[0] >= 4.5
     assert contrasts == sorted(contrasts)
@@ -113,8 +113,8 @@ def test_every_class_is_read_and_told_from_its_neighbours_by_all_eyes(
 
 @pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
 @pytest.mark.parametrize("dark", [True, False])
-def test_the_top_classes_have_cues_without_colour(colours: cues.Colours, dark: bool) -> None:
-    styles = [cues.style(look, colours, dark) for look in ramp.CLASSES]
+def test_the_top_classes_have_cues_without_colour(colours: styles.Colours, dark: bool) -> None:
+    styles = [styles.style(look, colours, dark) for look in color_scale.CLASSES]
     assert [(s.underline, s.bold, s.reverse) for s in styles[3:]] == [
         (True, None, None),
         (None, True, True),
@@ -125,27 +125,27 @@ def test_the_top_classes_have_cues_without_colour(colours: cues.Colours, dark: b
 
 
 @pytest.mark.parametrize("ground", [("true", True), ("true", False)])
-def test_highlights_can_be_read(ground: tuple[cues.Colours, bool]) -> None:
-    for level in range(1, cues.LEVELS + 1):
-        style = cues.highlight_style(level, *ground)
+def test_highlights_can_be_read(ground: tuple[styles.Colours, bool]) -> None:
+    for level in range(1, styles.LEVELS + 1):
+        style = styles.highlight_style(level, *ground)
         assert style.color is not None
         assert style.bgcolor is not None
         assert contrast(style.color.name.upper(), style.bgcolor.name.upper()) >= 4.5
 
 
 def test_classes_are_fifths_of_the_scale() -> None:
-    assert [ramp.class_of(ENTROPY, v) for v in (-1, 0, 2.39, 2.4, 5, 9.59, 9.6, 99)] == [
+    assert [color_scale.class_of(ENTROPY, v) for v in (-1, 0, 2.39, 2.4, 5, 9.59, 9.6, 99)] == [
         *(0, 0, 0, 1, 2, 3, 4, 4)
     ]
-    assert ramp.bounds(ENTROPY) == ["2.4", "4.8", "7.2", "9.6"]
-    assert ramp.bounds(RANK) == ["4", "16", "64", "256"], "ranks, not their logarithms"
+    assert color_scale.bounds(ENTROPY) == ["2.4", "4.8", "7.2", "9.6"]
+    assert color_scale.bounds(RANK) == ["4", "16", "64", "256"], "ranks, not their logarithms"
 
 
 @pytest.mark.parametrize("colours", ["true", "none"])
 @scenario
-async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: cues.Colours) -> None:
+async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: styles.Colours) -> None:
     async with viewing(colours=colours) as v:
-        for name in ramp.COLOURS:
+        for name in color_scale.COLOURS:
             v.app.legend.restyle(colour=name)
             await v.pilot.pause()
             (said,) = v.rows(v.app.legend)
@@ -154,12 +154,12 @@ async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: cues.Co
             if name in MEASURES:
                 assert name in said
                 assert MEASURES[name].unit in (*said, "", "log2") or MEASURES[name].unit in said
-                assert all(bound in said for bound in ramp.bounds(MEASURES[name]))
+                assert all(bound in said for bound in color_scale.bounds(MEASURES[name]))
             assert ("=" in said) is (colours == "none" and name != "plain")
         v.app.legend.restyle(colour="quadrant")
         await v.pilot.pause()
         (said,) = v.rows(v.app.legend)
-        assert all(word in said for word in cues.WORDS.values())
+        assert all(word in said for word in styles.WORDS.values())
         v.app.legend.restyle(attention=True)
         await v.pilot.pause()
         assert "attended to:  little   some   much" in v.rows(v.app.legend)[0]

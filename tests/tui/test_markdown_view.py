@@ -4,9 +4,9 @@ import pytest
 from textual.widgets import Markdown
 from viewing import scenario, viewing
 
-from entropix_tui.spots import Spot
-from entropix_tui.widgets import markdown_view
-from entropix_tui.widgets.markdown_view import MarkdownView
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.text import markdown_view
+from entropix_tui.widgets.text.markdown_view import MarkdownView
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -37,7 +37,7 @@ HOSTILE = (
 @scenario
 async def test_there_and_back() -> None:
     async with viewing(turns=5) as v:
-        v.view.move_to(Spot(100))
+        v.view.move_to(TokenRef(100))
         await v.pilot.pause()
         before = v.rows(v.view)
         await v.app.markdown.show(DOCUMENT)
@@ -52,7 +52,7 @@ async def test_there_and_back() -> None:
         assert v.heard(MarkdownView.Closed) is not None
         assert v.view.has_focus
         assert v.rows(v.view) == before
-        assert v.view.spot == Spot(100)
+        assert v.view.ref == TokenRef(100)
         await v.app.markdown.show("other")
         await v.press("escape")
         assert v.rows(v.view) == before

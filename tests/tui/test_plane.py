@@ -21,12 +21,12 @@ from instruments import (
 )
 from textual.pilot import Pilot
 
-from entropix_mlx.records import QUADRANTS, TokenRecord
-from entropix_mlx.settings import Settings
-from entropix_tui.measures import ENTROPY, VARENTROPY
-from entropix_tui.plane_map import Density, PlaneMap, braille, region_of
-from entropix_tui.spots import Spot
-from entropix_tui.widgets.plane import CURSOR, TRAIL, QuadrantPlane
+from entropix_mlx.records.record import QUADRANTS, TokenRecord
+from entropix_mlx.sampling.settings import Settings
+from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.plane.plane import CURSOR, TRAIL, QuadrantPlane
+from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille, region_of
 
 SIZES = [(30, 8), (48, 14), (60, 20)]
 ENTROPIES = st.floats(0, 17)
@@ -75,9 +75,9 @@ def test_regions_are_the_samplers(entropy: float, varentropy: float) -> None:
 def test_regions_are_those_that_the_engine_computes() -> None:
     import mlx.core as mx
 
-    from entropix_mlx import strategies
-    from entropix_mlx.calibration import PROVISIONAL
-    from entropix_mlx.records import REGIONS
+    from entropix_mlx.records.record import REGIONS
+    from entropix_mlx.sampling import strategies
+    from entropix_mlx.sampling.calibration import PROVISIONAL
 
     for settings in (SETTINGS, Settings.make("entropixplained"), Settings.make("greedy")):
         bound = settings.bind(PROVISIONAL)
@@ -242,7 +242,7 @@ def test_the_trail_and_the_cursor() -> None:
     assert "H 10.00" in rows[-1]
     assert "lost" in rows[-1]
     plane = plane_of(*points)
-    plane.cursor = Spot(0)
+    plane.cursor = TokenRef(0)
     rows = drawn(plane, (60, 20))
     assert sum(row.count(CURSOR) for row in rows[:-1]) == 1
     assert f" {CURSOR} " in rows[-1]
@@ -253,9 +253,9 @@ def test_the_trail_and_the_cursor() -> None:
 def test_the_cursor_on_a_prompt_and_on_nothing() -> None:
     plane = plane_of()
     plane.take(prompt(20, 3.0))
-    plane.cursor = Spot(20, 0)
+    plane.cursor = TokenRef(20, 0)
     assert any(CURSOR in row for row in drawn(plane, (48, 14))[:-1])
-    for nowhere in (Spot(99), None):
+    for nowhere in (TokenRef(99), None):
         plane = plane_of((1.0, 1.0), (None, None))  # type: ignore[arg-type]
         plane.cursor = nowhere
         assert not any(CURSOR in row for row in drawn(plane, (48, 14)))
@@ -269,7 +269,7 @@ def test_beyond_the_scales_is_at_the_edge() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (6, 3), (30, 9), (12, 40)])
 def test_no_size_is_too_small(size: tuple[int, int]) -> None:
     plane = plane_of((1.0, 2.0), (9.0, 20.0))
-    plane.cursor = Spot(1)
+    plane.cursor = TokenRef(1)
     drawn(plane, size)
 
 
@@ -331,7 +331,7 @@ def test_looks(
     async def before(pilot: Pilot[None]) -> None:
         plane.use(SETTINGS)
         plane.rebuild(story(200))
-        plane.cursor = Spot(12)
+        plane.cursor = TokenRef(12)
         await pilot.pause()
 
     assert snap_compare(Host(plane, colours, dark), terminal_size=size, run_before=before)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import HEADER, prompt, token
 
-from entropix_mlx.records import End, Event, PromptRecord
-from entropix_tui.conversation import Conversation
-from entropix_tui.outputs import Restored, TurnRecord
-from entropix_tui.playback import LONGEST, PROMPT, SPEEDS, STALL, UNTIMED, Playback
+from entropix_mlx.records.record import End, Event, PromptRecord
+from entropix_tui.conversation.conversation import Conversation
+from entropix_tui.engine.outputs import Restored, TurnRecord
+from entropix_tui.replay.playback import LONGEST, PROMPT, SPEEDS, STALL, UNTIMED, Playback
 
 
 def end(leaf: int, tokens: int = 1) -> End:

@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from entropix_tui.history import History
+from entropix_tui.conversation.history import History
 from entropix_tui.widgets.prompt import LONGEST, Prompt, harmless
 
 

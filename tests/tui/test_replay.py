@@ -17,22 +17,22 @@ from scripted import HEADER, STORY, ScriptedFactory, ScriptedSession, prompt, to
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from entropix_mlx.attention_file import AttentionWriter
-from entropix_mlx.records import End, Event, RunHeader, TokenRecord
-from entropix_mlx.trace import TraceWriter, attention_beside
-from entropix_mlx.tree import Tree
+from entropix_mlx.records.record import End, Event, RunHeader, TokenRecord
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.trace.attention_file import AttentionWriter
+from entropix_mlx.trace.trace import TraceWriter, attention_beside
 from entropix_models.errors import TraceError
 from entropix_tui.app import EntropixApp
-from entropix_tui.cues import Colours
-from entropix_tui.engine import Engine
-from entropix_tui.making import AS_STARTED, MakeSession
-from entropix_tui.outputs import TurnRecord
-from entropix_tui.playback import AT_ONCE, SPEEDS
-from entropix_tui.replaying import IdleEngine, Recording, Revival, beside
-from entropix_tui.screens.compare import Compare
-from entropix_tui.screens.replay import ENOUGH, LONG, REST, ReplayScreen
-from entropix_tui.screens.step import StepScreen
-from entropix_tui.spots import Spot
+from entropix_tui.engine.engine import Engine
+from entropix_tui.engine.outputs import TurnRecord
+from entropix_tui.engine.protocol import AS_STARTED, MakeSession
+from entropix_tui.look.styles import Colours
+from entropix_tui.replay.playback import AT_ONCE, SPEEDS
+from entropix_tui.replay.recording import IdleEngine, Recording, Revival, beside
+from entropix_tui.screens.compare.compare import Compare
+from entropix_tui.screens.replay.replay import ENOUGH, LONG, REST, ReplayScreen
+from entropix_tui.screens.step.step import StepScreen
+from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.transport import Transport
 
 if TYPE_CHECKING:
@@ -211,10 +211,10 @@ def test_it_opens_with_everything_shown(size: tuple[int, int]) -> None:
 def test_no_model_and_no_thread_until_it_is_asked_for(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys, threading\n"
-        "from entropix_tui.replay_command import replay\n"
+        "from entropix_tui.cli.replay import replay\n"
         "from entropix_tui.app import EntropixApp\n"
-        "import entropix_tui.cli\n"
-        "entropix_tui.cli.require_terminal = lambda _: None\n"
+        "import entropix_tui.cli.launch\n"
+        "entropix_tui.cli.launch.require_terminal = lambda _: None\n"
         "async def look(app):\n"
         "    async with app.run_test(size=(80, 24)) as pilot:\n"
         "        for key in ('space', 'left', 'T', 'v', 'ctrl+left', 'a', 'x', 'escape'):\n"
@@ -274,11 +274,11 @@ def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
             await replay.pilot.press("left", "left", "left")
             await until(replay.pilot, lambda: replay.text == "".join(STORY[:-3]))
             assert len(screen.conversation.tree) <= ENOUGH
-            assert screen.spot == Spot(screen.conversation.tree.leaf)
+            assert screen.ref == TokenRef(screen.conversation.tree.leaf)
             replay.clock.now += REST
             await replay.shown()
             assert len(screen.conversation.tree) == screen.playback.length - 3
-            assert screen.spot == Spot(screen.conversation.tree.leaf)
+            assert screen.ref == TokenRef(screen.conversation.tree.leaf)
 
     run()
 
@@ -310,10 +310,10 @@ async def test_token_by_token_with_the_cursor() -> None:
         screen = replay.screen
         await replay.press("left")
         assert replay.text == " Yes, really"
-        assert screen.spot == Spot(SECOND + 3)
+        assert screen.ref == TokenRef(SECOND + 3)
         assert screen.inspector.record is not None
         assert screen.inspector.record.text == " really"
-        assert screen.strips.cursor == screen.spot
+        assert screen.strips.cursor == screen.ref
         await replay.press("comma", "comma", "full_stop")
         assert replay.text == " Yes,"
         await replay.press("left", "left", "left")
@@ -321,7 +321,7 @@ async def test_token_by_token_with_the_cursor() -> None:
         assert [event.kind for event in screen.conversation.in_view()[1]] == ["valley"]
         await replay.press("home")
         assert screen.conversation.is_empty
-        assert screen.spot is None
+        assert screen.ref is None
         await replay.press("left")
         assert screen.playback.position == 0
         await replay.press("end")
@@ -394,11 +394,11 @@ async def test_while_the_text_has_the_focus_its_keys_are_the_chats() -> None:
         screen.tokens.focus()
         await replay.press("left", "left")
         assert screen.playback.is_over
-        assert screen.spot == Spot(SECOND + 3)
+        assert screen.ref == TokenRef(SECOND + 3)
         await replay.press("v")
         await replay.press("space")
         assert screen.playback.playing, "but Space plays wherever one is"
-        assert screen.spot is None
+        assert screen.ref is None
         await replay.press("escape", "slash")
         assert isinstance(screen.focused, Input)
         await replay.press("space", "1")
@@ -443,7 +443,7 @@ def test_attention_that_was_recorded(tmp_path: Path) -> None:
             await until(replay.pilot, lambda: "layer 1 head 1: 2.27 bits" in replay.drawn())
             replay.screen.transport.focus()
             await replay.press("right", "right")
-            assert replay.screen.spot == Spot(drawn[-1].index)
+            assert replay.screen.ref == TokenRef(drawn[-1].index)
             await until(replay.pilot, lambda: "F7 loads the model" in replay.drawn())
 
     run()
@@ -711,7 +711,7 @@ async def test_a_model_that_cannot_be_had_is_one_line() -> None:
 @scenario
 async def test_a_prompt_cannot_be_stepped_into() -> None:
     async with replaying() as replay:
-        replay.screen.tokens.move_to(Spot(0, 3))
+        replay.screen.tokens.move_to(TokenRef(0, 3))
         await replay.press("f7")
         assert replay.app.screen is replay.screen
         assert "token of an answer" in replay.told()
@@ -725,7 +725,7 @@ async def test_what_a_model_finds_out_is_shown() -> None:
         screen = replay.screen
         await replay.press("left")
         engine._thread.start()
-        engine.go_on(max_tokens=1, after=SECOND)
+        engine.continue_(max_tokens=1, after=SECOND)
         await until(replay.pilot, lambda: engine.has_model)
         assert "with its model" in replay.drawn()
         screen.action_attention()
@@ -744,7 +744,7 @@ async def test_what_comes_while_one_looks_elsewhere_waits_at_the_end() -> None:
         before = screen.conversation.tree.leaf
         length = screen.playback.length
         engine._thread.start()
-        engine.go_on(max_tokens=3, after=SECOND)
+        engine.continue_(max_tokens=3, after=SECOND)
         await until(replay.pilot, lambda: screen.playback.length == length + 3)
         assert screen.conversation.tree.leaf == before
         await replay.press("end")
@@ -768,7 +768,8 @@ def test_stepping_in_with_a_model(
     """A small random model: the tokens are drawn again as they were, and decided anew."""
     from turns import session
 
-    from entropix_models import loading, sources
+    from entropix_models import loading
+    from entropix_models.sources import sources
 
     made = session(llama, "temperature")
     records = [*made.send("Hello", max_tokens=12), *made.send("And?", max_tokens=9)]
@@ -784,7 +785,7 @@ def test_stepping_in_with_a_model(
     async def run() -> None:
         async with replaying(recording, size=size) as replay:
             screen = replay.screen
-            assert screen.tokens.move_to(Spot(third.index))
+            assert screen.tokens.move_to(TokenRef(third.index))
             await replay.press("enter" if size == SMALL else "f7")
             stepping = replay.app.screen
             assert isinstance(stepping, StepScreen)
@@ -826,7 +827,8 @@ def test_other_weights_are_named_first(
 ) -> None:
     from turns import session
 
-    from entropix_models import loading, sources
+    from entropix_models import loading
+    from entropix_models.sources import sources
 
     monkeypatch.setattr(sources, "resolve", lambda *_, **__: None)
     monkeypatch.setattr(loading, "load", lambda *_, **__: llama)

@@ -9,12 +9,12 @@ from instruments import LOOK_NAMES, LOOKS, Host, drive, until
 from textual import events
 from textual.pilot import Pilot
 
-from entropix_mlx import presets
-from entropix_mlx.calibration import PROVISIONAL, Band
-from entropix_mlx.settings import PRESETS, Settings
-from entropix_tui.knobs import THRESHOLDS
-from entropix_tui.widgets.sampler_panel import SamplerPanel
-from entropix_tui.widgets.setting_rows import NAME, VALUE
+from entropix_mlx.sampling import presets
+from entropix_mlx.sampling.calibration import PROVISIONAL, Band
+from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_tui.widgets.sampler.editor import THRESHOLDS
+from entropix_tui.widgets.sampler.panel import SamplerPanel
+from entropix_tui.widgets.sampler.setting_rows import NAME, VALUE
 
 BOUND = Settings.make().bind(PROVISIONAL)
 SIDE, DRAWER = (48, 30), (80, 10)
@@ -28,7 +28,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def panel_of(settings: Settings = BOUND, colours: Any = "true") -> SamplerPanel:
     panel = SamplerPanel(colours)
     panel.styles.height = "1fr"
-    panel.knobs.show(settings, PROVISIONAL)
+    panel.editor.show(settings, PROVISIONAL)
     panel._rows = panel._list()
     return panel
 
@@ -158,7 +158,7 @@ def test_saving_under_a_name_and_deleting_it() -> None:
         await pilot.press("enter")
         assert presets.load()["my-own"].values == {"temperature": "0.75"}
         assert "my-own" in host.rows()[1]
-        assert not panel.knobs.changed
+        assert not panel.editor.changed
         await pilot.press("s", *["backspace"] * 6, *"Bad", "enter")
         assert "is no name" in foot(host)
         await pilot.press("s", *["backspace"] * 6, *"greedy", "enter")
@@ -172,8 +172,8 @@ def test_saving_under_a_name_and_deleting_it() -> None:
         assert "my-own" in presets.load()
         await pilot.press("delete")
         assert presets.load() == {}
-        assert panel.knobs.name == "calibrated"
-        assert panel.knobs.changed == ["temperature"]
+        assert panel.editor.name == "calibrated"
+        assert panel.editor.changed == ["temperature"]
         await pilot.press("delete")
         assert "built in" in foot(host)
 
@@ -295,7 +295,7 @@ def test_another_models_thresholds() -> None:
         panel.show(BOUND, PROVISIONAL)
         panel.show(Settings.make().bind(other), other)
         await pilot.pause()
-        assert panel.knobs.changed == []
+        assert panel.editor.changed == []
         assert panel.settings.helv_entropy == 3.0
 
     drive(panel, steps, SIDE)

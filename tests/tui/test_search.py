@@ -10,10 +10,10 @@ from scripted import token
 from textual.widgets import Input
 from viewing import prompt, scenario, viewing
 
-from entropix_tui import sections
-from entropix_tui.finding import Finder, Match
-from entropix_tui.transcript import Place, Transcript
-from entropix_tui.widgets.search import SearchBar
+from entropix_tui.transcript import sections
+from entropix_tui.transcript.search import Finder, Match
+from entropix_tui.transcript.transcript import Place, Transcript
+from entropix_tui.widgets.text.search import SearchBar
 
 pytestmark = pytest.mark.filterwarnings("error")
 PARTS = st.sampled_from(["a", "A", "b", "ab", " ", "\n", "\n\n", "aé", "İ", "ß"])

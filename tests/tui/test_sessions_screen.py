@@ -13,7 +13,7 @@ from driving import scenario, until
 from hosting import HOSTILE, LOOKS, SIZES, SMALL, Host, drawn, hosted, press
 from textual.pilot import Pilot
 
-from entropix_mlx.archive import Archive, Saved
+from entropix_mlx.trace.archive import Archive, Saved
 from entropix_models.errors import TraceError, UsageError
 from entropix_tui.screens.sessions import SessionsScreen
 

@@ -7,9 +7,9 @@ from driving import LARGE, SMALL, application, until
 from scripted import STORY, ScriptedFactory, ScriptedSession, Step, token
 from textual.pilot import Pilot
 
-from entropix_mlx.records import Event
+from entropix_mlx.records.record import Event
 from entropix_tui.app import EntropixApp
-from entropix_tui.screens.chat import ChatScreen
+from entropix_tui.screens.chat.chat import ChatScreen
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 LOOKS = pytest.mark.parametrize(

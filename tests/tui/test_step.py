@@ -7,17 +7,17 @@ from debugged import Scripted, hostile
 from driving import scenario, until
 from hosting import LARGE, SMALL, hosted, press, settled
 
-from entropix_mlx.halts import Finished, Looking, Refused, Said
-from entropix_mlx.records import Event
-from entropix_mlx.tree import ROOT
-from entropix_tui import cues
-from entropix_tui.outputs import Failed
-from entropix_tui.screens import step
-from entropix_tui.screens.compare import Compare
+from entropix_mlx.debugger.outputs import Finished, Looking, Refused, Said
+from entropix_mlx.records.record import Event
+from entropix_mlx.records.tree import ROOT
+from entropix_tui.engine.outputs import Failed
+from entropix_tui.look import styles
+from entropix_tui.screens.compare.compare import Compare
 from entropix_tui.screens.help import Help
-from entropix_tui.screens.step import StepScreen
-from entropix_tui.screens.step_pages import Page
-from entropix_tui.spots import Spot
+from entropix_tui.screens.step import step
+from entropix_tui.screens.step.pages import Page
+from entropix_tui.screens.step.step import StepScreen
+from entropix_tui.tokens.token_ref import TokenRef
 
 ASKING = {"waterfall", "attention", "lens", "futures 8", "breakpoints"}
 
@@ -106,10 +106,10 @@ async def test_the_text_and_the_proposal() -> None:
         assert "took" in app.text()
         screen = script.screen
         assert screen is not None
-        assert screen.text.spot == Spot(2)
+        assert screen.text.ref == TokenRef(2)
         await press(pilot, "right")
         assert "halted before 3" in app.text()
-        assert screen.text.spot is None
+        assert screen.text.ref is None
 
 
 @scenario
@@ -470,7 +470,7 @@ async def test_help_and_jumping() -> None:
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
-def test_hostile_tokens(size: tuple[int, int], colours: cues.Colours) -> None:
+def test_hostile_tokens(size: tuple[int, int], colours: styles.Colours) -> None:
     @scenario
     async def run() -> None:
         script = hostile()

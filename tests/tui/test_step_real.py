@@ -9,16 +9,16 @@ import pytest
 from driving import scenario, until
 from hosting import LARGE, SMALL, hosted, press, settled
 
-from entropix_mlx.commands import obey
-from entropix_mlx.debugger import Debugger
-from entropix_mlx.records import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.tree import Tree
-from entropix_tui.screens.compare import Compare
-from entropix_tui.screens.step import StepScreen
-from entropix_tui.spots import Spot
+from entropix_mlx.debugger.commands import execute
+from entropix_mlx.debugger.debugger import Debugger
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.tree import Tree
+from entropix_tui.screens.compare.compare import Compare
+from entropix_tui.screens.step.step import StepScreen
+from entropix_tui.tokens.token_ref import TokenRef
 
 if TYPE_CHECKING:
-    from entropix_mlx.session import Session
+    from entropix_mlx.session.session import Session
     from entropix_models.language_model import LanguageModel
 
 pytestmark = pytest.mark.usefixtures("_turns")
@@ -60,7 +60,7 @@ class Chat:
     def debug(self, line: str) -> None:
         self.lines.append(line)
         assert self.screen is not None
-        for output in obey(self.debugger, line):
+        for output in execute(self.debugger, line):
             if isinstance(output, TokenRecord | PromptRecord | Event | End):
                 self.tree.add(output)
             self.screen.take(output)
@@ -146,8 +146,8 @@ async def _pages(model: "LanguageModel") -> None:
             await settled(pilot)
             chat.agree()
             assert not app.steering()
-        assert len(said.lens) == model.facts.layers
-        assert screen.pages.lens.count == model.facts.layers
+        assert len(said.lens) == model.info.layers
+        assert screen.pages.lens.count == model.info.layers
         assert screen.pages.waterfall.table.count >= 32
         assert screen.pages.futures.count == 8
         await press(pilot, "B", *"entropy > 0", "enter", "c", "P")
@@ -168,7 +168,7 @@ async def _pages(model: "LanguageModel") -> None:
         assert chat.lines[-1] == "branch 1" or "branch 1" in chat.lines
         chat.agree()
         await press(pilot, "x")
-        assert screen.text.transcript.place_of(Spot(said.leaf)) is not None
+        assert screen.text.transcript.place_of(TokenRef(said.leaf)) is not None
         await press(pilot, "escape", "escape")
         assert app.answers == [chat.debugger.session.tree.leaf]
 

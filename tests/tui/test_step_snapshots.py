@@ -9,7 +9,7 @@ from hosting import LOOKS, SIZES, Host, settled
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from entropix_mlx.halts import Looking
+from entropix_mlx.debugger.outputs import Looking
 
 LINES = {"W": "waterfall", "L": "lens", "F": "futures", "P": "points", "A": "attention"}
 

@@ -22,13 +22,13 @@ from textual import events
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from entropix_mlx.records import Event, TokenRecord
-from entropix_mlx.settings import Settings
-from entropix_tui.measures import MEASURES
-from entropix_tui.pace import INTERVAL, Pace
-from entropix_tui.spots import Spot
-from entropix_tui.widgets.lane import LABELS, TALL, series
-from entropix_tui.widgets.strips import Strips
+from entropix_mlx.records.record import Event, TokenRecord
+from entropix_mlx.sampling.settings import Settings
+from entropix_tui.look.throttle import INTERVAL, Pace
+from entropix_tui.tokens.measures import MEASURES
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.strips.lane import LABELS, TALL, series
+from entropix_tui.widgets.strips.strips import Strips
 
 NARROW = LABELS[1]
 WIDE = LABELS[TALL]
@@ -195,7 +195,7 @@ def test_the_cursor_is_in_sight_however_long_ago_its_token_was() -> None:
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         strips.rebuild(path)
         for index in (0, 2500, 4999, 17):
-            strips.cursor = Spot(index)
+            strips.cursor = TokenRef(index)
             await pilot.pause()
             row = host.rows()[0]
             value = path[index].entropy
@@ -206,7 +206,7 @@ def test_the_cursor_is_in_sight_however_long_ago_its_token_was() -> None:
         strips.cursor = None
         await pilot.pause()
         assert f"{path[-1].entropy:.2f}/12" in host.rows()[0]
-        strips.cursor = Spot(99999)
+        strips.cursor = TokenRef(99999)
         assert strips.value(MEASURES["entropy"]) is None
 
     drive(strips, steps)
@@ -218,7 +218,7 @@ def test_new_tokens_do_not_move_the_window_under_the_cursor() -> None:
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         strips.rebuild(story(300))
-        strips.cursor = Spot(5)
+        strips.cursor = TokenRef(5)
         await pilot.pause()
         before = host.rows()[0]
         for record in story(100, 300):
@@ -239,7 +239,7 @@ def test_another_branch() -> None:
     strips = strips_of(*[1.0] * 50)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
-        strips.cursor = Spot(40)
+        strips.cursor = TokenRef(40)
         strips.rebuild([token(0, 12.0), token(60, 6.0)], [Event(kind="valley", index=60, at=0)])
         await pilot.pause()
         assert host.rows()[0][NARROW:] == "▾▄"
@@ -281,8 +281,8 @@ def test_any_measure_can_be_selected_by_name_key_and_click() -> None:
 def test_clicks_drags_and_keys_pick_tokens() -> None:
     strips = strips_of(*[float(i) for i in range(8)])
 
-    def picked(host: Host) -> list[Spot]:
-        return [m.spot for m in host.posted if isinstance(m, Strips.Picked)]
+    def picked(host: Host) -> list[TokenRef]:
+        return [m.ref for m in host.posted if isinstance(m, Strips.Picked)]
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         await pilot.mouse_down(Strips, offset=(NARROW + 2, 0))
@@ -290,11 +290,11 @@ def test_clicks_drags_and_keys_pick_tokens() -> None:
         await pilot.hover(Strips, offset=(79, 1))
         await pilot.mouse_up(Strips, offset=(79, 1))
         await pilot.hover(Strips, offset=(NARROW, 0))
-        assert picked(host) == [Spot(2), Spot(3), Spot(7)]
-        assert strips.cursor == Spot(7)
+        assert picked(host) == [TokenRef(2), TokenRef(3), TokenRef(7)]
+        assert strips.cursor == TokenRef(7)
         strips.focus()
         await pilot.press("left", "home", "left", "right", "end")
-        assert picked(host)[3:] == [Spot(6), Spot(0), Spot(1), Spot(7)]
+        assert picked(host)[3:] == [TokenRef(6), TokenRef(0), TokenRef(1), TokenRef(7)]
 
     drive(strips, steps)
 
@@ -351,7 +351,7 @@ def test_a_hundred_thousand_tokens() -> None:
 
     def look(part: list[TokenRecord]) -> None:
         for index in range(0, len(part), len(part) // 50):
-            strips.cursor = Spot(index)
+            strips.cursor = TokenRef(index)
             strips.render_line(0)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
@@ -408,7 +408,7 @@ def test_looks(
             [prompt(0, 1.0, 7.0, None, 2.0, 3.0), *story(60, 1)],
             [Event(kind="valley", index=40, at=21)],
         )
-        strips.cursor = Spot(12)
+        strips.cursor = TokenRef(12)
         strips.focus()
         await pilot.pause()
 

@@ -8,7 +8,7 @@ import pytest
 from instruments import LOOK_NAMES, LOOKS, Clock, Host, drive, prompt, story, token
 from textual.pilot import Pilot
 
-from entropix_mlx.records import End, Event
+from entropix_mlx.records.record import End, Event
 from entropix_tui.widgets.summary import RunSummary
 
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from instruments import long_story, prompt, story, token
 
-from entropix_mlx.records import End, Event
-from entropix_mlx.tree import Node
-from entropix_tui.spots import Spot
-from entropix_tui.timeline import FREE, Timeline
+from entropix_mlx.records.record import End, Event
+from entropix_mlx.records.tree import Node
+from entropix_tui.tokens.timeline import FREE, Timeline
+from entropix_tui.tokens.token_ref import TokenRef
 
 
 def test_prompts_and_tokens_are_one_row() -> None:
@@ -20,12 +20,27 @@ def test_prompts_and_tokens_are_one_row() -> None:
     )
     row.add(End(leaf=6, finish_reason="stop", tokens=1, seconds=1.0, prefill_seconds=0.1))
     assert [r.entropy for r in row.records] == [1.0, 2.0, 3.0, 1.0, 1.0, 5.0, 1.0]
-    spots = [Spot(0, 0), Spot(0, 1), Spot(0, 2), Spot(1), Spot(2), Spot(4, 0), Spot(6)]
-    assert [row.spot(i) for i in range(len(row))] == spots
-    assert [row.column_of(spot) for spot in spots] == list(range(7))
+    refs = [
+        TokenRef(0, 0),
+        TokenRef(0, 1),
+        TokenRef(0, 2),
+        TokenRef(1),
+        TokenRef(2),
+        TokenRef(4, 0),
+        TokenRef(6),
+    ]
+    assert [row.ref(i) for i in range(len(row))] == refs
+    assert [row.column_of(ref) for ref in refs] == list(range(7))
     assert [row.is_prompt(i) for i in range(7)] == [True] * 3 + [False] * 2 + [True, False]
     assert [i for i in range(7) if row.is_valley(i)] == [4]
-    for nowhere in (Spot(0, 3), Spot(3), Spot(5), Spot(7), Spot(4, 1), Spot(-1)):
+    for nowhere in (
+        TokenRef(0, 3),
+        TokenRef(3),
+        TokenRef(5),
+        TokenRef(7),
+        TokenRef(4, 1),
+        TokenRef(-1),
+    ):
         assert row.column_of(nowhere) is None
     row.clear()
     assert (len(row), row.start) == (0, 0)
@@ -35,7 +50,7 @@ def test_a_prompt_that_was_not_scored_has_no_columns() -> None:
     row = Timeline()
     row.rebuild([prompt(0, 1.0, 2.0, scored=False), token(1)])
     assert len(row) == 1
-    assert row.column_of(Spot(0)) is None
+    assert row.column_of(TokenRef(0)) is None
 
 
 @given(st.integers(1, 60), st.lists(st.integers(1, 40), max_size=30))
@@ -79,4 +94,4 @@ def test_a_long_session_is_restored() -> None:
     assert row.start == 99_900
     rng = np.random.default_rng(1)
     for column in rng.integers(0, 100_000, 50).tolist():
-        assert row.column_of(Spot(column)) == column
+        assert row.column_of(TokenRef(column)) == column

@@ -5,12 +5,13 @@ from scripted import token
 from textual import events
 from viewing import Viewing, prompt, scenario, viewing
 
-from entropix_tui import ramp, sections
-from entropix_tui.cues import Colours
-from entropix_tui.motion import FORK
-from entropix_tui.spots import Spot
-from entropix_tui.transcript import Place
-from entropix_tui.widgets.token_view import TokenView
+from entropix_tui.look import color_scale
+from entropix_tui.look.styles import Colours
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript import sections
+from entropix_tui.transcript.motion import FORK
+from entropix_tui.transcript.transcript import Place
+from entropix_tui.widgets.text.token_view import TokenView
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -27,18 +28,18 @@ async def test_the_cursor_goes_over_prompts_and_answers() -> None:
     async with viewing(turns=2) as v:
         await v.press("left")
         moved = v.heard(TokenView.CursorMoved)
-        assert (moved.place, moved.spot) == (Place(4, 89), Spot(181, 0))
+        assert (moved.place, moved.ref) == (Place(4, 89), TokenRef(181, 0))
         assert moved.record.index == 181
         await v.press("home")
         moved = v.heard(TokenView.CursorMoved)
-        assert (moved.place, moved.spot) == (Place(0, 0), Spot(0, 1))
+        assert (moved.place, moved.ref) == (Place(0, 0), TokenRef(0, 1))
         assert moved.record.text == "Say"
         assert v.view.scroll_offset.y == 0
         await v.press("right", "right", "right")
-        assert v.view.spot == Spot(1)
-        assert v.view.move_to(Spot(91, 2))
+        assert v.view.ref == TokenRef(1)
+        assert v.view.move_to(TokenRef(91, 2))
         assert v.view.cursor == Place(3, 1)
-        assert not v.view.move_to(Spot(500))
+        assert not v.view.move_to(TokenRef(500))
         assert v.view.cursor == Place(3, 1)
         assert on_screen(v)
         v.view.move_cursor(None)
@@ -66,26 +67,26 @@ async def test_motions(level: float | None) -> None:
         async def places(key: str) -> list[int]:
             found: list[int] = []
             for _ in range(20):
-                before = v.view.spot
+                before = v.view.ref
                 await v.press(key)
-                if v.view.spot == before:
+                if v.view.ref == before:
                     return found
-                assert v.view.spot is not None
-                found.append(v.view.spot.index + v.view.spot.nth / 10)
+                assert v.view.ref is not None
+                found.append(v.view.ref.index + v.view.ref.nth / 10)
             raise AssertionError("it never ends")
 
-        v.view.move_to(Spot(0, 1))
+        v.view.move_to(TokenRef(0, 1))
         assert await places("w") == [0.2, 1, 2, 5, 8, 9, 10]
         assert await places("b") == [9, 8, 5, 2, 1, 0.2, 0.1]
         assert await places("v") == [2, 6]
         assert await places("V") == [2]
-        v.view.move_to(Spot(0, 1))
+        v.view.move_to(TokenRef(0, 1))
         forks = [8] if level is None else [3, 8]
         scripted = [s for s in await places("f") if s >= 1]
         assert scripted == forks
-        v.view.move_to(Spot(1))
+        v.view.move_to(TokenRef(1))
         assert await places("r") == [4, 6]
-        assert await places("R") == [4, *([0.3, 0.2] if v.view.spot == Spot(0, 2) else [])]
+        assert await places("R") == [4, *([0.3, 0.2] if v.view.ref == TokenRef(0, 2) else [])]
 
 
 @scenario
@@ -119,9 +120,9 @@ async def test_keys_of_others_are_asked_for() -> None:
         assert v.heard(TokenView.ForkWanted) is None
         await v.press("e")
         assert v.heard(TokenView.EditWanted).index == 91
-        v.view.move_to(Spot(5))
+        v.view.move_to(TokenRef(5))
         await v.press("enter", "e", "m")
-        assert v.heard(TokenView.ForkWanted).spot == Spot(5)
+        assert v.heard(TokenView.ForkWanted).ref == TokenRef(5)
         assert v.heard(TokenView.EditWanted).index == 0
         assert v.heard(TokenView.MarkdownWanted) is not None
         answer = v.view.answer()
@@ -133,15 +134,15 @@ async def test_keys_of_others_are_asked_for() -> None:
 async def test_the_mouse() -> None:
     async with viewing(turns=1, length=20) as v:
         await v.pilot.click(v.view, offset=(3, 1))
-        assert v.view.spot == Spot(1)
+        assert v.view.ref == TokenRef(1)
         assert v.heard(TokenView.ForkWanted) is None
         await v.pilot.click(v.view, offset=(10, 1), times=2)
         await v.pilot.pause()
-        assert v.heard(TokenView.ForkWanted).spot == Spot(2)
+        assert v.heard(TokenView.ForkWanted).ref == TokenRef(2)
         await v.pilot.click(v.view, offset=(3, 0))
-        assert v.view.spot == Spot(0, 1)
+        assert v.view.ref == TokenRef(0, 1)
         await v.pilot.click(v.view, offset=(70, 15))
-        assert v.view.spot == Spot(0, 1), "nothing stands there"
+        assert v.view.ref == TokenRef(0, 1), "nothing stands there"
 
 
 @scenario
@@ -184,7 +185,7 @@ async def test_a_cursor_stays_in_view_while_the_answer_grows() -> None:
 
         await grow()
         assert v.view.scroll_y == v.view.max_scroll_y
-        v.view.move_to(Spot(390))
+        v.view.move_to(TokenRef(390))
         before = v.rows(v.view)
         await grow()
         assert v.rows(v.view)[:20] == before[:20]
@@ -240,7 +241,7 @@ async def test_following_goes_on_over_resizes_and_what_is_read_stays() -> None:
             await v.pilot.resize_terminal(width, 20)
             await v.pilot.pause()
             assert "200 tokens" in v.rows(v.view)[-1]
-        v.view.move_to(Spot(700))
+        v.view.move_to(TokenRef(700))
         await v.press("up", "down")
         for width in (50, 100, 31):
             place = v.app.transcript.place_of_row(v.view.scroll_offset.y)
@@ -270,7 +271,7 @@ async def test_only_what_changed_is_drawn(monkeypatch: pytest.MonkeyPatch) -> No
         assert len(drawn) == 1
         assert "one two" in v.text()
         drawn.clear()
-        v.view.move_to(Spot(301))
+        v.view.move_to(TokenRef(301))
         await v.pilot.pause()
         assert len(drawn) == 1
 
@@ -284,7 +285,7 @@ async def test_colour_by_every_measure(colours: Colours) -> None:
             answer.add(token(n, f" t{n}", entropy=entropy, rank=4**n - 1))
         v.view.update()
         seen = []
-        for name in ramp.COLOURS[1:] + ramp.COLOURS[:1]:
+        for name in color_scale.COLOURS[1:] + color_scale.COLOURS[:1]:
             await v.press("c")
             assert v.view.colour == name == v.app.legend.colour
             seen.append(name)
@@ -307,7 +308,7 @@ async def test_colour_by_every_measure(colours: Colours) -> None:
 async def test_strategies_have_the_regions_looks_and_a_neutral_one() -> None:
     async with viewing() as v:
         answer = v.app.transcript.begin_answer()
-        for n, strategy in enumerate(ramp.STRATEGIES):
+        for n, strategy in enumerate(color_scale.STRATEGIES):
             answer.add(token(n, f" t{n}", strategy=strategy))
         v.view.colour_by("strategy")
         v.view.update()
@@ -323,8 +324,14 @@ async def test_strategies_have_the_regions_looks_and_a_neutral_one() -> None:
 async def test_highlights_have_three_strengths(colours: Colours) -> None:
     async with viewing(colours=colours, turns=1, length=20) as v:
         plain = [v.style_of(f"word{n}") for n in (2, 3, 4, 5)]
-        weights = {Spot(2): 0.5, Spot(3): 0.12, Spot(4): 0.03, Spot(5): 0.001, Spot(99): 0.1}
-        v.view.highlight(weights | {Spot(0, 2): 0.4})
+        weights = {
+            TokenRef(2): 0.5,
+            TokenRef(3): 0.12,
+            TokenRef(4): 0.03,
+            TokenRef(5): 0.001,
+            TokenRef(99): 0.1,
+        }
+        v.view.highlight(weights | {TokenRef(0, 2): 0.4})
         await v.pilot.pause()
         marked = [v.style_of(f"word{n}") for n in (2, 3, 4, 5)]
         looks = {(s.bgcolor, s.color, s.bold, s.underline, s.reverse) for s in marked[:3]}
@@ -344,10 +351,10 @@ async def test_highlights_have_three_strengths(colours: Colours) -> None:
 @scenario
 async def test_the_first_divergence_is_marked() -> None:
     async with viewing(turns=1, length=20) as v:
-        v.view.mark_divergence(Spot(4))
+        v.view.mark_divergence(TokenRef(4))
         await v.pilot.pause()
         assert "word3 ≠word4" in v.text()
-        v.view.mark_divergence(Spot(6))
+        v.view.mark_divergence(TokenRef(6))
         await v.pilot.pause()
         assert "word3 word4 word5 ≠word6" in v.text()
         v.view.mark_divergence(None)

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import token
 
-from entropix_mlx.records import PromptRecord, TokenRecord
-from entropix_models.utf8 import Utf8Stream
-from entropix_tui import sections
-from entropix_tui.blocks import Answer, Block, Prompt
-from entropix_tui.sections import Frame
-from entropix_tui.spots import Spot
-from entropix_tui.transcript import Place, Transcript
-from entropix_tui.wrapping import Layout, Line
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_models.tokenizer.utf8 import Utf8Stream
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript import sections
+from entropix_tui.transcript.blocks import Answer, Block, Prompt
+from entropix_tui.transcript.sections import Frame
+from entropix_tui.transcript.transcript import Place, Transcript
+from entropix_tui.transcript.wrapping import Layout, Line
 
 
 def lines(block: Block) -> list[Line]:
@@ -277,9 +277,9 @@ def prompt_of(
     )
 
 
-def spots(transcript: Transcript, block: int) -> list[Spot]:
-    found = [transcript.spot_at(Place(block, n)) for n in range(transcript.tokens_of(block))]
-    return [spot for spot in found if spot is not None]
+def refs(transcript: Transcript, block: int) -> list[TokenRef]:
+    found = [transcript.ref_at(Place(block, n)) for n in range(transcript.tokens_of(block))]
+    return [ref for ref in found if ref is not None]
 
 
 def test_a_prompt_becomes_tokens_when_it_was_read() -> None:
@@ -290,13 +290,13 @@ def test_a_prompt_becomes_tokens_when_it_was_read() -> None:
     transcript.score(prompt_of("Hi [there", "Hi", " [", "there"))
     assert len(transcript.blocks) == 1
     assert shown(transcript.blocks[0]) == ["Hi [there"], "the template is not shown"
-    assert spots(transcript, 0) == [Spot(7, 3), Spot(7, 4), Spot(7, 5)]
+    assert refs(transcript, 0) == [TokenRef(7, 3), TokenRef(7, 4), TokenRef(7, 5)]
     record = transcript.record_at(Place(0, 1))
     assert record is not None
     assert record.text == " ["
-    assert transcript.place_of(Spot(7, 4)) == Place(0, 1)
-    assert transcript.place_of(Spot(7, 2)) is None, "of the template"
-    assert transcript.place_of(Spot(7, 6)) is None
+    assert transcript.place_of(TokenRef(7, 4)) == Place(0, 1)
+    assert transcript.place_of(TokenRef(7, 2)) is None, "of the template"
+    assert transcript.place_of(TokenRef(7, 6)) is None
 
 
 def test_tokens_that_overlap_the_text_are_shown_whole() -> None:
@@ -307,7 +307,7 @@ def test_tokens_that_overlap_the_text_are_shown_whole() -> None:
     assert shown(transcript.blocks[1]) == ["<x"], "templates trim what is said"
     transcript.score(prompt_of("中b", b"\xe4", b"\xb8", b"\xadb", index=11))
     assert shown(transcript.blocks[2]) == ["中b"]
-    assert len(spots(transcript, 2)) == 3
+    assert len(refs(transcript, 2)) == 3
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -317,7 +317,7 @@ def test_a_prompt_whose_tokens_are_unknown_stays_text(said: bool) -> None:
     transcript.score(prompt_of("[red] what", "other", said=said))
     assert shown(transcript.blocks[0]) == ["[red] what"]
     assert transcript.next_token(None, 1) is None
-    assert transcript.place_of(Spot(7, 0)) is None
+    assert transcript.place_of(TokenRef(7, 0)) is None
     block = transcript.blocks[0]
     assert isinstance(block, Prompt)
     assert block.prompt.index == 7
@@ -336,9 +336,9 @@ def test_the_system_prompt_stands_before_what_was_said() -> None:
     transcript.score(prompt_of("More", "More", index=3))
     assert [block.kind for block in transcript.blocks][2:] == ["answer", "note", "user"]
     transcript.settle()
-    assert transcript.place_of(Spot(2)) == Place(2, 0)
-    assert transcript.place_of(Spot(3, 3)) == Place(4, 0)
-    assert transcript.place_of(Spot(99)) is None
+    assert transcript.place_of(TokenRef(2)) == Place(2, 0)
+    assert transcript.place_of(TokenRef(3, 3)) == Place(4, 0)
+    assert transcript.place_of(TokenRef(99)) is None
     assert transcript.next_token(Place(4, 0), -1) == Place(2, 0)
     assert transcript.next_token(Place(2, 0), -1) == Place(1, 0)
     assert transcript.height == sum(block.height for block in transcript.blocks) == 7
@@ -364,6 +364,6 @@ def test_every_prompt_is_shown_whole(parts: list[bytes], first: int, last: int) 
     block = transcript.blocks[0]
     assert text.strip() in source(block)
     for place in (Place(0, n) for n in range(transcript.tokens_of(0))):
-        spot = transcript.spot_at(place)
-        assert spot is not None
-        assert transcript.place_of(spot) == place
+        ref = transcript.ref_at(place)
+        assert ref is not None
+        assert transcript.place_of(ref) == place

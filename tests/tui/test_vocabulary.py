@@ -11,12 +11,12 @@ from inspected import Host, record
 from inspections import HOSTILE, below, inspection
 from textual.widget import Widget
 
-from entropix_mlx.inspection import HEAD, TAIL
-from entropix_tui.cues import Colours
+from entropix_mlx.records.inspection import HEAD, TAIL
+from entropix_tui.look.styles import Colours
+from entropix_tui.look.tempering import tempered
 from entropix_tui.screens.vocabulary import Vocabulary, makes
-from entropix_tui.tempering import tempered
-from entropix_tui.widgets.decay import braille
-from entropix_tui.widgets.trial import TrialBar
+from entropix_tui.widgets.inspector.decay import braille
+from entropix_tui.widgets.inspector.trial import TrialBar
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 

@@ -14,14 +14,15 @@ import pytest
 from driving import scenario
 
 from entropix_models.errors import UsageError
-from entropix_tui.web import is_served, loopback
+from entropix_tui.cli.launch import is_served
+from entropix_tui.cli.web import loopback
 
 aiohttp = pytest.importorskip("aiohttp")
 pytest.importorskip("textual_serve")
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-MAIN = [sys.executable, "-c", "from entropix_tui.cli import main; main()"]
+MAIN = [sys.executable, "-c", "from entropix_tui.cli.main import main; main()"]
 PROGRAM = (
     "from textual.app import App; from textual.widgets import Label\n"
     "class Hello(App):\n"
@@ -41,7 +42,7 @@ async def served(command: str) -> AsyncIterator[str]:
     """A server in this process; its address."""
     from aiohttp import web
 
-    from entropix_tui.web_server import LocalServer
+    from entropix_tui.cli.web_server import LocalServer
 
     server = LocalServer(command, "127.0.0.1", free_port())
     runner = web.AppRunner(await server._make_app())

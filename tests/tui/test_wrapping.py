@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from entropix_mlx.glyphs import glyphs, graphemes, one_line
-from entropix_tui.wrapping import Layout, Piece
+from entropix_mlx.terminal.glyphs import glyphs, graphemes, one_line
+from entropix_tui.transcript.wrapping import Layout, Piece
 
 FAMILY = "👨‍👩‍👧‍👦"
 NASTY = st.sampled_from(

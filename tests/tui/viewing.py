@@ -15,13 +15,13 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import Static
 
-from entropix_mlx.records import PromptRecord
-from entropix_tui.cues import Colours
-from entropix_tui.transcript import Transcript
-from entropix_tui.widgets.legend import Legend
-from entropix_tui.widgets.markdown_view import MarkdownView
-from entropix_tui.widgets.search import SearchBar
-from entropix_tui.widgets.token_view import TokenView
+from entropix_mlx.records.record import PromptRecord
+from entropix_tui.look.styles import Colours
+from entropix_tui.transcript.transcript import Transcript
+from entropix_tui.widgets.text.legend import Legend
+from entropix_tui.widgets.text.markdown_view import MarkdownView
+from entropix_tui.widgets.text.search import SearchBar
+from entropix_tui.widgets.text.token_view import TokenView
 
 
 def scenario(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -9,16 +9,17 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.theme import Theme
 
-from entropix_mlx.glyphs import one_line
-from entropix_tui import cues, hangup
-from entropix_tui.config import Config
-from entropix_tui.engine import Engine
-from entropix_tui.history import History
-from entropix_tui.outputs import Failed
-from entropix_tui.screens.chat import ChatScreen
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui import hangup
+from entropix_tui.conversation.history import History
+from entropix_tui.engine.engine import Engine
+from entropix_tui.engine.outputs import Failed
+from entropix_tui.keys.config import Config
+from entropix_tui.look import styles
+from entropix_tui.screens.chat.chat import ChatScreen
 
 if TYPE_CHECKING:
-    from entropix_mlx.archive import Archive
+    from entropix_mlx.trace.archive import Archive
 
 # The palette's contrasts are computed against these backgrounds.
 DARK = Theme(
@@ -72,7 +73,7 @@ class EntropixApp(App[None]):
         self,
         engine: Engine,
         *,
-        colours: cues.Colours,
+        colours: styles.Colours,
         dark: bool = True,
         max_tokens: int = 512,
         demo: str | None = None,
@@ -116,7 +117,7 @@ class EntropixApp(App[None]):
     def _set_keys(self) -> None:
         """Take over the user's keys; what can't be used is told."""
         if self._config.keys:
-            from entropix_tui import keymap
+            from entropix_tui.keys import keymap
 
             loaded = keymap.check(self._config)
             self.set_keymap(loaded.keymap)

@@ -6,13 +6,14 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from entropix_mlx.glyphs import one_line
-from entropix_mlx.tree import Tree
-from entropix_tui import cues
-from entropix_tui.branching import Twig, twigs
-from entropix_tui.comparisons import Existing
-from entropix_tui.labels import fit
-from entropix_tui.screens.choosing import CURRENT, Choices, Choosing
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.conversation.alternatives import Existing
+from entropix_tui.conversation.branches import Twig, twigs
+from entropix_tui.look import styles
+from entropix_tui.screens.choosing import Choosing
+from entropix_tui.tokens.labels import fit
+from entropix_tui.widgets.choices import CURRENT, Choices
 
 LONGEST_NAME = 60
 
@@ -22,7 +23,7 @@ class BranchChoices(Choices[Twig]):
 
     NOTHING = "Nothing has been said yet."
 
-    def __init__(self, colours: cues.Colours, present: int) -> None:
+    def __init__(self, colours: styles.Colours, present: int) -> None:
         super().__init__(colours, id="branches")
         self.present = present
         self.names: dict[int, str] = {}
@@ -94,7 +95,7 @@ class Branches(Choosing[Twig, int | Existing | None]):
     choices: BranchChoices
 
     def __init__(
-        self, tree: Tree, colours: cues.Colours, *, name: Callable[[int, str], None]
+        self, tree: Tree, colours: styles.Colours, *, name: Callable[[int, str], None]
     ) -> None:
         super().__init__(OwnBranchChoices(colours, _leaf_of(tree)), colours)
         self.said = tree

@@ -10,12 +10,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from entropix_mlx.formulas import probability
-from entropix_mlx.inspection import Inspection
-from entropix_mlx.records import TokenRecord
-from entropix_tui import cues
-from entropix_tui.labels import fit, percent, spelling
-from entropix_tui.widgets.candidates import CHOSEN, bar, ranks
+from entropix_mlx.analysis.formulas import probability
+from entropix_mlx.records.inspection import Inspection
+from entropix_mlx.records.record import TokenRecord
+from entropix_tui.look import styles
+from entropix_tui.tokens.labels import fit, percent, spelling
+from entropix_tui.widgets.inspector.candidates import CHOSEN, bar, ranks
 from entropix_tui.widgets.rows import Rows
 
 
@@ -49,7 +49,7 @@ class CandidatePicker(ModalScreen[int | None]):
     """
 
     def __init__(
-        self, record: TokenRecord, colours: cues.Colours, inspection: Inspection | None = None
+        self, record: TokenRecord, colours: styles.Colours, inspection: Inspection | None = None
     ) -> None:
         super().__init__()
         self.record = record
@@ -109,7 +109,7 @@ class _Row(NamedTuple):
 
 
 class _Candidates(Rows, can_focus=False):
-    def __init__(self, record: TokenRecord, colours: cues.Colours) -> None:
+    def __init__(self, record: TokenRecord, colours: styles.Colours) -> None:
         super().__init__(colours)
         self.record = record
         self._recorded = [
@@ -149,7 +149,7 @@ class _Candidates(Rows, can_focus=False):
         one = self.shown[row]
         now = one.id == self.record.id
         cells = self._token_cells(width)
-        blue = cues.series_style(cues.ENTROPY, self.colours, self.app.current_theme.dark)
+        blue = styles.series_style(styles.ENTROPY, self.colours, self.app.current_theme.dark)
         drawn = "    -" if one.final is None else percent(one.final)
         mark = CHOSEN if now else " "
         text = f"{mark}{one.rank:>6} {one.id:>6} {fit(spelling(one.text, one.id), cells)}"

@@ -12,11 +12,12 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from entropix_mlx.glyphs import one_line
-from entropix_mlx.palette import CAPTIONS
-from entropix_mlx.records import QUADRANTS
-from entropix_tui import cues, keymap, marks
-from entropix_tui.keynames import together
+from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_mlx.terminal.palette import CAPTIONS
+from entropix_tui.keys import keymap
+from entropix_tui.keys.keynames import together
+from entropix_tui.look import glossary, styles
 from entropix_tui.screens.jump import title_of
 
 KEYS_WIDTH = 18
@@ -65,7 +66,7 @@ class Help(ModalScreen[None]):
     Help Static { height: auto; }
     """
 
-    def __init__(self, colours: cues.Colours) -> None:
+    def __init__(self, colours: styles.Colours) -> None:
         super().__init__()
         self.colours = colours
         self.wanted = ""
@@ -148,12 +149,15 @@ class Help(ModalScreen[None]):
             yield Section(scope.title, entries)
         yield self._colours()
         yield Section(
-            "Marks", [Entry(Text(mark), meaning) for mark, meaning in marks.MARKS.items()]
+            "Marks", [Entry(Text(mark), meaning) for mark, meaning in glossary.MARKS.items()]
         )
         yield Section(
             "Measures",
-            [Entry(Text.assemble((name, "bold")), meaning) for name, meaning in marks.measures()],
-            marks.PLANE,
+            [
+                Entry(Text.assemble((name, "bold")), meaning)
+                for name, meaning in glossary.measures()
+            ],
+            glossary.PLANE,
         )
 
     def _colours(self) -> Section:
@@ -161,8 +165,8 @@ class Help(ModalScreen[None]):
         entries = []
         for quadrant in QUADRANTS:
             left = Text()
-            left.append(f" {cues.WORDS[quadrant]} ", cues.style(quadrant, self.colours, dark))
-            letter = cues.LETTERS.get(quadrant)
+            left.append(f" {styles.WORDS[quadrant]} ", styles.style(quadrant, self.colours, dark))
+            letter = styles.LETTERS.get(quadrant)
             says = f"{QUADRANT_MEANS[quadrant]} ({CAPTIONS[quadrant]})"
             entries.append(Entry(left, f"{says}; letter {letter}" if letter else says))
         return Section("Colours by quadrant", entries)

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from entropix_tui import keymap
+from entropix_tui.keys import keymap
 
 SPARE = "asdfghjklqwertyuiopzxcvbnm"
 """Letters for parts whose own are taken: the easiest to reach first."""

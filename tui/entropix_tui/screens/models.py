@@ -11,11 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Label
 
-from entropix_mlx.glyphs import one_line
+from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
-from entropix_tui import amounts, cues
-from entropix_tui.labels import fit
-from entropix_tui.screens.choosing import CURRENT, Choices, Choosing, Words
+from entropix_tui.look import humanize, styles
+from entropix_tui.screens.choosing import Choosing
+from entropix_tui.tokens.labels import fit
+from entropix_tui.widgets.choices import CURRENT, Choices, Words
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def known() -> list[Model]:
 
     Raises EntropixError where what is there is damaged.
     """
-    from entropix_models import catalogue, sources
+    from entropix_models.sources import catalogue, sources
 
     here = {folder.name: folder for folder in sources.installed()}
     models = []
@@ -71,7 +72,7 @@ def known() -> list[Model]:
 
 def locate(name: str) -> None:
     """Raises EntropixError in one line where no model can be meant. Asks nobody."""
-    from entropix_models import sources
+    from entropix_models.sources import sources
 
     sources.locate(name)
 
@@ -83,7 +84,7 @@ class ModelChoices(Choices[Model]):
         Binding("enter", "take", "Switch", id="models.switch", tooltip="Load it, new conversation")
     ]
 
-    def __init__(self, colours: cues.Colours, current: str | None) -> None:
+    def __init__(self, colours: styles.Colours, current: str | None) -> None:
         super().__init__(colours, id="models")
         self.used = current
 
@@ -99,8 +100,8 @@ class ModelChoices(Choices[Model]):
         text.append(fit(one_line(item.name), name), "bold" if item.download == 0 else None)
         text.append("  " + fit(one_line(item.title), title), note)
         text.append("  " + fit(one_line(item.weights), 8), note)
-        text.append(f"  {amounts.size(item.size):>6}", note)
-        here = "✓ here" if item.download == 0 else f"↓ {amounts.size(item.download)}"
+        text.append(f"  {humanize.size(item.size):>6}", note)
+        here = "✓ here" if item.download == 0 else f"↓ {humanize.size(item.download)}"
         return text.append(f"  {here}")
 
     def words(self, item: Model) -> str:
@@ -126,7 +127,7 @@ class ModelsScreen(Choosing[Model, str | None]):
 
     def __init__(
         self,
-        colours: cues.Colours,
+        colours: styles.Colours,
         *,
         current: str | None = None,
         models: Callable[[], list[Model]] = known,
@@ -172,7 +173,7 @@ class ModelsScreen(Choosing[Model, str | None]):
         elif item.download is None:
             cost = "not here: a download of unknown size"
         else:
-            cost = f"not here: {amounts.size(item.download)} to download, once"
+            cost = f"not here: {humanize.size(item.download)} to download, once"
         return text.append(f"\n{cost} · {one_line(item.source)}", note)
 
     def take(self, item: Model) -> None:

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from entropix_mlx.export.files import write
-from entropix_mlx.glyphs import one_line
+from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.widgets.keys import KeyBar
 
 

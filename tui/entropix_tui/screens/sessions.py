@@ -8,12 +8,13 @@ from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 
-from entropix_mlx.archive import Saved
-from entropix_mlx.glyphs import one_line
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_mlx.trace.archive import Saved
 from entropix_models.errors import EntropixError
-from entropix_tui import amounts, cues
-from entropix_tui.labels import fit
-from entropix_tui.screens.choosing import CURRENT, Choices, Choosing
+from entropix_tui.look import humanize, styles
+from entropix_tui.screens.choosing import Choosing
+from entropix_tui.tokens.labels import fit
+from entropix_tui.widgets.choices import CURRENT, Choices
 
 DAMAGED = "✗"
 """The sign of a file that tells no model."""
@@ -42,7 +43,7 @@ class SessionChoices(Choices[Saved]):
     ]
 
     def __init__(
-        self, colours: cues.Colours, current: str | None, now: Callable[[], datetime]
+        self, colours: styles.Colours, current: str | None, now: Callable[[], datetime]
     ) -> None:
         super().__init__(colours, id="sessions")
         self.open = current
@@ -59,8 +60,8 @@ class SessionChoices(Choices[Saved]):
         text = Text(f"{sign} ", end="")
         text.append(fit(_title(item), title), None if item.title else self.look("note"))
         text.append("  " + fit(one_line(item.model) or "damaged", model), self.look("note"))
-        text.append("  " + fit(amounts.ago(item.modified, self.now()), 13))
-        return text.append(f"  {amounts.size(item.size):>6}", self.look("note"))
+        text.append("  " + fit(humanize.ago(item.modified, self.now()), 13))
+        return text.append(f"  {humanize.size(item.size):>6}", self.look("note"))
 
     def words(self, item: Saved) -> str:
         return f"{item.name} {item.title} {item.model}"
@@ -86,7 +87,7 @@ class SessionsScreen(Choosing[Saved, str | None]):
     def __init__(
         self,
         archive: Sessions,
-        colours: cues.Colours,
+        colours: styles.Colours,
         *,
         current: str | None = None,
         now: Callable[[], datetime] = local_now,
@@ -124,7 +125,7 @@ class SessionsScreen(Choosing[Saved, str | None]):
         facts = [
             item.name,
             item.model or "damaged: what can be read of it is shown when it is resumed",
-            f"last used {amounts.moment(item.modified, now)}",
+            f"last used {humanize.moment(item.modified, now)}",
         ]
         return text.append("\n" + one_line(" · ".join(facts)), self.choices.look("note"))
 

@@ -11,19 +11,20 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from entropix_mlx.inspection import Inspection
-from entropix_mlx.records import Candidate, TokenRecord
-from entropix_tui import cues, labels
-from entropix_tui.labels import fit, percent, spelling
-from entropix_tui.tempering import nearest, tempered
-from entropix_tui.widgets.candidates import CHOSEN
-from entropix_tui.widgets.decay import Decay
+from entropix_mlx.records.inspection import Inspection
+from entropix_mlx.records.record import Candidate, TokenRecord
+from entropix_tui.look import styles
+from entropix_tui.look.tempering import nearest, tempered
+from entropix_tui.tokens import labels
+from entropix_tui.tokens.labels import fit, percent, spelling
+from entropix_tui.widgets.inspector.candidates import CHOSEN
+from entropix_tui.widgets.inspector.decay import Decay
+from entropix_tui.widgets.inspector.trial import TrialBar, trial_keys
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.rows import Rows
-from entropix_tui.widgets.trial import TrialBar, trial_keys
 
 if TYPE_CHECKING:
-    from entropix_tui.tempering import Floats
+    from entropix_tui.look.tempering import Floats
 
 SHARES = (0.5, 0.9, 0.99)
 
@@ -56,7 +57,7 @@ class Vocabulary(Screen[int | None]):
         self,
         record: TokenRecord,
         inspection: Inspection,
-        colours: cues.Colours,
+        colours: styles.Colours,
         *,
         tried: float = 0.5,
     ) -> None:
@@ -111,7 +112,9 @@ class _Table(Rows):
         Binding("enter", "take", "Fork with it", id="vocabulary.fork")
     ]
 
-    def __init__(self, record: TokenRecord, inspection: Inspection, colours: cues.Colours) -> None:
+    def __init__(
+        self, record: TokenRecord, inspection: Inspection, colours: styles.Colours
+    ) -> None:
         super().__init__(colours)
         self.chosen = record.id
         self._logprobs = inspection.logprobs
@@ -168,7 +171,9 @@ class _Summary(Widget):
 
     DEFAULT_CSS = "_Summary { height: 3; }"
 
-    def __init__(self, record: TokenRecord, inspection: Inspection, colours: cues.Colours) -> None:
+    def __init__(
+        self, record: TokenRecord, inspection: Inspection, colours: styles.Colours
+    ) -> None:
         super().__init__()
         self._record, self._logprobs, self._colours = record, inspection.logprobs, colours
         self._raw = self._counts(1.0)
@@ -184,9 +189,9 @@ class _Summary(Widget):
 
     def render(self) -> RenderResult:
         record, dark = self._record, self.app.current_theme.dark
-        faint = cues.style("note", self._colours, dark)
+        faint = styles.style("note", self._colours, dark)
         text = Text(no_wrap=True, overflow="ellipsis")
-        look = cues.style(record.quadrant or "answer", self._colours, dark)
+        look = styles.style(record.quadrant or "answer", self._colours, dark)
         text.append(f"“{fit(labels.token(record), 24).rstrip()}”", look)
         text.append(f" at {record.index}, out of {len(self._logprobs):,} tokens", Style(bold=True))
         if record.entropy is not None:

@@ -14,10 +14,11 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Label
 
-from entropix_mlx.glyphs import one_line
-from entropix_tui import completing, cues
-from entropix_tui.history import History
-from entropix_tui.screens.choosing import Words
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.conversation.history import History
+from entropix_tui.debugger import completion
+from entropix_tui.look import styles
+from entropix_tui.widgets.choices import Words
 
 
 class Ask(NamedTuple):
@@ -35,7 +36,7 @@ class Ask(NamedTuple):
         """The line for the debugger."""
         if self.quoted:
             return f"{self.verb} {json.dumps(written, ensure_ascii=False)}"
-        if self.verb == "break" and completing.begins_with_verb(written):
+        if self.verb == "break" and completion.begins_with_verb(written):
             return written.strip()
         return f"{self.verb} {written}".strip()
 
@@ -49,7 +50,7 @@ class _Suggested(Suggester):
         self._field = field
 
     async def get_suggestion(self, value: str) -> str | None:
-        return completing.completed(value, self._field.ask.verb)
+        return completion.completed(value, self._field.ask.verb)
 
 
 class CommandInput(Words):
@@ -94,7 +95,7 @@ class CommandInput(Words):
         return written
 
     def action_complete(self) -> None:
-        rest = completing.completed(self.value, self.ask.verb)
+        rest = completion.completed(self.value, self.ask.verb)
         if rest is None:
             self.screen.focus_next()
         else:
@@ -137,7 +138,7 @@ class CommandLine(Widget):
     class Left(Message):
         """The field is done with."""
 
-    def __init__(self, colours: cues.Colours) -> None:
+    def __init__(self, colours: styles.Colours) -> None:
         super().__init__()
         self.field = CommandInput()
         self._label = Label("", markup=False)
@@ -181,7 +182,7 @@ class CommandLine(Widget):
 
     def _check(self) -> bool:
         """Tell what is wrong with a breakpoint while it is written; whether anything is."""
-        wrong = completing.wrong(self.field.value, self.ask.verb)
+        wrong = completion.wrong(self.field.value, self.ask.verb)
         self.set_class(wrong is not None, "-wrong")
         if wrong is not None:
             column, problem = wrong
@@ -193,7 +194,7 @@ class CommandLine(Widget):
 class _Problem(Widget):
     """One line, with an arrow to a column."""
 
-    def __init__(self, colours: cues.Colours) -> None:
+    def __init__(self, colours: styles.Colours) -> None:
         super().__init__()
         self.colours = colours
         self._at, self._said = 0, ""
@@ -203,7 +204,7 @@ class _Problem(Widget):
         self.refresh()
 
     def render(self) -> Text:
-        error = cues.style("error", self.colours, self.app.current_theme.dark)
+        error = styles.style("error", self.colours, self.app.current_theme.dark)
         text = Text(no_wrap=True, overflow="ellipsis", style=error)
         if self._at + 2 + cell_len(self._said) <= self.size.width:
             return text.append(" " * self._at + "^ " + self._said)

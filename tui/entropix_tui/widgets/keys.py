@@ -11,7 +11,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
-from entropix_tui.keynames import together
+from entropix_tui.keys.keynames import together
 
 MOST = 8
 """Keys that are shown at most; the rest is in the command palette and in the help."""

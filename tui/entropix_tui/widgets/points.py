@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from entropix_mlx.glyphs import one_line
-from entropix_tui import cues
-from entropix_tui.debugging import Point
-from entropix_tui.labels import fit
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.debugger.model import Point
+from entropix_tui.look import styles
+from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.rows import Rows
 
 ON, OFF = "●", "○"
@@ -43,7 +43,7 @@ class PointsList(Rows):
 
         number: int
 
-    def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
+    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
         super().__init__(colours, id=id)
         self.points: list[Point] = []
 

@@ -12,8 +12,8 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import TextArea
 
-from entropix_mlx.glyphs import ZWJ, ZWNJ, one_line
-from entropix_tui.history import History
+from entropix_mlx.terminal.glyphs import ZWJ, ZWNJ, one_line
+from entropix_tui.conversation.history import History
 
 LONGEST = 200_000
 """Characters that are pasted at most: far more than any model here reads."""

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.strip import Strip
 
-from entropix_tui import cues
+from entropix_tui.look import styles
 from entropix_tui.widgets.line_view import LineView
 
 
@@ -50,7 +50,7 @@ class Rows(LineView, can_focus=True):
         def control(self) -> "Rows":
             return self.rows
 
-    def __init__(self, colours: cues.Colours, *, id: str | None = None) -> None:
+    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.colours = colours
         self.row = 0
@@ -86,7 +86,7 @@ class Rows(LineView, can_focus=True):
         self.refresh()
 
     def look(self, name: str) -> Style:
-        return cues.style(name, self.colours, self.dark)
+        return styles.style(name, self.colours, self.dark)
 
     def render_line(self, y: int) -> Strip:
         width, base = self.columns, self.base
@@ -98,7 +98,7 @@ class Rows(LineView, can_focus=True):
             return Strip.blank(width, base)
         strip = Strip(self.draw(row, width, base))
         if row == self.row and (self.has_focus or self.always_marked):
-            mark = cues.cursor_style(self.colours, self.dark)
+            mark = styles.cursor_style(self.colours, self.dark)
             plain = "".join(segment.text for segment in strip)
             strip = Strip([Segment(plain, base + mark)])
             return strip.crop_extend(0, width, base + mark)

@@ -5,9 +5,9 @@ from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
 
-from entropix_mlx.glyphs import one_line
-from entropix_tui.conversation import Conversation
-from entropix_tui.pace import SELDOM, Pace
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.conversation.conversation import Conversation
+from entropix_tui.look.throttle import SELDOM, Pace
 
 _SPIN = {"ready": "●", "failed": "✗"}
 

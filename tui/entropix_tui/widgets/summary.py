@@ -9,10 +9,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from entropix_mlx.records import REGIONS, End, Event, PromptRecord, TokenRecord
-from entropix_mlx.summary import Summary
-from entropix_tui import cues
-from entropix_tui.pace import SELDOM, Pace
+from entropix_mlx.records.record import REGIONS, End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.summary import Summary
+from entropix_tui.look import styles
+from entropix_tui.look.throttle import SELDOM, Pace
 
 DENSE, TABLE = 9, 14
 """Rows from which on the shares have a bar each, and from which on the figures have a row each."""
@@ -26,7 +26,7 @@ Line = list[tuple[str, Style]]
 
 
 class RunSummary(Widget):
-    """What `entropix_mlx.summary` makes of the records.
+    """What `entropix_mlx.records.summary` makes of the records.
 
     `take` notes every record of the present branch, `flush` repaints, some four times a
     second.
@@ -36,7 +36,7 @@ class RunSummary(Widget):
 
     def __init__(
         self,
-        colours: cues.Colours,
+        colours: styles.Colours,
         *,
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -201,7 +201,7 @@ class RunSummary(Widget):
 
     def _style(self, look: str) -> Style:
         look = "answer" if look == "MID" else look
-        return cues.style(look, self.colours, self.app.current_theme.dark)
+        return styles.style(look, self.colours, self.app.current_theme.dark)
 
 
 def _figures(run: Summary) -> list[str]:
@@ -217,7 +217,7 @@ def _figures(run: Summary) -> list[str]:
 
 
 def _word(region: str) -> str:
-    return "between" if region == "MID" else cues.WORDS[region]  # type: ignore[index]
+    return "between" if region == "MID" else styles.WORDS[region]  # type: ignore[index]
 
 
 def _share(run: Summary, region: str) -> str:

@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from entropix_mlx.glyphs import one_line
-from entropix_tui import cues
-from entropix_tui.playback import AT_ONCE, Playback
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.look import styles
+from entropix_tui.replay.playback import AT_ONCE, Playback
 
 PLAYED, REST, TURN, TURN_AHEAD, HEAD = "━", "─", "╋", "┼", "●"
 LEAST = 8
@@ -68,7 +68,7 @@ class Transport(Widget, can_focus=True):
         share: float
 
     def __init__(
-        self, playback: Playback, name: str, colours: cues.Colours, *, id: str | None = None
+        self, playback: Playback, name: str, colours: styles.Colours, *, id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self.playback = playback
@@ -128,7 +128,7 @@ class Transport(Widget, can_focus=True):
         return segments
 
     def _style(self, look: str) -> Style:
-        return cues.style(look, self.colours, self.app.current_theme.dark)
+        return styles.style(look, self.colours, self.app.current_theme.dark)
 
     # The mouse.
 

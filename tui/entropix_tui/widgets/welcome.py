@@ -9,18 +9,18 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from entropix_mlx.glyphs import one_line
-from entropix_mlx.palette import CAPTIONS
-from entropix_mlx.records import QUADRANTS
-from entropix_tui import cues
-from entropix_tui.conversation import Conversation
-from entropix_tui.demos import DEMOS
+from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_mlx.terminal.palette import CAPTIONS
+from entropix_tui.conversation.conversation import Conversation
+from entropix_tui.conversation.demos import DEMOS
+from entropix_tui.look import styles
 
 
 class Explanation(Static):
     """The four quadrants, each in its own look."""
 
-    def __init__(self, colours: cues.Colours) -> None:
+    def __init__(self, colours: styles.Colours) -> None:
         super().__init__()
         self.colours = colours
 
@@ -28,12 +28,12 @@ class Explanation(Static):
         dark = self.app.current_theme.dark
         text = Text("Every token shows how sure the model was when it came:\n\n")
         for quadrant in QUADRANTS:
-            word = f" {cues.WORDS[quadrant]} "
-            text.append("  ").append(word, cues.style(quadrant, self.colours, dark))
-            text.append(f"  {_MEANING[quadrant]}", cues.style("answer", self.colours, dark))
+            word = f" {styles.WORDS[quadrant]} "
+            text.append("  ").append(word, styles.style(quadrant, self.colours, dark))
+            text.append(f"  {_MEANING[quadrant]}", styles.style("answer", self.colours, dark))
             if self.size.width >= 90:
                 caption = f"{'':{32 - len(_MEANING[quadrant])}}{CAPTIONS[quadrant]}"
-                text.append(caption, cues.style("note", self.colours, dark))
+                text.append(caption, styles.style("note", self.colours, dark))
             text.append("\n")
         return text.append("\nTry one (Tab, arrows, Enter; F2 to F5; or the mouse):")
 
@@ -43,7 +43,7 @@ class About(Static):
 
     DEFAULT_CSS = "About { height: auto; padding-bottom: 1; }"
 
-    def __init__(self, conversation: Conversation, colours: cues.Colours) -> None:
+    def __init__(self, conversation: Conversation, colours: styles.Colours) -> None:
         super().__init__()
         self.conversation = conversation
         self.colours = colours
@@ -57,7 +57,7 @@ class About(Static):
         return [one_line(" · ".join(line)) for line in lines if line]
 
     def render(self) -> Text:
-        note = cues.style("note", self.colours, self.app.current_theme.dark)
+        note = styles.style("note", self.colours, self.app.current_theme.dark)
         text = Text("\n").join(Text(line, note) for line in self.lines)
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
@@ -89,7 +89,7 @@ class Welcome(VerticalScroll, can_focus=False):
         prompt: str
 
     def __init__(
-        self, conversation: Conversation, colours: cues.Colours, *, id: str | None = None
+        self, conversation: Conversation, colours: styles.Colours, *, id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self.colours = colours

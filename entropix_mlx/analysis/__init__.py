@@ -1,0 +1,1 @@
+"""What can be said of records: why a token came out as it did, where two runs part."""

@@ -1,0 +1,215 @@
+"""A trace under its model once more: does every number stand?"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from entropix_mlx.decoding.cache_pool import common
+from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.decoding.make_records import calibration_of, versions
+from entropix_mlx.decoding.scoring import measured
+from entropix_mlx.records.record import PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.records.tree import ROOT, Node, Tree, ids_of
+from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.trace.trace import Trace
+from entropix_models.errors import TraceError
+from entropix_models.language_model import LanguageModel
+from entropix_models.progress import Progress, quiet
+
+COMPARED = ("logprob", *METRICS, "candidates", "rank")
+"""What is compared, in the records' units; `candidates`: the log-probabilities of those listed."""
+
+_ALLOWED = {"float32": (1e-3, 5e-3), "float16": (0.02, 0.05), "bfloat16": (0.15, 0.3)}
+"""By precision: on the same kind of device, and on another one."""
+
+
+class Tolerance(NamedTuple):
+    """How far a number x may be off: `absolute + relative * |x|`."""
+
+    absolute: float
+    relative: float
+
+    def __str__(self) -> str:
+        return f"{self.absolute:g} + {self.relative:g} |x|"
+
+
+class Deviation(NamedTuple):
+    """How far a metric is off, over the tokens that have it.
+
+    `greatest` is at record `at`; `beyond` counts those that are further off than is allowed.
+    """
+
+    metric: str
+    compared: int
+    greatest: float
+    at: int
+    mean: float
+    allowed: Tolerance
+    beyond: int
+
+
+class Verified(NamedTuple):
+    """What came of it. `wrong_bytes`: records whose bytes are not those of their id; `unread`:
+    tokens whose beginning is missing, so that nothing can be said of them.
+    """
+
+    deviations: list[Deviation]
+    tokens: int
+    wrong_bytes: list[int]
+    unread: int
+
+    @property
+    def stands(self) -> bool:
+        return not self.wrong_bytes and not any(off.beyond for off in self.deviations)
+
+
+class _Off:
+    """Running differences of one metric."""
+
+    def __init__(self, metric: str, allowed: Tolerance) -> None:
+        self._metric, self._allowed = metric, allowed
+        self._count = self._beyond = 0
+        self._sum, self._greatest, self._at = 0.0, 0.0, ROOT
+
+    def add(self, index: int, recorded: float, found: float) -> None:
+        off = abs(recorded - found)
+        self._count += 1
+        self._sum += off
+        if off > self._greatest or self._at == ROOT:
+            self._greatest, self._at = off, index
+        absolute, relative = self._allowed
+        self._beyond += not off <= absolute + relative * abs(recorded)
+
+    @property
+    def total(self) -> Deviation:
+        mean = self._sum / self._count if self._count else 0.0
+        return Deviation(
+            self._metric, self._count, self._greatest, self._at, mean, self._allowed, self._beyond
+        )
+
+
+def tolerances(header: RunHeader, model: LanguageModel) -> dict[str, Tolerance]:
+    """How far each metric may be off.
+
+    Reading a text at once and token by token sums in another order; half precision keeps three
+    digits, bfloat16 two. The coarser of the two precisions counts.
+    """
+    same = header.device == model.device.kind
+    pairs = [_ALLOWED.get(name, _ALLOWED["bfloat16"]) for name in (header.dtype, model.info.dtype)]
+    limit = max(pairs)[0 if same else 1]
+    found = dict.fromkeys(COMPARED, Tolerance(limit, limit))
+    # Ranks of near-equals swap, and far down the list everything is near-equal.
+    return found | {"rank": Tolerance(1 if limit < 0.01 else 3, max(limit, 0.05))}
+
+
+def circumstances(header: RunHeader, model: LanguageModel) -> list[str]:
+    """What is another than it was when the trace was made, a line each."""
+    info, now = model.info, versions()
+    pairs = [
+        ("model", header.model, info.name),
+        ("weights", header.revision, info.revision),
+        ("precision", header.dtype, info.dtype),
+        ("device", header.device, model.device.kind),
+        *((name, made, now[name]) for name, made in header.versions.items() if name in now),
+    ]
+    return [f"{what}: {made} then, {found} now" for what, made, found in pairs if made != found]
+
+
+def verify(
+    model: LanguageModel, trace: Trace, settings: Settings, progress: Progress = quiet
+) -> Verified:
+    """Read everything that was recorded, branch by branch, and compare.
+
+    What branches share is read once. `settings` say which layers' attention was averaged. Raises
+    TraceError where the ids cannot be this model's.
+    """
+    tree = Tree.of(trace.records)
+    decoder = Decoder(model, settings, calibration_of(model) or PROVISIONAL, seed=0)
+    offs = {name: _Off(name, to) for name, to in tolerances(trace.header, model).items()}
+    wrong: list[int] = []
+    seen: set[int] = set()
+    read: list[int] = []
+    tokens = unread = 0
+    paths = [tree.path(branch.leaf) for branch in tree.branches()]
+    total = sum(len(ids_of(path)) for path in paths)
+    for path in paths:
+        new = [node for node in path if node.index not in seen]
+        seen.update(node.index for node in new)
+        if path[0].parent != ROOT:
+            unread += sum(isinstance(node, TokenRecord) for node in new)
+            continue
+        fresh = {id(record) for record in _records(new)}
+        for record in _records(new):
+            if model.tokenizer.token_bytes(record.id).hex() != record.bytes:
+                wrong.append(record.index)
+        ids = ids_of(path)
+        _check(ids, trace.header, model)
+        if len(ids) < 2:
+            continue
+        decoder.rewind(max(common(read, ids) - 1, 0))
+        start, read = decoder.length, ids
+
+        def told(done: int, _of: int, start: int = start) -> bool:
+            progress("verifying", start + done, total)
+            return True
+
+        if len(ids) > model.info.context_length:
+            start, read = 0, []
+            choices = measured(decoder, ids, told)
+        else:
+            choices = decoder.measure(ids[start:], told)
+        for place, choice in zip(_places(path)[start + 1 :], choices, strict=True):
+            if place is not None and id(place) in fresh:
+                tokens += 1
+                _compare(place, choice, offs)
+    return Verified([off.total for off in offs.values()], tokens, wrong, unread)
+
+
+def _compare(record: TokenRecord, choice: Choice, offs: dict[str, _Off]) -> None:
+    measured = (choice.entropy, choice.varentropy, *(choice.attention or (None,) * 4))
+    found = dict(zip(METRICS, measured, strict=True))
+    found |= {"logprob": choice.logprob, "rank": choice.rank}
+    for name, value in found.items():
+        if (recorded := getattr(record, name)) is not None and value is not None:
+            offs[name].add(record.index, recorded, value)
+    listed = {id: logprob for id, logprob, _ in choice.candidates}
+    for id, _, logprob, _ in record.candidates:
+        if id in listed:
+            offs["candidates"].add(record.index, logprob, listed[id])
+
+
+def _places(path: list[Node]) -> list[TokenRecord | None]:
+    """For each id that the model reads, what was recorded of it."""
+    found: list[TokenRecord | None] = []
+    for node in path:
+        if isinstance(node, TokenRecord):
+            found.append(node)
+        elif node.records is not None and [r.id for r in node.records] == node.ids:
+            found += node.records
+        else:
+            found += [None] * len(node.ids)
+    return found
+
+
+def _records(nodes: Iterable[Node]) -> Iterator[TokenRecord]:
+    for node in nodes:
+        if isinstance(node, PromptRecord):
+            yield from node.records or ()
+        else:
+            yield node
+
+
+def _check(ids: list[int], header: RunHeader, model: LanguageModel) -> None:
+    """Raises TraceError where the ids cannot be what this model has read."""
+    info = model.info
+    if (greatest := max(ids, default=0)) >= info.vocab_size:
+        raise TraceError(
+            f"the trace holds the id {greatest}, and {info.name} has {info.vocab_size} tokens: "
+            "name the model that it was made with (--model)"
+        )
+    if header.sampler and len(ids) > info.context_length:  # scored texts are read in windows
+        raise TraceError(
+            f"a branch of the trace is {len(ids)} tokens long, and {info.name} reads "
+            f"{info.context_length}: name the model that it was made with (--model)"
+        )

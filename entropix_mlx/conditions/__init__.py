@@ -1,0 +1,1 @@
+"""The language of conditions over token records, for breakpoints."""

@@ -1,0 +1,320 @@
+"""Conditions on a proposed token, as they are typed: `entropy > 3 and (rank > 0 or text ~ "so")`.
+
+A small grammar with a parser of its own: what it does not name is an error at its column, and
+nothing is ever evaluated but comparisons of a record's fields.
+"""
+
+from dataclasses import dataclass, field
+
+from entropix_mlx.conditions.lexer import (
+    ConditionError,
+    Lexeme,
+    Lexer,
+    did_you_mean,
+    listed,
+    shown,
+    unescaped,
+)
+from entropix_mlx.conditions.operands import (
+    CHANGING,
+    FIELDS,
+    MEASURES,
+    NAMED,
+    TEXTS,
+    Delta,
+    Field,
+    Minus,
+    Number,
+    Operand,
+    Probability,
+    Proposed,
+    Text,
+    quoted,
+)
+from entropix_mlx.conditions.patterns import Pattern, PatternError
+from entropix_mlx.conditions.terms import (
+    COMPARISONS,
+    ORDERS,
+    And,
+    Changed,
+    Comparison,
+    Match,
+    Not,
+    Null,
+    Or,
+    Term,
+)
+
+LONGEST = 2_000
+"""Characters of a condition, as typed and as written out."""
+
+DEEPEST = 50
+"""Parentheses and `not` within each other."""
+
+_WORDS = ("and", "or", "not", "null", "do")
+NAMES = (*FIELDS, "changed", "delta", *_WORDS)
+"""Every word of the grammar."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition that was parsed; equal to another that means the same, token by token.
+
+    `text` is what was typed, `str()` the canonical form, which parses to an equal condition.
+    """
+
+    text: str = field(compare=False)
+    term: Term
+
+    @classmethod
+    def parse(cls, text: str) -> "Condition":
+        """Raises ConditionError."""
+        condition, end = cls.leading(text)
+        if end < len(text):
+            raise ConditionError("expected and, or, or the end, found do", end + 1)
+        return condition
+
+    @classmethod
+    def leading(cls, text: str, start: int = 0) -> "tuple[Condition, int]":
+        """The condition from `start` to the word `do` or the end, and where that is.
+
+        Raises ConditionError with columns of the whole text.
+        """
+        term, end = _Parser(text, start).whole()
+        if len(term.written()) > LONGEST:
+            raise ConditionError(
+                f"a condition has at most {LONGEST:,} characters, also when it is written out",
+                start + 1,
+            )
+        return cls(text[start:end].strip(" \t"), term), end
+
+    def holds(self, proposed: Proposed) -> bool:
+        return self.term.holds(proposed)
+
+    def reason(self, proposed: Proposed) -> str:
+        """One line: the canonical form with every field's value behind it.
+
+        Of alternatives that hold only those are told; numbers have as few digits as tell the same.
+        """
+        return self.term.written(proposed)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields that it looks at."""
+        return frozenset(name for operand in self.term.operands() for name in operand.names())
+
+    @property
+    def spelt(self) -> frozenset[str]:
+        """The texts whose tokens' probabilities it asks for, by `p("text")`."""
+        return frozenset(text for operand in self.term.operands() for text in operand.spelt())
+
+    def __str__(self) -> str:
+        return self.term.written()
+
+
+class _Parser:
+    """Recursive descent; a method for each rule of the grammar."""
+
+    def __init__(self, text: str, start: int) -> None:
+        if len(text) - start > LONGEST:
+            raise ConditionError(
+                f"a condition has at most {LONGEST:,} characters", start + LONGEST + 1
+            )
+        self._lexer = Lexer(text, start)
+        self._depth = 0
+
+    def whole(self) -> tuple[Term, int]:
+        """The term, and where what follows it begins."""
+        term = self._or()
+        found = self._lexer.peek()
+        if found.text == ")":
+            raise ConditionError("this parenthesis was not opened", found.column)
+        if found.kind != "end" and found.text != "do":
+            raise self._lexer.expected("and, or, or the end")
+        return term, found.start
+
+    def _or(self) -> Term:
+        terms = [self._and()]
+        while self._lexer.accept("or"):
+            terms.append(self._and())
+        # One kind is never directly within itself, so that a meaning has one form.
+        flat = [t for term in terms for t in (term.terms if isinstance(term, Or) else (term,))]
+        return flat[0] if len(flat) == 1 else Or(tuple(flat))
+
+    def _and(self) -> Term:
+        terms = [self._not()]
+        while self._lexer.accept("and"):
+            terms.append(self._not())
+        flat = [t for term in terms for t in (term.terms if isinstance(term, And) else (term,))]
+        return flat[0] if len(flat) == 1 else And(tuple(flat))
+
+    def _not(self) -> Term:
+        first = self._lexer.peek()
+        if self._lexer.accept("not"):
+            self._deeper(first)
+            term: Term = Not(self._not())
+            self._depth -= 1
+            return term
+        if self._lexer.accept("("):
+            self._deeper(first)
+            term = self._or()
+            if not self._lexer.accept(")"):
+                raise self._lexer.expected(f"and, or, or the ) of column {first.column}")
+            self._depth -= 1
+            return term
+        if self._lexer.accept("changed"):
+            return Changed(self._argument(CHANGING))
+        return self._comparison()
+
+    def _deeper(self, token: Lexeme) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ConditionError(f"more than {DEEPEST} within each other", token.column)
+
+    def _comparison(self) -> Term:
+        sides, starts = [], [self._lexer.peek()]
+        sides.append(self._operand())
+        first = self._lexer.peek()
+        if first.text in ("~", "!~") and first.kind == "sign":
+            return self._match(sides[0], self._lexer.take())
+        signs: list[Lexeme] = []
+        while (sign := self._lexer.peek()).kind == "sign" and sign.text in COMPARISONS:
+            signs.append(self._lexer.take())
+            starts.append(self._lexer.peek())
+            if starts[-1].text == "null":
+                return self._null(sides, starts[0], signs)
+            sides.append(self._operand())
+        if not signs:
+            wanted = "== != ~ or !~" if sides[0].is_text else "< <= > >= == or !="
+            raise self._lexer.expected(f"{wanted} after {starts[0]}")
+        self._check(sides, starts, signs)
+        return Comparison(tuple(sides), tuple(sign.text for sign in signs))
+
+    def _check(self, sides: list[Operand], starts: list[Lexeme], signs: list[Lexeme]) -> None:
+        """Numbers with numbers, texts with texts, names with names that there are."""
+        for n, sign in enumerate(signs):
+            left, right = sides[n : n + 2]
+            if n and not {sign.text, signs[n - 1].text} <= {*ORDERS}:
+                raise ConditionError(
+                    "only < <= > >= can follow each other; join comparisons by and", sign.column
+                )
+            if left.is_text and sign.text in ORDERS:
+                raise ConditionError(
+                    f"{sign.text} compares numbers, and {shown(str(left))} is a text; "
+                    "use == != ~ or !~",
+                    sign.column,
+                )
+            if left.is_text != right.is_text:
+                kinds = ["a text" if side.is_text else "a number" for side in (left, right)]
+                raise ConditionError(
+                    f"{shown(str(left))} is {kinds[0]}, {shown(str(right))} is {kinds[1]}",
+                    starts[n + 1].column,
+                )
+            for named, other, at in ((left, right, starts[n + 1]), (right, left, starts[n])):
+                if isinstance(named, Field) and isinstance(other, Text):
+                    self._check_name(named.name, other.value, at)
+
+    def _check_name(self, name: str, value: str, at: Lexeme) -> None:
+        if name in NAMED and value not in NAMED[name]:
+            raise ConditionError(
+                f"no {name} is {shown(quoted(value))}{did_you_mean(value, NAMED[name])}; "
+                f"expected {listed(NAMED[name])}",
+                at.column,
+            )
+
+    def _null(self, sides: list[Operand], start: Lexeme, signs: list[Lexeme]) -> Term:
+        null = self._lexer.take()
+        if len(signs) > 1 or signs[0].text in ORDERS:
+            raise ConditionError("null is compared by == or != alone", null.column)
+        if not _can_be_null(sides[0]):
+            instead = f'; write {start} == ""' if sides[0].is_text else ""
+            raise ConditionError(f"{shown(str(sides[0]))} is never null{instead}", null.column)
+        return Null(sides[0], signs[0].text == "!=")
+
+    def _match(self, subject: Operand, sign: Lexeme) -> Term:
+        if not isinstance(subject, Field) or not subject.is_text:
+            raise ConditionError(
+                f"{sign.text} searches a field with text, and {shown(str(subject))} is none; "
+                f"expected {listed((*TEXTS, *NAMED))} before it",
+                sign.column,
+            )
+        if self._lexer.peek().kind != "text":
+            raise self._lexer.expected(f"a pattern in quotes after {sign.text}")
+        literal = self._lexer.take()
+        try:
+            pattern = Pattern(literal.text[1:-1])
+        except PatternError as error:
+            raise ConditionError(f"pattern: {error}", literal.column + 1 + error.position) from None
+        return Match(subject, pattern, sign.text == "!~")
+
+    def _operand(self) -> Operand:
+        negative = False
+        while self._lexer.accept("-"):
+            negative = not negative
+        token = self._lexer.peek()
+        if token.kind == "number":
+            self._lexer.take()
+            value = float(token.text)
+            if value == float("inf"):
+                raise ConditionError("this number is too great", token.column)
+            return Number(-value if negative else value)
+        operand = self._text_or_name(token)
+        if negative and operand.is_text:
+            raise ConditionError(f"- wants a number, and {token} is a text", token.column)
+        return Minus(operand) if negative else operand
+
+    def _text_or_name(self, token: Lexeme) -> Operand:
+        if token.kind == "text":
+            self._lexer.take()
+            return Text(unescaped(token))
+        if token.kind != "name" or token.text in _WORDS:
+            raise self._lexer.expected("a field, a number or a text in quotes")
+        self._lexer.take()
+        if token.text == "delta":
+            return Delta(self._argument(tuple(MEASURES)))
+        if token.text == "p" and self._lexer.accept("("):
+            return self._probability()
+        if token.text in FIELDS:
+            return Field(token.text)
+        for values in NAMED.values():
+            if token.text in values:
+                raise ConditionError(f'{token} needs quotes: "{token}"', token.column)
+        meant = did_you_mean(token.text, NAMES) or (
+            f"; expected {listed((*FIELDS, 'p(...)', 'delta(...)', 'changed(...)'))}"
+        )
+        raise ConditionError(f"there is no field {token}{meant}", token.column)
+
+    def _probability(self) -> Operand:
+        token = self._lexer.peek()
+        if token.kind != "text":
+            raise self._lexer.expected('the text of a token in quotes, like p(" yes")')
+        self._lexer.take()
+        text = unescaped(token)
+        if not text:
+            raise ConditionError("no token spells nothing; give its text", token.column)
+        if not self._lexer.accept(")"):
+            raise self._lexer.expected(")")
+        return Probability(text)
+
+    def _argument(self, names: tuple[str, ...]) -> str:
+        """A name in parentheses."""
+        if not self._lexer.accept("("):
+            raise self._lexer.expected(f"( and one of {listed(names)}")
+        token = self._lexer.peek()
+        if token.text not in names:
+            raise ConditionError(
+                f"expected {listed(names)}, found {token}{did_you_mean(token.text, names)}",
+                token.column,
+            )
+        self._lexer.take()
+        if not self._lexer.accept(")"):
+            raise self._lexer.expected(")")
+        return token.text
+
+
+def _can_be_null(operand: Operand) -> bool:
+    if isinstance(operand, Field):
+        return operand.name in MEASURES or operand.name in NAMED
+    return isinstance(operand, Delta | Probability) or (
+        isinstance(operand, Minus) and _can_be_null(operand.operand)
+    )

@@ -1,0 +1,1 @@
+"""gdb for tokens: commands in, host values out."""

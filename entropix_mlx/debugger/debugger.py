@@ -1,0 +1,270 @@
+"""gdb for tokens: lines of commands in, host values out. It knows no screen.
+
+The model halts between computing a distribution and drawing from it. What the commands are is in
+`commands.COMMANDS`; `Debugger` holds the state that they act on, and the ways in which it changes.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+
+from entropix_mlx.conditions.operands import Proposed
+from entropix_mlx.debugger.breakpoints import Breakpoints, Hit
+from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Said
+from entropix_mlx.debugger.stepper import Stepper
+from entropix_mlx.records.record import PromptRecord, TokenRecord, TurnRecord
+from entropix_mlx.records.tree import ROOT
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
+from entropix_mlx.session.turn import Turn
+from entropix_models.errors import UsageError
+
+TAIL = 4096
+"""Characters of the answer that conditions are given."""
+
+
+class Debugger:
+    """One conversation, halted. Belongs to the session's thread, but for `stop`."""
+
+    def __init__(self, session: Session, *, max_tokens: int = 512) -> None:
+        self.session = session
+        self.max_tokens = max_tokens
+        self.breakpoints = _kept(session)
+        self._last_kept = self.breakpoints.to_dict()
+        self.displays: list[str] = []
+        self.cursor: int | None = None
+        """The recorded token that is looked at; None where the model halts."""
+        self.stepper: Stepper | None = None
+        self.met = False
+        """Whether a breakpoint is the reason for the present halt."""
+        self._stopped = threading.Event()
+        self._before: list[TokenRecord] = []  # the answer's tokens so far
+        self._so_far = ""
+        self._reread = 0
+
+    def stop(self) -> None:
+        """Halt at the next token; from any thread."""
+        self._stopped.set()
+
+    def ask(self, text: str, after: int | None = None) -> Iterator[Output]:
+        """Send a prompt, and halt before its answer's first token."""
+        yield from self.begin(self.session.asked(text, self.max_tokens, after=after))
+
+    def go_to(self, index: int) -> Iterator[Output]:
+        """Halt after a record, as it was before the token that followed was drawn."""
+        yield from self.begin(self.session.continued(self.max_tokens, after=index))
+
+    def leave(self) -> list[TurnRecord]:
+        """End the turn that is halted, if one is; its end."""
+        self.keep_breakpoints()
+        told = self.stepper.leave() if self.stepper and not self.stepper.ended else []
+        self.stepper = None
+        return told
+
+    @property
+    def live(self) -> Stepper:
+        """The halted turn. Raises UsageError if there is none."""
+        if self.stepper is None or self.stepper.ended:
+            raise UsageError("no answer is under way: ask something, or go back to a token")
+        return self.stepper
+
+    def begin(self, turn: Turn) -> Iterator[Output]:
+        """Run a turn, halted before its first token."""
+        yield from self.leave()
+        self._stopped.clear()
+        self.cursor = None
+        self.stepper = Stepper(self.session, turn)
+        self._before, self._so_far = [], ""
+        if not turn.prompts:
+            for node in reversed(turn.base):
+                if isinstance(node, PromptRecord):
+                    break
+                self._before.insert(0, node)
+            self._so_far = "".join(record.text for record in self._before)[-TAIL:]
+        read = self.session.reader.decoder.read
+        yield from self.stepper.take()
+        read = self.session.reader.decoder.read - read
+        self._reread = 0 if turn.prompts else read - 1
+        yield from self._halt(self.check())
+
+    def _halt(self, hits: list[Hit]) -> Iterator[Output]:
+        """Say where it stands."""
+        if self.stepper is None or self.stepper.ended:
+            reason = self.stepper.turn.reason if self.stepper else None
+            yield Finished(reason)
+        else:
+            yield Halt(self.stepper.proposal(), hits, self._reread)
+            self._reread = 0
+
+    def here(self) -> Iterator[Output]:
+        """Say again where it stands."""
+        if self.cursor is not None:
+            yield Looking(self.cursor)
+        else:
+            yield from self._halt([])
+
+    def make_live(self) -> Iterator[Output]:
+        """Where a recorded token is looked at: return to before it was drawn."""
+        if self.cursor is not None:
+            parent = self.session.tree.parent(self.cursor)
+            yield from self.go_to(parent)
+
+    # Going on.
+
+    def take(self) -> Iterator[TurnRecord]:
+        """Take what is proposed."""
+        for record in self.live.take():
+            if isinstance(record, TokenRecord):
+                self._before.append(record)
+                self._so_far = (self._so_far + record.text)[-TAIL:]
+            yield record
+
+    def onwards(self) -> Iterator[Output]:
+        """From a halt that no breakpoint was the reason of, to the next one that is, or the end."""
+        if self.stepper is not None and not self.stepper.ended and not self.met:
+            yield from self.run(lambda _taken, _proposed: False)
+
+    def insert(self, text: str) -> Iterator[Output]:
+        """Take the tokens of a text in place of what is proposed, but for the last one, which
+        becomes the proposal. Raises UsageError for an empty text.
+        """
+        ids = self.session.model.tokenizer.encode(text)
+        if not ids:
+            raise UsageError("type what? give a text, in quotation marks if it begins with a space")
+        for n, id in enumerate(ids):
+            self.live.reconsider(force=id)
+            if n + 1 < len(ids):
+                yield from self.take()
+
+    def run(
+        self, enough: Callable[[TokenRecord, TokenRecord], bool], pace: float = 0.0
+    ) -> Iterator[Output]:
+        """Take tokens until a breakpoint is met, the answer ends, or it is `enough`.
+
+        `enough(taken, proposed)` is asked after each token; `pace`: seconds to wait after each.
+        """
+        self._stopped.clear()
+        hits: list[Hit] = []
+        while True:
+            yield from self.take()
+            if self.stepper is None or self.stepper.ended:
+                break
+            hits = []
+            for hit in self.check():
+                if hit.action.kind == "stop":
+                    hits.append(hit)
+                else:
+                    yield from self._act(hit)
+            if hits or self._stopped.wait(pace) or enough(self._before[-1], self.live.proposal()):
+                break
+        yield from self._halt(hits)
+
+    def _act(self, hit: Hit) -> Iterator[Output]:
+        """What a breakpoint does that doesn't stop."""
+        at = self.session.newest + 1
+        yield Said([f"breakpoint {hit.number} at {at}: {hit.reason}"])
+        if hit.action.kind == "preset":
+            event = self.session.use(Settings.make(hit.action.preset))
+            if event is not None:
+                yield event
+        elif hit.action.kind == "fork":
+            yield from self._fork(hit.action.ways)
+        elif hit.action.kind == "inject":
+            yield from self.insert(hit.action.text)
+
+    def _fork(self, ways: int) -> Iterator[Output]:
+        """A branch of one token for each of the most likely ones but the one that is proposed."""
+        proposal, leaf = self.live.proposal(), self.session.tree.leaf
+        others = [id for id, *_ in proposal.candidates if id != proposal.id][: ways - 1]
+        left, before, so_far = self.live.turn.max_tokens, self._before, self._so_far
+        yield from self.leave()
+        for id in others:
+            yield from self.session.continue_(max_tokens=1, after=leaf, force=[id])
+        self.stepper = Stepper(self.session, self.session.continued(left, after=leaf))
+        yield from self.stepper.take()
+        self._before, self._so_far = before, so_far
+
+    # Conditions.
+
+    def proposed(self) -> Proposed:
+        """What a condition is asked about where it halts."""
+        stepper, session = self.live, self.session
+        record, tokenizer = stepper.proposal(), session.model.tokenizer
+        leaf = session.tree.leaf
+        valleys = session.tree.events(leaf) if leaf != ROOT else []
+        return Proposed(
+            record=record,
+            before=self._before[-1] if self._before else None,
+            step=len(self._before),
+            so_far=self._so_far + record.text,
+            p_of=self._p_of,
+            is_end=record.id in tokenizer.stop_ids and record.forced is None,
+            is_special=record.id in tokenizer.special_ids,
+            incomplete=stepper.leaves_open(record.id),
+            room=session.context - len(session.ids),
+            valley=next((event.at for event in valleys if event.kind == "valley"), None),
+        )
+
+    def recorded(self, index: int) -> Proposed:
+        """What a condition is asked about a token that was taken; probabilities of tokens that are
+        not among its candidates are not known.
+        """
+        tree, tokenizer = self.session.tree, self.session.model.tokenizer
+        record = tree[index]
+        assert isinstance(record, TokenRecord)
+        before: list[TokenRecord] = []
+        for place in tree.up(tree.parent(index)):
+            node = tree[place]
+            if isinstance(node, PromptRecord):
+                break
+            before.insert(0, node)
+        listed = {text: math.exp(logprob) for _, text, logprob, _ in record.candidates}
+        return Proposed(
+            record=record,
+            before=before[-1] if before else None,
+            step=len(before),
+            so_far="".join(r.text for r in [*before, record])[-TAIL:],
+            p_of=listed.get,
+            is_end=record.id in tokenizer.stop_ids and record.forced is None,
+            is_special=record.id in tokenizer.special_ids,
+            incomplete=not record.text and record.id not in tokenizer.special_ids,
+        )
+
+    def decisions(self) -> list[str]:
+        """The path's decisions that were not the sampler's, one a line."""
+        tree = self.session.tree
+        lines = []
+        for node in tree.path():
+            events = [event for event in tree.events(node.index) if event.kind == "setting"]
+            lines += [f"{node.index:>5}  settings  {event.detail}" for event in events]
+            if isinstance(node, TokenRecord) and node.forced:
+                lines.append(f"{node.index:>5}  {node.forced:<8}  {node.text!r}")
+            elif isinstance(node, PromptRecord):
+                lines.append(f"{node.index:>5}  {node.role:<8}  {node.text[:60]!r}")
+        return lines
+
+    def check(self) -> list[Hit]:
+        """The breakpoints that are met where it halts."""
+        self.met = False
+        if self.stepper is None or self.stepper.ended or not len(self.breakpoints):
+            return []
+        hits = self.breakpoints.check(self.proposed())
+        self.met = any(hit.action.kind == "stop" for hit in hits)
+        return hits
+
+    def _p_of(self, text: str) -> float | None:
+        ids = self.session.model.tokenizer.encode(text)
+        return self.live.p(ids[0]) if len(ids) == 1 else None
+
+    def keep_breakpoints(self) -> None:
+        """Write them into the trace, if anything about them has changed."""
+        plain = self.breakpoints.to_dict()
+        if plain != self._last_kept:
+            self.session.note("breakpoints", plain)
+            self._last_kept = plain
+
+
+def _kept(session: Session) -> Breakpoints:
+    """The breakpoints that a resumed session was left with."""
+    kept = session.tree.last_event("breakpoints")
+    return Breakpoints() if kept is None else Breakpoints.from_dict(kept.detail)

@@ -1,0 +1,114 @@
+"""What the debugger gives, as lines of text for people without its screen."""
+
+import math
+from collections.abc import Iterator
+
+from entropix_mlx.analysis.explain import why
+from entropix_mlx.debugger.debugger import Debugger
+from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
+from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+
+
+def lines(debugger: Debugger, output: Output) -> Iterator[str]:
+    """Lines for one output; control characters are not escaped in them."""
+    match output:
+        case Halt():
+            yield from _halt(debugger, output)
+        case Looking(index=index, reason=reason):
+            record = debugger.session.tree[index]
+            assert isinstance(record, TokenRecord)
+            yield f"<- {token(record)}{f'  ({reason})' if reason else ''}"
+        case Finished(reason=reason):
+            yield f"-- the answer is over: {reason}" if reason else "-- no answer is under way"
+        case Said(lines=said):
+            yield from said
+        case Refused(message=message):
+            yield f"!! {message}"
+        case TokenRecord():
+            yield f"   {token(output)}"
+        case PromptRecord(role=role, text=text):
+            yield f">> {role}: {text}"
+        case Event(kind=kind, index=index, at=at, detail=detail):
+            yield f".. {kind} at {index if at is None else at}{f': {detail}' if detail else ''}"
+        case End():
+            pass
+        case Shown(what=what):
+            yield from _shown(what)
+
+
+def token(record: TokenRecord) -> str:
+    """A token and what was felt about it."""
+    spelt = repr(record.text or bytes.fromhex(record.bytes).decode(errors="replace"))
+    parts = [f"{record.index:>5} {spelt:<16}"]
+    if record.entropy is not None and record.varentropy is not None:
+        parts.append(f"H {record.entropy:5.2f}  V {record.varentropy:5.2f}")
+    if record.logprob is not None and record.rank is not None:
+        parts.append(f"p {math.exp(record.logprob):.3f}  rank {record.rank + 1}")
+    parts.append(f"{record.region} {record.strategy}")
+    if record.forced:
+        parts.append(f"forced ({record.forced})")
+    return "  ".join(parts)
+
+
+def report(debugger: Debugger, halt: Halt) -> Iterator[str]:
+    """A halt with its candidates and the reasons of the sampler."""
+    yield from _halt(debugger, halt)
+    for n, (id, text, logprob, p) in enumerate(halt.proposal.candidates, 1):
+        mark = ">" if id == halt.proposal.id else " "
+        yield f" {mark}{n:>2}. {text!r:<18} raw {math.exp(logprob):6.3f}  drawn {p:6.3f}"
+    for line in why(halt.proposal, debugger.session.settings):
+        yield f"    {line.text}"
+
+
+def _halt(debugger: Debugger, halt: Halt) -> Iterator[str]:
+    for hit in halt.hits:
+        yield f"** breakpoint {hit.number}: {hit.reason}"
+    if halt.reread:
+        yield f".. {halt.reread} tokens were read again: the cache could not be trimmed to here"
+    yield f"=> {token(halt.proposal)}"
+    shown = [f"{name} {getattr(halt.proposal, name)}" for name in debugger.displays]
+    if shown:
+        yield f"   {', '.join(shown)}"
+
+
+def _shown(what: Waterfall | Inspection | list[LayerSaid] | list[Future]) -> Iterator[str]:
+    if isinstance(what, Waterfall):
+        yield from _waterfall(what)
+        return
+    if isinstance(what, Inspection):
+        yield from _attention(what)
+        return
+    for n, one in enumerate(what):
+        if isinstance(one, Future):
+            _, text, _, p = one.candidate
+            then = ", ".join(repr(c[1]) for c in one.then)
+            moments = f"H {one.entropy:5.2f} V {one.varentropy:5.2f}"
+            yield f"{text!r:<18} p {p:.3f}  then {moments}  {then}"
+        elif isinstance(one, LayerSaid):
+            said = ", ".join(f"{text!r} {p:.2f}" for _, text, _, p in one.candidates)
+            yield f"layer {n:>2}  H {one.entropy:5.2f}  rank of the last {one.rank + 1:>6}  {said}"
+
+
+def _waterfall(what: Waterfall) -> Iterator[str]:
+    yield f"{what.region}, {what.strategy}"
+    for stage in what.stages:
+        setting = "" if stage.setting is None else f" {stage.setting:.3g}"
+        yield (
+            f"{stage.name + setting:<20} {stage.kept:>7} tokens left, {stage.removed:.3f} removed"
+        )
+    drawn = dict(what.tokens)
+    yield "drawn: " + ", ".join(repr(drawn[id]) for id in what.drawn)
+
+
+def _attention(what: Inspection) -> Iterator[str]:
+    if what.attention is None:
+        yield "this model's attention cannot be captured"
+        return
+    for n, row in enumerate(what.attention.entropy):
+        yield f"layer {n:>2}  " + " ".join(f"{value:4.1f}" for value in row)
+    strongest = what.attention.weights.argsort()[::-1][:8]
+    for position in strongest:
+        index, nth = what.places[position]
+        weight = what.attention.weights[position]
+        yield f"position {position} (record {index}, id {nth}): {weight:.3f}"

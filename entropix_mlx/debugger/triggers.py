@@ -1,0 +1,130 @@
+"""What a debugger can wait for in proposed tokens, met or not by each of them.
+
+`met(proposed, before)` says whether it is so now, and why this is a place to stop, if it is;
+`before` is what it said of the token before, None if it was not asked.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from entropix_mlx.conditions.operands import Proposed, quoted
+from entropix_mlx.conditions.parser import Condition
+
+ROOM = 16
+"""The context is nearly full when it can take so many more tokens."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """Met by each token for which the condition holds; `word` is what stands for it in a line."""
+
+    condition: Condition
+    word: str = ""
+
+    def met(self, proposed: Proposed, _before: bool | None) -> tuple[bool, str | None]:
+        holds = self.condition.holds(proposed)
+        return holds, self.condition.reason(proposed) if holds else None
+
+    def __str__(self) -> str:
+        return self.word or str(self.condition)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Met where the condition becomes true or false; the first token only says which it is."""
+
+    condition: Condition
+
+    def met(self, proposed: Proposed, before: bool | None) -> tuple[bool, str | None]:
+        holds = self.condition.holds(proposed)
+        if before is None or holds == before:
+            return holds, None
+        return holds, f"{'now' if holds else 'no longer'} {self.condition.reason(proposed)}"
+
+    def __str__(self) -> str:
+        return str(self.condition)
+
+
+@dataclass(frozen=True)
+class Catch:
+    """Met by one of `CATCHES`; by `context` once, where no more than `room` tokens fit."""
+
+    kind: str
+    room: int = ROOM
+
+    def met(self, proposed: Proposed, before: bool | None) -> tuple[bool, str | None]:
+        if self.kind != "context":
+            reason = _CAUGHT[self.kind](proposed)
+            return reason is not None, reason
+        near = proposed.room is not None and proposed.room <= self.room
+        told = f"room for {proposed.room} more in the context, this token included"
+        return near, told if near and not before else None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.room}" if self.kind == "context" else self.kind
+
+
+def _end(proposed: Proposed) -> str | None:
+    return f"end of sequence {_token(proposed)}" if proposed.is_end else None
+
+
+def _special(proposed: Proposed) -> str | None:
+    return f"special token {_token(proposed)}" if proposed.is_special else None
+
+
+def _token(proposed: Proposed) -> str:
+    return quoted(bytes.fromhex(proposed.record.bytes).decode("utf-8", "replace"))
+
+
+def _utf8(proposed: Proposed) -> str | None:
+    if not proposed.incomplete:
+        return None
+    return f"bytes {proposed.record.bytes} leave a character incomplete"
+
+
+def _forced(proposed: Proposed) -> str | None:
+    forced = proposed.record.forced
+    return None if forced is None else f"forced by {forced} {_token(proposed)}"
+
+
+def _valley(proposed: Proposed) -> str | None:
+    at = proposed.valley
+    return None if at is None else f"valley of the entropy, lowest at index {at}"
+
+
+def _nan(proposed: Proposed) -> str | None:
+    """What was not measured although it should have been.
+
+    Attention is null in a run that does not capture it, so there a null counts if the token
+    before had a number.
+    """
+    record, before = proposed.record, proposed.before
+    for name in (*_ALWAYS, *_ATTENTION):
+        value = getattr(record, name)
+        if value is not None:
+            if not math.isfinite(value):
+                return f"{name} is {value}"
+        elif name in _ALWAYS:
+            return f"{name} is null"
+        elif before is not None and getattr(before, name) is not None:
+            return f"{name} is null, and was not at the token before"
+    return None
+
+
+_ALWAYS = ("logprob", "rank", "entropy", "varentropy")
+_ATTENTION = ("attn_entropy", "attn_varentropy", "agreement", "interaction_strength")
+
+_CAUGHT: dict[str, Callable[[Proposed], str | None]] = {
+    "end": _end,
+    "special": _special,
+    "utf8": _utf8,
+    "forced": _forced,
+    "valley": _valley,
+    "nan": _nan,
+}
+CATCHES = (*_CAUGHT, "context")
+"""What can be caught: the end of the sequence, a special token (the end is one too), a token that
+leaves a character incomplete, a forced token, a valley that the last token confirmed, a metric
+that is missing or no number, the context being full soon.
+"""

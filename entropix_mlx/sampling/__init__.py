@@ -1,0 +1,1 @@
+"""Metrics, calibrations, and the samplers that act on them."""

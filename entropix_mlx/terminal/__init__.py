@@ -1,0 +1,1 @@
+"""What a terminal can show: glyphs, visible control characters, colours."""

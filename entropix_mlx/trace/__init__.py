@@ -1,0 +1,1 @@
+"""Traces on disk: JSON Lines, the attention file beside them, saved sessions."""

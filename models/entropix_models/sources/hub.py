@@ -1,0 +1,187 @@
+"""Models on the Hugging Face Hub: what is in its local cache, and fetching the rest."""
+
+import json
+import os
+import re
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entropix_models.errors import DamagedFileError, DownloadError, ModelNotFoundError
+from entropix_models.progress import Progress
+from entropix_models.sources import catalogue
+from entropix_models.sources.processes import run_child
+
+PATTERNS = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+]
+"""The files that a model is made of here; nothing that is code or that unpickles."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository at a commit, in the Hub's local cache; `fetched` if bytes were downloaded."""
+
+    path: Path
+    commit: str
+    fetched: bool = False
+
+
+def is_id(name: str) -> bool:
+    """Whether a name has the form "organisation/model"."""
+    return _ID.fullmatch(name) is not None and len(name) <= 96
+
+
+def cache_folder() -> Path:
+    """The Hub's cache, where the library of that name keeps it."""
+    if chosen := os.environ.get("HF_HUB_CACHE"):
+        return Path(chosen).expanduser()
+    if home := os.environ.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "huggingface" / "hub"
+
+
+def cached(repository: str, revision: str) -> Snapshot | None:
+    """The snapshot if all of it is in the cache; nothing is asked over the network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    # A missing or partial snapshot is a FileNotFoundError.
+    with suppress(FileNotFoundError, HFValidationError):
+        path = Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                cache_dir=cache_folder(),
+                allow_patterns=PATTERNS,
+                local_files_only=True,
+            )
+        )
+        if _has_weights(path) and (path / "tokenizer.json").exists():
+            return Snapshot(path, path.name)
+    return None
+
+
+def fetch(repository: str, revision: str, progress: Progress) -> Snapshot:
+    """Bring the repository into the cache; what is there already is not fetched again.
+
+    Where the Hub cannot be asked, a complete snapshot in the cache is as good. Raises
+    ModelNotFoundError or DownloadError, each in one line that says what to do.
+    """
+    if _COMMIT.fullmatch(revision) and (snapshot := cached(repository, revision)):
+        return snapshot
+    stage = f"fetching {repository}"
+    progress(stage, 0, None)
+    request = {
+        "repo_id": repository,
+        "revision": revision,
+        "cache_dir": str(cache_folder()),
+        "allow_patterns": PATTERNS,
+    }
+    answer: dict[str, Any] = {"done": 0, "total": None}
+
+    def tick(lines: list[str]) -> None:
+        for line in lines:
+            with suppress(ValueError):
+                answer.update(json.loads(line))
+        progress(stage, answer["done"], answer["total"])
+
+    script = Path(__file__).with_name("hub_fetch.py")
+    # Safe path: this folder's modules must not shadow anybody's.
+    command = [sys.executable, "-P", str(script), json.dumps(request)]
+    env = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    _, errors = run_child(command, env, tick)
+    if "path" not in answer:
+        if "error" not in answer:
+            last = (errors.strip().splitlines() or ["it ended without a word"])[-1]
+            answer.update(error="broken", detail=last[:200])
+        if answer["error"] in ("offline", "unreachable") and (
+            snapshot := cached(repository, revision)
+        ):
+            return snapshot
+        raise _explained(repository, revision, answer["error"], answer["detail"])
+    path = Path(answer["path"])
+    if not _has_weights(path):
+        raise ModelNotFoundError(
+            f"{repository} on the Hub has no config.json with model*.safetensors beside it; "
+            "name a repository in the format of mlx-lm or transformers"
+        )
+    return Snapshot(path, path.name, fetched=answer["done"] > 0)
+
+
+def _has_weights(folder: Path) -> bool:
+    if not (folder / "config.json").exists():
+        return False
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return any(folder.glob("model*.safetensors"))
+    try:
+        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedFileError(
+            f"{index} is not an index of weights; remove it and pull again"
+        ) from (error)
+    return all(isinstance(shard, str) and (folder / shard).exists() for shard in shards)
+
+
+def _explained(repository: str, revision: str, kind: str, detail: str) -> Exception:
+    copy = catalogue.ungated(repository)
+    instead = f', or use "{copy.name}", an ungated copy of it' if copy else ""
+    again = "run the same command again: finished files are kept"
+    match kind:
+        case "gated":
+            return DownloadError(
+                f"{repository} is gated: accept its licence at https://huggingface.co/{repository} "
+                f"and log in with `hf auth login`{instead}"
+            )
+        case "missing":
+            hints = catalogue.closest(repository.rpartition("/")[2])
+            maybe = f"; did you mean {' or '.join(hints)}?" if hints else ""
+            return ModelNotFoundError(
+                f"{repository}: no such model on the Hub (a private one needs `hf auth login`)"
+                f"{maybe or '; `entropix-mlx models list` shows those with short names'}"
+            )
+        case "revision":
+            return ModelNotFoundError(
+                f"{repository} on the Hub has no revision {revision}; it was renamed or removed"
+            )
+        case "offline":
+            return DownloadError(
+                f"{repository} is not in the local cache and HF_HUB_OFFLINE is set; unset it, or "
+                "copy a folder of the model here and name its path"
+            )
+        case "full":
+            return DownloadError(
+                f"{repository}: the disk that holds {cache_folder()} is full; free some space, "
+                "or set HF_HOME to another disk"
+            )
+        case "unwritable":
+            return DownloadError(
+                f"{repository}: {cache_folder()} cannot be written ({detail}); set HF_HOME to a "
+                "folder of yours"
+            )
+        case "refused":
+            return DownloadError(f"{repository}: the Hub answered with {detail}; try again later")
+        case "unreachable":
+            host = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+            return DownloadError(
+                f"{repository}: {host} could not be reached ({detail}) and the model is not in "
+                f"the local cache; check the network and {again}"
+            )
+        case _:
+            return DownloadError(f"{repository}: the download failed ({detail}); {again}")

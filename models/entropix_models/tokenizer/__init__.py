@@ -1,0 +1,1 @@
+"""Text to ids and back, chat templates, bytes of tokens."""

@@ -1,0 +1,183 @@
+"""`entropix-tui step`: the debugger, on a screen or from a file of commands."""
+
+import datetime
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from entropix_mlx.cli.input import read_text
+from entropix_mlx.cli.options import (
+    date_of,
+    load_model,
+    model_options,
+    require_attention,
+    sampler_options,
+    settings_of,
+    trace_attention_option,
+    trace_option,
+)
+from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.running import INTERRUPTED, graceful
+from entropix_mlx.cli.session import Writers, begin, writers
+from entropix_mlx.debugger.breakpoints import Breakpoints
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.terminal.visible import escaped
+from entropix_models.errors import EntropixError, UsageError
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@model_options
+@click.option("--system", metavar="TEXT", default="", help="A system message before the prompt.")
+@sampler_options
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=512,
+    help="The longest answer, in tokens. Default: 512.",
+)
+@click.option(
+    "--break",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Halt before the token for which this holds: 'entropy > 3 and rank > 0'; repeatable.",
+)
+@click.option("--inject", metavar="TEXT", help="Insert this text where --at holds.")
+@click.option("--at", metavar="CONDITION", help="Where to insert: 'entropy > 3 and step > 10'.")
+@click.option(
+    "--script",
+    metavar="FILE",
+    help="Do the commands of a file (-: standard input), one a line, without a screen.",
+)
+@trace_option
+@trace_attention_option
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
+def step(
+    prompt: str | None,
+    model: str | None,
+    device: str,
+    system: str,
+    sampler: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    date: datetime.datetime | None,
+    max_tokens: int,
+    conditions: tuple[str, ...],
+    inject: str | None,
+    at: str | None,
+    script: str | None,
+    trace: Path | None,
+    trace_attention: bool,
+    debug: bool,
+) -> int:
+    """Halt before each token: look, decide, go on, go back.
+
+    `help` in the debugger lists its commands. With --break it goes on to the first token that is
+    met; a session of the screen is saved like a chat.
+    """
+    settings = settings_of(sampler, overrides)
+    if trace_attention:
+        require_attention(settings)
+    lines = _first_lines(prompt, conditions, inject, at)
+    if script is not None:
+        commands = [*lines, *_commands(script)]
+        with writers(trace, trace_attention) as written:
+            return _run(commands, settings, written, model, device, system, seed, date, max_tokens)
+
+    from entropix_mlx.trace.archive import Archive
+    from entropix_tui.cli.launch import require_terminal, show
+    from entropix_tui.engine.factory import SessionFactory
+    from entropix_tui.engine.protocol import AS_STARTED
+
+    require_terminal("`--script FILE`, or `entropix-mlx generate --break CONDITION`")
+    factory = SessionFactory(
+        settings,
+        model=model,
+        device=device,
+        system=system,
+        seed=seed,
+        date=date_of(date),
+        archive=Archive(),
+        trace=trace,
+        trace_attention=trace_attention,
+    )
+    factory.open_trace()
+    return show(factory, first=AS_STARTED, max_tokens=max_tokens, debug=debug, step=lines or [""])
+
+
+def _first_lines(
+    prompt: str | None, conditions: Iterable[str], inject: str | None, at: str | None
+) -> list[str]:
+    """The debugger's first commands, checked. Raises UsageError."""
+    if (inject is None) != (at is None):
+        raise UsageError("--inject TEXT and --at CONDITION belong together")
+    for condition in (*conditions, *([at] if at is not None else [])):
+        Breakpoints().add(condition)  # columns are those of what was typed
+    points = [f"break {condition}" for condition in conditions]
+    if inject is not None:
+        points.append(f"break {at} do inject {json.dumps(inject)}")
+        Breakpoints().add(points[-1])
+    if prompt is None:
+        return points
+    if not prompt.strip():
+        raise UsageError("the prompt is empty; give some text")
+    return [*points, f"ask {json.dumps(prompt)}", *(["continue"] if points else [])]
+
+
+def _commands(script: str) -> list[str]:
+    """The lines of a script. Raises EntropixError where it cannot be read."""
+    text = read_text("-") if script == "-" else read_text(None, Path(script))
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _run(
+    commands: list[str],
+    settings: Settings,
+    written: Writers,
+    model: str | None,
+    device: str,
+    system: str,
+    seed: int | None,
+    date: datetime.datetime | None,
+    max_tokens: int,
+) -> int:
+    """Do commands one after another; what they give goes to standard output. Exit status."""
+    from entropix_mlx.debugger.commands import execute
+    from entropix_mlx.debugger.debugger import Debugger
+    from entropix_mlx.debugger.outputs import Refused
+    from entropix_mlx.debugger.text import lines
+    from entropix_models.devices import release_thread
+
+    try:
+        with stderr_progress() as progress:
+            loaded = load_model(model, device, progress)
+        session = begin(loaded, settings, written, seed=seed, system=system, date=date)
+        debugger = Debugger(session, max_tokens=max_tokens)
+        stopped: list[bool] = []
+
+        def stop() -> None:
+            stopped.append(True)
+            debugger.stop()
+
+        try:
+            with graceful(stop):
+                for command in commands:
+                    click.echo(escaped(f"(step) {command}"))
+                    for output in execute(debugger, command):
+                        for line in lines(debugger, output):
+                            click.echo(escaped(line))
+                        if isinstance(output, Refused):
+                            raise EntropixError(f"{command!r} could not be done: {output.message}")
+                        sys.stdout.flush()
+                    if stopped:
+                        return INTERRUPTED
+        finally:
+            debugger.leave()
+        return 0
+    finally:
+        release_thread()

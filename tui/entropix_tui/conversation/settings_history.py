@@ -1,0 +1,67 @@
+"""Which sampler drew which token: the header's, and what was changed since."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from entropix_mlx.records.record import Event, RunHeader
+from entropix_mlx.sampling.settings import PRESETS, Settings
+
+_FIELDS = {declared.name: declared for declared in dataclasses.fields(Settings)}
+
+
+class Samplers:
+    """Settings over a conversation's records, in the order in which these were made."""
+
+    def __init__(self) -> None:
+        self.header: RunHeader | None = None
+        self._changes: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        if event.kind == "setting" and event.detail:
+            self._changes.append(event)
+
+    def at(self, index: int) -> dict[str, Any]:
+        """By name, the seed included, what drew the token at record `index`."""
+        found: dict[str, Any] = {}
+        if self.header is not None:
+            found = possible(self.header.sampler) | {"seed": self.header.seed}
+        for event in self._changes:
+            if event.index < index:
+                found.update(possible(event.detail or {}))
+        return found
+
+    def settings_at(self, index: int) -> Settings | None:
+        """The same as settings; None where nothing says which they were."""
+        found = self.at(index)
+        if "preset" not in found:
+            return None
+        values: dict[str, Any] = dict.fromkeys(_FIELDS) | PRESETS[found["preset"]]
+        return Settings(**(values | {k: v for k, v in found.items() if k in _FIELDS}))
+
+
+def changed(settings: Settings, event: Event) -> Settings:
+    """The settings after a change."""
+    known = {k: v for k, v in possible(event.detail or {}).items() if k in _FIELDS}
+    return dataclasses.replace(settings, **known) if known else settings
+
+
+def possible(sampler: Mapping[str, Any]) -> dict[str, Any]:
+    """Without settings (and a seed) whose value cannot be one: a file may say anything."""
+    return {name: value for name, value in sampler.items() if _is_possible(name, value)}
+
+
+def _is_possible(name: str, value: object) -> bool:
+    if name == "seed":
+        return value is None or (isinstance(value, int) and not isinstance(value, bool))
+    if name in ("preset", "layers"):
+        return isinstance(value, str) and (name != "preset" or value in PRESETS)
+    declared = _FIELDS.get(name)
+    if declared is None or value is None:
+        return True
+    if "range" not in declared.metadata:
+        return isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    low, high = declared.metadata["range"]
+    return bool(low <= value <= high)  # no NaN is

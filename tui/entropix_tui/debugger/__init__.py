@@ -1,0 +1,1 @@
+"""What a screen knows of a debugged answer."""

@@ -1,0 +1,1 @@
+"""Keys that can be rebound, and the user's configuration."""

@@ -1,0 +1,1 @@
+"""Styles, colour scales, glossary, and how often things are painted."""

@@ -1,0 +1,89 @@
+"""The colours of a measure: five classes on its fixed scale, from little to much.
+
+Every class has a WCAG contrast of at least 4.5 against #121212 and white, growing from class to
+class; neighbours are at least 12 apart in CIEDE2000, any two as well, over normal, protan, deutan
+and tritan sight. The top two have cues that need no colour.
+"""
+
+from collections.abc import Callable
+
+from entropix_mlx.records.record import QUADRANTS, Strategy, TokenRecord
+from entropix_mlx.terminal.palette import Cue, Theme
+from entropix_tui.tokens.measures import MEASURES, RANK, Measure
+
+CLASSES = ("class1", "class2", "class3", "class4", "class5")
+"""Looks, as `cues.style` knows them."""
+
+_CUES: tuple[tuple[str, ...], ...] = ((), (), (), ("underline",), ("bold", "reverse"))
+
+
+def _with_cues(*colours: str | None) -> tuple[Cue, ...]:
+    return tuple(Cue(colour, cues) for colour, cues in zip(colours, _CUES, strict=True))
+
+
+TRUECOLOR: dict[Theme, tuple[Cue, ...]] = {
+    "dark": _with_cues("#7A76C6", "#80A4CE", "#0BCFA5", "#D7D540", "#FFFFB5"),
+    "light": _with_cues("#937001", "#9B2A27", "#6B2952", "#330097", "#190042"),
+}
+SIXTEEN: dict[Theme, tuple[Cue, ...]] = {
+    "dark": (
+        Cue(None),
+        Cue("cyan"),
+        Cue("green"),
+        Cue("yellow", ("underline",)),
+        Cue(None, ("bold", "reverse")),
+    ),
+    "light": (
+        Cue(None),
+        Cue("blue"),
+        Cue("magenta"),
+        Cue("red", ("underline",)),
+        Cue(None, ("bold", "reverse")),
+    ),
+}
+
+Colour = str
+"""What tokens are coloured by: one of `COLOURS`."""
+
+COLOURS: tuple[Colour, ...] = ("quadrant", *MEASURES, "strategy", "plain")
+
+STRATEGIES: dict[Strategy, str] = {
+    "greedy": QUADRANTS[0],
+    "clarify": QUADRANTS[1],
+    "explore": QUADRANTS[2],
+    "resample": QUADRANTS[3],
+    "adaptive": "answer",
+    "sample": "answer",
+}
+"""The look of what each strategy drew: its region's, a neutral fifth where there is none."""
+
+
+def class_of(measure: Measure, value: float) -> int:
+    """From 0 to 4: in which fifth of the scale a value is, or beyond its end."""
+    return sum(value >= limit for limit in _limits(measure))
+
+
+def bounds(measure: Measure) -> list[str]:
+    """Where each class but the first begins, as a number to read: ranks count from 1."""
+    return [f"{2**limit if measure is RANK else limit:.3g}" for limit in _limits(measure)]
+
+
+def _limits(measure: Measure) -> list[float]:
+    return [measure.top * n / len(CLASSES) for n in range(1, len(CLASSES))]
+
+
+def looks(colour: Colour) -> Callable[[TokenRecord], str | None]:
+    """How a token looks; None where its record does not say."""
+    if colour == "quadrant":
+        return lambda record: record.quadrant
+    if colour == "strategy":
+        return lambda record: STRATEGIES[record.strategy] if record.strategy else None
+    if colour == "plain":
+        return lambda _record: None
+    measure = MEASURES[colour]
+
+    def look(record: TokenRecord) -> str | None:
+        value = measure.value(record)
+        return None if value is None else CLASSES[class_of(measure, value)]
+
+    return look

@@ -1,0 +1,1 @@
+"""A recorded conversation as a film."""

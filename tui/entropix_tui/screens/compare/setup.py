@@ -1,0 +1,302 @@
+"""What the present answer shall be compared with: another seed, sampler, prompt, or a branch."""
+
+import secrets
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult, RenderResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, ContentSwitcher, Input, Label, Static
+
+from entropix_mlx.records.record import PromptRecord
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_models.errors import UsageError
+from entropix_tui.conversation.alternatives import Again, Comparison, Existing, Reworded
+from entropix_tui.conversation.branches import twigs
+from entropix_tui.look import styles
+from entropix_tui.screens.branches import BranchChoices
+from entropix_tui.widgets.choices import Words
+from entropix_tui.widgets.keys import KeyBar
+from entropix_tui.widgets.prompt import Prompt, harmless
+
+SEEDS = 2**32
+
+Make = Callable[[str, Mapping[str, str]], Settings]
+
+
+WAYS = {
+    "by_seed": ("another seed", "#seed"),
+    "by_sampler": ("another sampler", "#preset"),
+    "by_prompt": ("another prompt", "#text"),
+    "by_branch": ("a branch", "BranchChoices"),
+}
+"""What can differ: its name, and what has the focus then."""
+
+
+class Ways(Widget):
+    """The four ways in one row; the one in hand is marked and reversed. A click chooses."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Ways { height: 1; margin-bottom: 1; }"
+
+    class Chosen(Message):
+        def __init__(self, way: str) -> None:
+            super().__init__()
+            self.way = way
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.way = "by_seed"
+
+    def render(self) -> RenderResult:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for way, (name, _) in WAYS.items():
+            mark = "▸" if way == self.way else " "
+            text.append(f"{mark}{name} ", "bold reverse" if way == self.way else "").append(" ")
+        return text
+
+    def on_click(self, event: events.Click) -> None:
+        x = event.x
+        for way, (name, _) in WAYS.items():
+            x -= len(name) + 3
+            if x < 0:
+                self.post_message(self.Chosen(way))
+                return
+
+
+class PresetField(Words):
+    """A preset's name; up and down go through all there are."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cycle(-1)", "Previous preset", show=False, id="compare_setup.preset_up"),
+        Binding("down", "cycle(1)", "Next preset", show=False, id="compare_setup.preset_down"),
+    ]
+
+    def __init__(self, value: str, presets: Sequence[str], *, id: str | None = None) -> None:
+        super().__init__(value, id=id)
+        self.presets = list(presets)
+
+    def action_cycle(self, step: int) -> None:
+        if not self.presets:
+            return
+        known = self.value in self.presets
+        at = self.presets.index(self.value) + step if known else 0
+        self.value = self.presets[at % len(self.presets)]
+
+
+class OtherBranches(BranchChoices):
+    """Those that are not the present one."""
+
+    NOTHING = "There is no other branch yet."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "Compare", id="compare_setup.take"),
+    ]
+
+
+class CompareSetup(ModalScreen[Comparison | None]):
+    """Gives back what to set beside the present branch, or None.
+
+    `asked`: the last thing that was said in it. `settings`: those that the user has now, for the
+    other side to differ from. `presets` and `make`: the samplers by name; `draw` proposes a seed.
+    """
+
+    BINDING_GROUP_TITLE = "Comparing"
+    AUTO_FOCUS = "#seed"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+d", "start", "Compare", id="compare_setup.start", priority=True,
+                tooltip="Make the other branch and show both"),
+        Binding("ctrl+r", "random", "Another seed", id="compare_setup.random", priority=True),
+        Binding("f2", "way('by_seed')", "Seed", id="compare_setup.seed"),
+        Binding("f3", "way('by_sampler')", "Sampler", id="compare_setup.sampler"),
+        Binding("f4", "way('by_prompt')", "Prompt", id="compare_setup.prompt"),
+        Binding("f5", "way('by_branch')", "Branch", id="compare_setup.branch"),
+        Binding("escape", "dismiss(None)", "Close", id="compare_setup.close"),
+    ]  # fmt: skip
+    DEFAULT_CSS = """
+    CompareSetup {
+        align: center middle;
+        & > Vertical {
+            width: 92; max-width: 100%; height: 22; max-height: 100%;
+            border: round $border; background: $surface; padding: 0 1;
+        }
+        ContentSwitcher { height: 1fr; }
+        Horizontal { height: 1; margin-bottom: 1; }
+        Horizontal Label { width: 10; }
+        Input { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
+        Input:focus { border: none; }
+        Prompt { height: 1fr; max-height: 100%; }
+        Static { color: $text-muted; }
+        #says { height: 2; color: $error; }
+        BranchChoices { height: 1fr; background: $surface; }
+        Button { height: 1; min-width: 12; border: none; margin-left: 1; }
+    }
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        asked: PromptRecord,
+        settings: Settings,
+        colours: styles.Colours,
+        *,
+        presets: Sequence[str] = tuple(PRESETS),
+        make: Make = Settings.make,
+        draw: Callable[[], int] = lambda: secrets.randbelow(SEEDS),
+    ) -> None:
+        super().__init__()
+        self.said = tree
+        self.asked = asked
+        self.settings = settings
+        self.colours = colours
+        self.presets = presets
+        self.make = make
+        self.draw = draw
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = Text("Compare the answer with …")
+            yield Ways()
+            with ContentSwitcher(initial="by_seed"):
+                with Vertical(id="by_seed"):
+                    with Horizontal():
+                        yield Label("Seed", markup=False)
+                        yield Input(str(self.draw()), type="integer", id="seed")
+                        yield Button("Random", id="random", compact=True)
+                    yield Static(
+                        "The same prompt and sampler; only the draws are others.", markup=False
+                    )
+                with Vertical(id="by_sampler"):
+                    with Horizontal():
+                        yield Label("Preset", markup=False)
+                        yield PresetField(self.settings.preset, self.presets, id="preset")
+                    with Horizontal():
+                        yield Label("Changes", markup=False)
+                        yield Words(
+                            placeholder="NAME=VALUE ..., such as temperature=1.2", id="changes"
+                        )
+                    yield Static(Text(self._sampler_note()))
+                with Vertical(id="by_prompt"):
+                    yield Static("Edit one word and see what it does to the rest.", markup=False)
+                    yield Prompt(id="text")
+                with Vertical(id="by_branch"):
+                    yield OtherBranches(self.colours, self.said.leaf_below(self.said.leaf))
+            yield Static(id="says", markup=False)
+            yield KeyBar()
+
+    def _sampler_note(self) -> str:
+        return (
+            f"Presets: {', '.join(map(one_line, self.presets))}. "
+            f"The same seed. Without another preset the changes are made to the present settings."
+        )
+
+    def on_mount(self) -> None:
+        self.query_one(Prompt).put(self.asked.text)
+        branches = self.query_one(OtherBranches)
+        others = [t for t in twigs(self.said) if t.branch.leaf != branches.present]
+        branches.fill(others)
+
+    def action_way(self, way: str) -> None:
+        """Show the fields of one of `WAYS`."""
+        self._say("")
+        ways = self.query_one(Ways)
+        ways.way = way
+        ways.refresh()
+        self.query_one(ContentSwitcher).current = way
+        self.query_one(WAYS[way][1]).focus()
+
+    def on_ways_chosen(self, event: Ways.Chosen) -> None:
+        self.action_way(event.way)
+
+    def action_random(self) -> None:
+        self.query_one("#seed", Input).value = str(self.draw())
+
+    def on_button_pressed(self) -> None:
+        self.action_random()
+
+    def on_input_submitted(self) -> None:
+        self.action_start()
+
+    def on_prompt_submitted(self) -> None:
+        self.action_start()
+
+    def on_rows_taken(self) -> None:
+        self.action_start()
+
+    def on_input_changed(self) -> None:
+        self._say("")
+
+    def action_start(self) -> None:
+        """Give back what the open fields say, or tell what is wrong with it."""
+        make = {
+            "by_seed": self._another_seed,
+            "by_sampler": self._another_sampler,
+            "by_prompt": self._another_prompt,
+            "by_branch": self._branch,
+        }[self.query_one(Ways).way]
+        try:
+            self.dismiss(make())
+        except UsageError as error:
+            self._say(str(error))
+
+    def _another_seed(self) -> Comparison:
+        text = self.query_one("#seed", Input).value.strip()
+        if not text.isdecimal() or not 0 <= int(text) < SEEDS:
+            raise UsageError(f"a seed is a whole number from 0 to {SEEDS - 1}")
+        return Again(self.asked.index, seed=int(text))
+
+    def _another_sampler(self) -> Comparison:
+        preset = self.query_one("#preset", Input).value.strip()
+        changes = overrides(self.query_one("#changes", Input).value)
+        if preset == self.settings.preset:
+            present = {
+                name: str(value)
+                for name, value in self.settings.to_dict().items()
+                if name != "preset"
+            }
+            settings = self.make(preset, present | changes)
+        else:
+            settings = self.make(preset, changes)
+        if settings == self.settings:
+            raise UsageError("these are the present settings: change something")
+        return Again(self.asked.index, settings=settings)
+
+    def _another_prompt(self) -> Comparison:
+        text = self.query_one("#text", Prompt).text
+        if not text.strip():
+            raise UsageError("the prompt is empty: write something")
+        if text in (self.asked.text, harmless(self.asked.text)):
+            raise UsageError("this is what was asked: change a word")
+        return Reworded(self.asked.index, text)
+
+    def _branch(self) -> Comparison:
+        item = self.query_one(OtherBranches).current
+        if item is None:
+            raise UsageError("there is no other branch yet: the other ways make one")
+        return Existing(item.branch.leaf)
+
+    def _say(self, words: str) -> None:
+        self.query_one("#says", Static).update(Text(one_line(words)))
+
+
+def overrides(text: str) -> dict[str, str]:
+    """`NAME=VALUE` parts, divided by spaces or commas. Raises UsageError."""
+    try:
+        parts = shlex.split(text.replace(",", " "))
+    except ValueError:
+        raise UsageError("a quotation mark is not closed: close it") from None
+    found = {}
+    for part in parts:
+        name, sign, value = part.partition("=")
+        if not (name and sign and value):
+            raise UsageError(f"{part!r}: write changes as NAME=VALUE")
+        found[name] = value
+    return found

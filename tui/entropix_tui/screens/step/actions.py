@@ -1,0 +1,249 @@
+"""What the debugger's keys do: each sends a line of its language."""
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from entropix_mlx.records.tree import ROOT
+from entropix_tui.debugger.model import Debugging
+from entropix_tui.look import color_scale, styles
+from entropix_tui.screens.step.pages import PAGES, Page, Pages
+from entropix_tui.screens.step.proposal import Proposal
+from entropix_tui.screens.step.text import StepText
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.command_line import COMMAND, Ask, CommandLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPEEDS = (1, 2, 5, 10, 20, 50)
+"""Tokens a second of a run in the open."""
+MOST_WAITING = 4
+"""Lines that may wait to be answered: a key that is held down does not run away."""
+
+ASKS: dict[str, Ask] = {
+    "": COMMAND,
+    "ask": Ask("ask", "ask", "a prompt", quoted=True),
+    "type": Ask("type", "type", "a text, as it stands", quoted=True),
+    "set": Ask("set", "set", "temperature=0.5"),
+    "break": Ask("break", "break", "entropy > 3 and rank > 0"),
+    "display": Ask("display", "display", "entropy rank"),
+}
+
+
+class StepActions(Screen[int | None]):
+    """The part of the debugger's screen that acts."""
+
+    said: Debugging
+    colours: styles.Colours
+    text: StepText
+    proposal: Proposal
+    pages: Pages
+    command: CommandLine
+    debug: "Callable[[str], None]"
+    stop_run: "Callable[[], None]"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speed = 5
+
+    def flush(self) -> None:
+        """Show what has come."""
+        raise NotImplementedError
+
+    def refresh_state(self) -> None:
+        """Show that a line is on its way, or was answered."""
+        raise NotImplementedError
+
+    def settle_focus(self) -> None:
+        """Have the focus where it can be seen."""
+        raise NotImplementedError
+
+    def send(self, line: str, *, silent: bool = False) -> None:
+        """Send a line; `silent`: only for what it shows."""
+        self.said.sent.add(line, silent=silent)
+        self.debug(line)
+        self.refresh_state()
+
+    # Going on, and deciding.
+
+    def action_go(self, line: str) -> None:
+        if self.said.running or len(self.said.sent) >= MOST_WAITING:
+            self.app.bell()
+        else:
+            self.send(line)
+
+    def action_forward(self) -> None:
+        if self.said.phase == "looking":
+            self.action_go("step")
+        else:
+            self.app.bell()  # the next one is not recorded yet: s takes it
+
+    def action_run(self) -> None:
+        self.action_go(f"run {self.speed}")
+
+    def action_speed(self, step: int) -> None:
+        at = SPEEDS.index(self.speed) + step
+        self.speed = SPEEDS[max(0, min(at, len(SPEEDS) - 1))]
+        self.app.notify(f"{self.speed} tokens a second", markup=False, timeout=2)
+        if self.said.running.startswith("run"):
+            self.stop_run()
+            self.send(f"run {self.speed}")
+
+    def action_take_row(self) -> None:
+        self.action_take(self.proposal.candidates.row + 1)
+
+    def action_take(self, number: int) -> None:
+        """Take a listed candidate; the one that is proposed as the sampler's own."""
+        id_ = self.proposal.candidate(number - 1)
+        if id_ is None:
+            self.app.bell()
+        elif self.said.record is not None and id_ == self.said.record.id:
+            self.action_go("step")
+        else:
+            self.action_go(f"take {number}")
+
+    def take_token(self, id_: int, text: str) -> None:
+        """Take any token, by its number if it is listed."""
+        ids = [listed for listed, *_ in self.proposal.candidates.listed]
+        if id_ in ids:
+            self.action_take(ids.index(id_) + 1)
+        else:
+            self.action_go(f"take {json.dumps(text, ensure_ascii=False)}")
+
+    def look_at(self, ref: TokenRef | None) -> None:
+        """Look at a recorded token; None: at what is proposed."""
+        said = self.said
+        if ref is None:
+            steps = 1 + (said.steps_to(said.leaf) or 0) if said.phase == "looking" else 0
+        else:
+            found = None if ref.nth else said.steps_to(ref.index)
+            if found is None:
+                said.say(
+                    "refused",
+                    f"{ref.index} is no token of this answer: rewind @INDEX goes to others",
+                )
+                self.flush()
+                return
+            steps = found
+        if steps:
+            self.action_go(f"step {steps}" if steps > 0 else f"back {-steps}")
+
+    # Writing.
+
+    def action_ask(self, what: str) -> None:
+        self.begin(ASKS[what], " ".join(self.said.displays) if what == "display" else "")
+
+    def begin(self, ask: Ask, value: str = "") -> None:
+        """Let something be written."""
+        self.command.begin(ask, value)
+        # At once: what is typed after the key is for the field, and `focus()` comes a while later.
+        self.set_focus(self.command.field)
+
+    def on_command_line_given(self, event: CommandLine.Given) -> None:
+        event.stop()
+        if event.typed:
+            self.said.say("typed", event.line)
+        self.send(event.line)
+        if not event.typed:
+            self.close_field()
+        self.flush()
+
+    def on_command_line_left(self, event: CommandLine.Left) -> None:
+        event.stop()
+        self.close_field()
+
+    def close_field(self) -> None:
+        self.command.begin(COMMAND)
+        self.set_focus(None)
+        self.settle_focus()
+
+    # Pages.
+
+    def action_page(self, page: str) -> None:
+        """Open a page, or close it."""
+        known: Page = next(each for each in PAGES if each == page)
+        self.open_page(None if self.pages.page == known else known)
+
+    def open_page(self, page: Page | None) -> None:
+        self.set_class(page is not None, "-paged")
+        self.pages.open(page, self.said)
+        target = self.pages.target
+        if target is not None and self.focused is not self.command.field:
+            target.focus()
+        self.call_after_refresh(self.settle_focus)
+        self.flush()
+
+    # Branches.
+
+    def branch_number(self, leaf: int) -> int | None:
+        """A branch's number in the debugger's list."""
+        leaves = [branch.leaf for branch in self.said.tree.branches()]
+        return leaves.index(leaf) + 1 if leaf in leaves else None
+
+    def _branch(self) -> int | None:
+        twig = self.pages.branches.current
+        return None if twig is None else self.branch_number(twig.branch.leaf)
+
+    def switch_branch(self) -> None:
+        if (number := self._branch()) is not None:
+            self.action_go(f"branch {number}")
+
+    def action_name_branch(self) -> None:
+        if (number := self._branch()) is not None:
+            self.begin(Ask(f"name {number}", f"name {number}", "a name"))
+
+    def action_prune_branch(self) -> None:
+        if (number := self._branch()) is not None:
+            self.action_go(f"prune {number}")
+
+    def action_compare_branch(self) -> None:
+        """Show the branch beside the present one, from where they part."""
+        from entropix_tui.conversation.comparison import Side
+        from entropix_tui.screens.compare.compare import Compare
+
+        twig, said = self.pages.branches.current, self.said
+        if twig is None or said.leaf == ROOT or said.running:
+            return
+        here = said.tree.leaf_below(said.leaf)
+        if twig.branch.leaf == here:
+            said.say("refused", "that is the present branch: choose another one to compare it with")
+            self.flush()
+            return
+
+        def kept(leaf: int | None) -> None:
+            number = None if leaf in (None, here) else self.branch_number(leaf or 0)
+            if number is not None:
+                self.action_go(f"branch {number}")
+
+        sides = Side(here), Side(twig.branch.leaf)
+        self.app.push_screen(Compare(said.tree, *sides, self.colours), kept)
+
+    # The rest.
+
+    def action_colour(self) -> None:
+        at = color_scale.COLOURS.index(self.text.colour) + 1
+        self.text.colour_by(color_scale.COLOURS[at % len(color_scale.COLOURS)])
+
+    def action_help(self) -> None:
+        from entropix_tui.screens.help import Help
+
+        self.app.push_screen(Help(self.colours))
+
+    def action_jump(self) -> None:
+        from entropix_tui.screens.jump import jump
+
+        jump(cast("Screen[object]", self))
+
+    def action_leave(self) -> None:
+        """Escape: stop or close the nearest thing that can be."""
+        if self.said.running:
+            self.stop_run()
+        elif self.focused is self.command.field:
+            self.close_field()
+        elif self.pages.page is not None:
+            self.open_page(None)
+        else:
+            leaf = self.said.leaf
+            self.dismiss(leaf if leaf in self.said.tree else None)

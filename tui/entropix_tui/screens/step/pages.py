@@ -1,0 +1,243 @@
+"""The pages below the text: what is known of the place where it halts, one of them in sight."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.conversation.branches import Twig, twigs
+from entropix_tui.debugger.model import ASKED, Debugging, Tone
+from entropix_tui.look import styles
+from entropix_tui.screens.branches import BranchChoices
+from entropix_tui.widgets.inspector.attended import TextOf
+from entropix_tui.widgets.inspector.attention_page import AttentionPage
+from entropix_tui.widgets.inspector.futures import FuturesTable
+from entropix_tui.widgets.inspector.lens import LensTable
+from entropix_tui.widgets.inspector.waterfall import WaterfallPage
+from entropix_tui.widgets.points import PointsList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from entropix_mlx.records.inspection import Future, LayerSaid
+    from entropix_tui.debugger.model import Line
+
+Page = Literal["waterfall", "attention", "lens", "futures", "points", "branches", "log"]
+PAGES: tuple[Page, ...] = get_args(Page)
+NAMES: dict[Page, str] = {"points": "breakpoints"}
+TONES: dict[Tone, tuple[str, str]] = {
+    "typed": (": ", "user"),
+    "said": ("  ", "answer"),
+    "hit": ("● ", "user"),
+    "refused": ("✗ ", "error"),
+}
+"""What stands before a line of the log, and its look."""
+COLUMNS = 70
+"""Cells from which on the attention has two columns."""
+_NO_LAYERS: "list[LayerSaid]" = []
+_NO_FUTURES: "list[Future]" = []
+
+
+class StepBranches(BranchChoices):
+    """With what can be done to a branch while debugging."""
+
+    BINDING_GROUP_TITLE = "The branches of the debugger"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "Switch", id="step.branch_switch",
+                tooltip="Halt at the end of this branch"),
+        Binding("n", "screen.name_branch", "Name", id="step.branch_name"),
+        Binding("d", "screen.compare_branch", "Side by side", id="step.branch_compare",
+                tooltip="Beside the present one, from where they part"),
+        Binding("x,delete", "screen.prune_branch", "Prune", id="step.branch_prune",
+                tooltip="Leave it out of the list; the trace keeps it"),
+    ]  # fmt: skip
+
+    def show(self, items: list[Twig], present: int) -> None:
+        """The branches as they are now; the cursor stays on its one."""
+        at = self.current
+        leaf = present if at is None else at.branch.leaf
+        self.present = present
+        self.fill(items, at=lambda twig: twig.branch.leaf == leaf)
+
+
+class StepLog(VerticalScroll, can_focus=True):
+    """Everything that was typed and answered."""
+
+    BINDING_GROUP_TITLE = "What was said"
+
+    def __init__(self, colours: styles.Colours) -> None:
+        super().__init__(id="log")
+        self.colours = colours
+        self._text = Static(Text())
+
+    def compose(self) -> ComposeResult:
+        yield self._text
+
+    def show(self, lines: "Iterable[Line]") -> None:
+        dark = self.app.current_theme.dark
+        text = Text("\n").join(drawn(line, self.colours, dark) for line in lines)
+        self._text.update(text if text else Text("nothing was said yet"))
+        self.scroll_end(animate=False)
+
+
+def drawn(line: "Line", colours: styles.Colours, dark: bool) -> Text:
+    """A line of the log, on one line."""
+    sign, look = TONES[line.tone]
+    return Text(f"{sign}{one_line(line.text)}", styles.style(look, colours, dark))
+
+
+class Pages(Container):
+    """What a page shows is what is known; the screen asks for the rest."""
+
+    DEFAULT_CSS = """
+    Pages {
+        border-top: solid $border-blurred; border-title-color: $foreground;
+        &:focus-within { border-top: heavy $border; }
+        & > Container { display: none; height: 1fr; }
+        & > Container.-open { display: block; }
+        _Note { height: auto; padding: 0 1; display: none; }
+        & > Container.-none _Note { display: block; }
+        .what { height: 1fr; }
+    }
+    """
+
+    def __init__(self, colours: styles.Colours, text_of: TextOf) -> None:
+        super().__init__(id="pages")
+        self.colours = colours
+        self.page: Page | None = None
+        self.waterfall = WaterfallPage(colours)
+        self.attention = AttentionPage(colours, text_of)
+        self.lens = LensTable(colours, id="lens")
+        self.futures = FuturesTable(colours, id="futures")
+        self.points = PointsList(colours, id="points")
+        self.branches = StepBranches(colours, -1)
+        self.log_page = StepLog(colours)
+        self._branching = -1
+        self._logged = -1
+        self._titled: tuple[Page | None, bool] | None = None
+        self._given: dict[Page, tuple[object, ...]] = {}
+
+    def compose(self) -> ComposeResult:
+        for page in PAGES:
+            widget = self._widget(page)
+            widget.add_class("what")
+            with Container(id=f"page-{page}"):
+                yield _Note("", markup=False)
+                yield widget
+
+    def _widget(self, page: Page) -> Widget:
+        widgets: dict[Page, Widget] = {
+            "waterfall": self.waterfall,
+            "attention": self.attention,
+            "lens": self.lens,
+            "futures": self.futures,
+            "points": self.points,
+            "branches": self.branches,
+            "log": self.log_page,
+        }
+        return widgets[page]
+
+    @property
+    def target(self) -> Widget | None:
+        """What the keys of the open page are for."""
+        match self.page:
+            case None:
+                return None
+            case "waterfall":
+                return self.waterfall.table
+            case "attention":
+                return self.attention.map
+            case page:
+                return self._widget(page)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.attention.set_class(event.size.width >= COLUMNS, "-columns")
+
+    def open(self, page: Page | None, said: Debugging) -> None:
+        """Turn to a page, or to none."""
+        self.page = page
+        for each in PAGES:
+            self.query_one(f"#page-{each}").set_class(each == page, "-open")
+        self.show(said)
+
+    def show(self, said: Debugging) -> None:
+        """Have the open page show what is known."""
+        page = self.page
+        if page is None:
+            return
+        self._title(said)
+        known = self._tell(page, said)
+        token = said.proposal.id if said.proposal is not None else None
+        what = said.waterfall if known else None
+        match page:
+            case "waterfall" if self._is_new(page, what, token):
+                self.waterfall.show(what, token)
+            case "attention" if self._is_new(
+                page, inspection := said.inspection if known else None
+            ):
+                self.attention.show(inspection)
+            case "lens" if self._is_new(page, layers := said.lens if known else _NO_LAYERS):
+                self.lens.show(layers)
+            case "futures" if self._is_new(
+                page, futures := said.futures if known else _NO_FUTURES, token
+            ):
+                self.futures.show(futures, token)
+            case "points" if self._is_new(page, said.points):
+                self.points.show(said.points)
+            case "branches" if self._branching != said.branching and not said.running:
+                self._branching = said.branching
+                tree = said.tree
+                present = tree.leaf_below(said.leaf) if said.leaf in tree else -1
+                self.branches.show(twigs(tree), present)
+            case "log" if self._logged != said.logged:
+                self._logged = said.logged
+                self.log_page.show(said.log)
+
+    def _is_new(self, page: Page, *given: object) -> bool:
+        """Whether a page does not show this very thing yet."""
+        before = self._given.get(page, ())
+        self._given[page] = given
+        return len(before) != len(given) or any(
+            a is not b for a, b in zip(given, before, strict=True)
+        )
+
+    def _tell(self, page: Page, said: Debugging) -> bool:
+        """Whether there is something to show; instead of it, why there is not."""
+        note = ""
+        if page in ASKED:
+            known = {
+                "waterfall": said.waterfall,
+                "attention": said.inspection,
+                "lens": said.lens,
+                "futures": said.futures,
+            }
+            note = said.why_not(page) or ("" if known[page] else "computing …")
+        container = self.query_one(f"#page-{page}")
+        if note or container.has_class("-none"):
+            container.query_one(_Note).update(one_line(note))
+        container.set_class(bool(note), "-none")
+        return not note
+
+    def _title(self, said: Debugging) -> None:
+        titled = self.page, self.page is not None and said.wants(self.page) is not None
+        if titled == self._titled:
+            return
+        self._titled = titled
+        tabs = []
+        for page in PAGES:
+            name = NAMES.get(page, page)
+            tab = Content(f" {name}{' …' if titled == (page, True) else ''} ")
+            tab = tab.stylize("bold reverse" if page == self.page else "")
+            tabs.append(tab.stylize(f"@click=screen.page('{page}')"))
+        self.border_title = Content("│").join(tabs)
+
+
+class _Note(Static):
+    pass

@@ -1,0 +1,81 @@
+"""Where the debugger stands, on one line; and the last that it said."""
+
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.debugger.model import Debugging
+from entropix_tui.look import styles
+from entropix_tui.screens.step.pages import drawn
+from entropix_tui.tokens.labels import fit
+
+
+def state(said: Debugging) -> str:
+    """What it does, or where it halts."""
+    record = said.record
+    if said.running:
+        return f"▶ {said.running} · Esc stops"
+    match said.phase:
+        case "halted" if record is not None:
+            return f"■ halted before {record.index}{f' · {said.reason}' if said.reason else ''}"
+        case "looking" if record is not None:
+            return f"◀ looking back at {record.index}{f' · {said.reason}' if said.reason else ''}"
+        case "over":
+            return f"□ the answer is over: {said.finish}"
+    return "□ no answer is under way"
+
+
+class StepStatus(Widget):
+    """State at the left, facts at the right."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "StepStatus { height: 1; background: $panel; }"
+
+    def __init__(self, said: Debugging, context: int | None) -> None:
+        super().__init__(id="status")
+        self.said = said
+        self.context = context
+        self.waiting = ""
+        """What it waits for before there is anything to halt."""
+
+    def facts(self) -> list[str]:
+        """The most wanted first: a narrow screen drops the last ones."""
+        said, found = self.said, [*self.said.pinned]
+        if said.settings is not None:
+            found.append(said.settings.preset)
+        if said.draft.used:
+            of = f"/{self.context}" if self.context else ""
+            found.append(f"{said.draft.used}{of} tokens")
+        if said.seed is not None:
+            found.append(f"seed {said.seed}")
+        return [one_line(fact) for fact in found]
+
+    def render(self) -> Text:
+        width, left = self.size.width, one_line(self.waiting or state(self.said))
+        right = ""
+        for fact in self.facts():
+            longer = f"{right} · {fact}" if right else fact
+            # What was met by a breakpoint may be longer than the line; the facts stay in sight.
+            if len(longer) + 24 <= width:
+                right = longer
+        room = max(1, width - len(right) - 3)
+        text = Text(f" {fit(left, room)} ", style=Style(bold=True), no_wrap=True)
+        return text.append(right, Style(bold=False))
+
+
+class LogTail(Widget):
+    """The newest lines of the log, as many as there is room for."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, said: Debugging, colours: styles.Colours) -> None:
+        super().__init__(id="tail")
+        self.said = said
+        self.colours = colours
+
+    def render(self) -> Text:
+        rows, dark = max(1, self.size.height), self.app.current_theme.dark
+        lines = list(self.said.log)[-rows:]
+        text = Text(no_wrap=True, overflow="ellipsis")
+        return text.append_text(Text("\n").join(drawn(line, self.colours, dark) for line in lines))

@@ -1,0 +1,237 @@
+"""The debugger's screen: the text, what would be taken next, and what is known of the place."""
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.timer import Timer
+from textual.widget import Widget
+
+from entropix_mlx.debugger.outputs import Output
+from entropix_mlx.records.tree import Tree
+from entropix_mlx.sampling.settings import Settings
+from entropix_tui.debugger.model import Debugging
+from entropix_tui.engine.outputs import Failed, Loading, Ready
+from entropix_tui.look import styles
+from entropix_tui.screens.step.actions import ASKS, StepActions
+from entropix_tui.screens.step.keys import KEYS
+from entropix_tui.screens.step.pages import Pages, StepBranches
+from entropix_tui.screens.step.proposal import Numbered, Proposal
+from entropix_tui.screens.step.status import LogTail, StepStatus
+from entropix_tui.screens.step.text import StepText
+from entropix_tui.tokens import lookup
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.command_line import Ask, CommandLine
+from entropix_tui.widgets.inspector.attended import Attended
+from entropix_tui.widgets.inspector.futures import FuturesTable
+from entropix_tui.widgets.inspector.waterfall import WaterfallTable
+from entropix_tui.widgets.keys import KeyBar
+from entropix_tui.widgets.points import PointsList
+from entropix_tui.widgets.rows import Rows
+
+DEBOUNCE = 0.1
+"""Seconds that it stands somewhere before what is costly is asked for."""
+
+
+class StepScreen(StepActions):
+    """Gives back the leaf to go on with in the chat, or None.
+
+    `tree` is the chat's, which adds each record before it is given to `take`. `debug` sends a line
+    to the debugger, whose outputs come to `take`, each batch followed by `flush`; `stop` halts what
+    runs. `first` is the line that is sent at once; without one a prompt is asked for.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
+    AUTO_FOCUS = "#candidates"
+    BINDING_GROUP_TITLE = "The debugger"
+    BINDINGS = KEYS
+    DEFAULT_CSS = """
+    StepScreen {
+        layout: vertical;
+        #top { height: 1fr; layout: vertical; }
+        #top > StepText { height: 1fr; width: 1fr; }
+        #top > Proposal { height: 8; width: 100%; }
+        &.-wide #top { layout: horizontal; }
+        &.-wide #top > Proposal { width: 62; height: 1fr; margin-left: 1; }
+        #tail { height: 1; }
+        &.-high #tail { height: 3; }
+        Pages { display: none; height: 1fr; }
+        &.-paged Pages { display: block; }
+        &.-low.-paged #top { display: none; }
+        &.-high.-narrow Pages { height: 18; }
+    }
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        colours: styles.Colours,
+        *,
+        debug: Callable[[str], None],
+        stop: Callable[[], None],
+        first: str | None = None,
+        settings: Settings | None = None,
+        seed: int | None = None,
+        context: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.colours = colours
+        self.debug = debug
+        self.stop_run = stop
+        self.first = first
+        self.said = Debugging(tree, settings, seed)
+        self.status = StepStatus(self.said, context)
+        self.text = StepText(self.said.draft, colours, id="text")
+        self.proposal = Proposal(colours)
+        self.pages = Pages(colours, lambda index, nth: lookup.text_of(tree, TokenRef(index, nth)))
+        self.tail = LogTail(self.said, colours)
+        self.command = CommandLine(colours)
+        self._timer: Timer | None = None
+        self._logged = 0
+        self._highlighted: object = None
+
+    def compose(self) -> ComposeResult:
+        yield self.status
+        with Container(id="top"):
+            yield self.text
+            yield self.proposal
+        yield self.pages
+        yield self.tail
+        yield self.command
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        if self.has_class("-high"):
+            self.open_page("waterfall")
+            self.proposal.candidates.focus()
+        if self.first is not None:
+            self.send(self.first)
+        else:
+            self.begin(ASKS["ask"])
+        self.flush()
+
+    # What comes.
+
+    def begin_session(self, ready: Ready) -> None:
+        """The model is there, with these settings."""
+        self.said.settings, self.said.seed = ready.settings, ready.header.seed
+        self.status.context, self.status.waiting = ready.context, ""
+
+    def wait_for(self, loading: Loading) -> None:
+        """How far the model, or the reading of a prompt, is."""
+        share = f" {100 * loading.done // loading.total} %" if loading.total else " …"
+        self.status.waiting = loading.stage + share
+
+    def take(self, output: Output | Failed) -> None:
+        """Take in one output; it is shown by `flush`."""
+        self.status.waiting = ""
+        self.said.take(output)
+
+    def flush(self) -> None:
+        """Show what has come, and ask for what the open page needs, once it stands still."""
+        if not self.is_mounted:
+            return
+        said = self.said
+        self.text.show(said.cursor)
+        self.proposal.show(said)
+        self.pages.show(said)
+        self.refresh_state()
+        if said.logged != self._logged:
+            self._tell(said.logged - self._logged)
+            self._logged = said.logged
+        self._highlight()
+        self._want()
+        self.settle_focus()
+
+    def refresh_state(self) -> None:
+        self.status.refresh()
+
+    def _tell(self, lines: int) -> None:
+        """Show the newest lines; where there is no room for them, on their own page."""
+        self.tail.refresh()
+        answer = self.focused is self.command.field
+        if answer and lines > max(1, self.tail.size.height) and self.pages.page != "log":
+            self.open_page("log")
+
+    def _highlight(self) -> None:
+        """Mark what was attended to, while its page is open."""
+        shown = self.said.inspection if self.pages.page == "attention" else None
+        if shown is not None and (
+            self.said.why_not("attention") or not self.said.is_fresh("attention")
+        ):
+            shown = None
+        if shown is not self._highlighted:
+            self._highlighted = shown
+            weights = self.pages.attention.attended.weights
+            self.text.highlight(weights if shown is not None else None)
+
+    @property
+    def is_about_to_ask(self) -> bool:
+        """Whether something costly is asked for if it stands still."""
+        return self._timer is not None
+
+    def _want(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        page = self.pages.page
+        if page is not None and self.said.wants(page) is not None:
+            self._timer = self.set_timer(DEBOUNCE, self._ask)
+
+    def _ask(self) -> None:
+        self._timer = None
+        page = self.pages.page
+        line = None if page is None else self.said.wants(page)
+        if line is not None:
+            self.send(line, silent=True)
+
+    # Focus.
+
+    def settle_focus(self) -> None:
+        if self.focused is not None and _in_sight(self.focused):
+            return
+        for widget in (self.proposal.candidates, self.pages.target, self.text):
+            if widget is not None and _in_sight(widget):
+                widget.focus()
+                return
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.settle_focus)
+
+    # What its parts want.
+
+    def on_rows_taken(self, event: Rows.Taken) -> None:
+        event.stop()
+        match event.rows:
+            case Numbered():
+                self.action_take(event.row + 1)
+            case WaterfallTable(waterfall=what) if what is not None:
+                self.take_token(*what.tokens[event.row])
+            case FuturesTable(futures=futures):
+                self.take_token(*futures[event.row].candidate[:2])
+            case StepBranches():
+                self.switch_branch()
+            case Attended() as attended:
+                self.look_at(attended.listed[event.row][1])
+
+    def on_points_list_wanted(self, event: PointsList.Wanted) -> None:
+        event.stop()
+        self.send(event.line)
+
+    def on_points_list_ignore_wanted(self, event: PointsList.IgnoreWanted) -> None:
+        event.stop()
+        verb = f"ignore {event.number}"
+        self.begin(Ask(verb, verb, "how many hits to let pass"))
+
+    def on_step_text_chosen(self, event: StepText.Chosen) -> None:
+        event.stop()
+        self.look_at(event.ref)
+
+
+def _in_sight(widget: Widget) -> bool:
+    """Whether it has room on the screen, as far as is known without laying it out."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -1,0 +1,1 @@
+"""References to tokens, and what can be read off their records."""

@@ -1,0 +1,70 @@
+"""Short texts for panels and tables: a token's spelling, a share, made to fit their cells."""
+
+from rich.cells import cell_len
+
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.terminal.glyphs import enclosed, glyphs, hexadecimal
+
+SPACE = "␣"
+
+
+def spelling(text: str, id: int) -> str:
+    """A token for a table: nothing raw, spaces visible; the id where there is no text."""
+    shown = []
+    for part in glyphs(text):
+        if part.source == "\n":
+            shown.append("↵")
+        else:
+            shown.append(SPACE * part.cells if part.shown.isspace() else part.shown)
+    return "".join(shown) or enclosed(str(id))
+
+
+def token(record: TokenRecord) -> str:
+    """The token itself, byte for byte, whatever the stream gained: for headings and sentences."""
+    raw = bytes.fromhex(record.bytes)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return hexadecimal(raw)
+    return spelling(text, record.id)
+
+
+def fit(text: str, cells: int, *, right: bool = False) -> str:
+    """Exactly so many cells: cut at a grapheme with an ellipsis, or filled with spaces.
+
+    `text` is as `spelling` gives it.
+    """
+    wide = cell_len(text)
+    if wide > cells:
+        text = _cut(text, cells)
+        wide = cell_len(text)
+    blank = " " * (cells - wide)
+    return blank + text if right else text + blank
+
+
+def percent(share: float) -> str:
+    """Five cells: `12.3%`, `0.04%`, ` 4e-9` for the very small."""
+    if share >= 0.9995:
+        return " 100%"
+    if share >= 0.09995:
+        return f"{100 * share:4.1f}%"
+    if share >= 0.00005:
+        return f"{100 * share:4.2f}%"
+    return "   0%" if share <= 0 else f"{_scientific(share):>5}"
+
+
+def _scientific(share: float) -> str:
+    mantissa, _, exponent = f"{share:.0e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _cut(text: str, cells: int) -> str:
+    if cells < 1:
+        return ""
+    kept, used = "", 0
+    for part in glyphs(text):
+        if used + part.cells > cells - 1:
+            break
+        kept += part.shown
+        used += part.cells
+    return kept + "…"

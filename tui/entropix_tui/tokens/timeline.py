@@ -1,0 +1,110 @@
+"""The tokens of the present branch in one row, as strips show them, and a window on that row."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_tui.tokens.token_ref import TokenRef
+
+_NTHS = 1 << 24
+"""More ids than any prompt has."""
+
+FREE = 4
+"""A full window moves on by a fourth of its width: bars that stand still are easier to read than
+running ones, and far cheaper to draw."""
+
+
+def _key(ref: TokenRef) -> int:
+    return ref.index * _NTHS + ref.nth
+
+
+class Timeline:
+    """One column for each token: the scored ones of prompts, and those that were generated.
+
+    Values are read off the records when they are drawn, so that a hundred thousand tokens cost
+    nothing until they are looked at. Records come in the order of their indices, as in any path.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[TokenRecord] = []
+        self.start = 0
+        """First column of the window."""
+        self._keys = array("q")
+        self._said = bytearray()  # by column: whether it is a prompt's
+        self._valleys: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def clear(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def add(self, record: PromptRecord | TokenRecord | Event | End) -> None:
+        """Take in the next record; what has no column is passed over."""
+        match record:
+            case TokenRecord():
+                self.records.append(record)
+                self._keys.append(record.index * _NTHS)
+                self._said.append(0)
+            case PromptRecord(records=list(nested)):
+                first = record.index * _NTHS
+                self.records += nested
+                self._keys.extend(range(first, first + len(nested)))
+                self._said += b"\1" * len(nested)
+            case Event(kind="valley", at=int(at)):
+                self._valleys.add(at * _NTHS)
+
+    def rebuild(
+        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
+    ) -> None:
+        """Show another branch."""
+        self.clear()
+        for record in (*path, *events):
+            self.add(record)
+
+    def column_of(self, ref: TokenRef) -> int | None:
+        """Where a token stands; None if it isn't in the row."""
+        key = _key(ref)
+        column = bisect_left(self._keys, key)
+        return column if column < len(self._keys) and self._keys[column] == key else None
+
+    def ref(self, column: int) -> TokenRef:
+        return TokenRef(*divmod(self._keys[column], _NTHS))
+
+    def is_prompt(self, column: int) -> bool:
+        return bool(self._said[column])
+
+    def answered(self, first: int) -> Iterator[TokenRecord]:
+        """The generated tokens among the columns from `first` on."""
+        said = self._said
+        records = self.records[first:]
+        return (r for r, prompt in zip(records, said[first:], strict=True) if not prompt)
+
+    def is_valley(self, column: int) -> bool:
+        return self._keys[column] in self._valleys
+
+    # The window.
+
+    def show(self, column: int, width: int) -> bool:
+        """Have a column in a window of `width` columns; whether that moved the window."""
+        if self.start <= column < self.start + width:
+            return False
+        self.start = max(0, min(column - width // 2, len(self) - width))
+        return True
+
+    def show_newest(self, width: int) -> bool:
+        """Have the newest in the window, which is filled if it moves; whether it did."""
+        return self.show(max(0, len(self) - 1), width)
+
+    def follow(self, width: int) -> bool:
+        """Have the newest in the window, with room for what comes next; whether that moved it."""
+        if not self.show_newest(width):
+            return False
+        self.start = max(0, len(self) - width + width // FREE)
+        return True
+
+    def pan(self, step: int, width: int) -> bool:
+        """Move the window by `step` columns; whether it moved."""
+        before, self.start = self.start, max(0, min(self.start + step, len(self) - width))
+        return self.start != before

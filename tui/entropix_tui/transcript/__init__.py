@@ -1,0 +1,1 @@
+"""The text of a conversation, laid out and painted line by line."""

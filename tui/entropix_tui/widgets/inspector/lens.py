@@ -1,0 +1,70 @@
+"""The logit lens: what each layer would have said, and how sure of it it was."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import BindingType
+
+from entropix_tui.look import styles
+from entropix_tui.tokens.labels import fit, percent, spelling
+from entropix_tui.tokens.measures import ENTROPY
+from entropix_tui.widgets.inspector.candidates import bar
+from entropix_tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from entropix_mlx.records.inspection import LayerSaid
+
+_FIRST = 22
+"""Cells of a row but for its bar and its tokens."""
+
+
+class LensTable(Rows):
+    """A row a layer, the last one at the bottom; entropies on the scale of all entropies."""
+
+    BINDING_GROUP_TITLE = "What each layer would have said"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
+        super().__init__(colours, id=id)
+        self.said: list[LayerSaid] = []
+
+    def show(self, layers: "list[LayerSaid]") -> None:
+        """Others; with as many layers as before the cursor stays where it is."""
+        known = len(self.said) == len(layers)
+        self.said = layers
+        self.changed(row=None if known else len(layers) - 1)
+
+    @property
+    def count(self) -> int:
+        return len(self.said)
+
+    def heading(self, width: int) -> str:
+        if not self.said:
+            return ""
+        cells = self._bar(width)
+        scale = fit(f"0 {'─' * max(0, cells - 5)} {ENTROPY.top:g}", cells)
+        return f"layer {scale}  bits    rank  would have said"
+
+    def draw(self, row: int, width: int, base: Style) -> list[Segment]:
+        layer, cells = self.said[row], self._bar(width)
+        blue = styles.series_style(styles.ENTROPY, self.colours, self.app.current_theme.dark)
+        bold = base + Style(bold=layer.rank == 0 or None)
+        segments = [
+            Segment(f"{row:>5} ", base + self.look("note")),
+            Segment(bar(layer.entropy / ENTROPY.top, cells), base + blue),
+            Segment(f" {layer.entropy:5.2f} {layer.rank + 1:>7,}  ", bold),
+        ]
+        left = width - _FIRST - cells
+        for number, (id_, text, _, p) in enumerate(layer.candidates):
+            token = fit(spelling(text, id_), 10)
+            if left < 17:
+                break
+            left -= 17
+            segments.append(Segment(token, bold if number == 0 else base))
+            segments.append(Segment(f" {percent(p)} ", base + self.look("note")))
+        return segments
+
+    def _bar(self, width: int) -> int:
+        """Cells of an entropy's bar."""
+        return max(8, min(24, width // 5))

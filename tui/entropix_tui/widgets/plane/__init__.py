@@ -1,0 +1,1 @@
+"""The entropy x varentropy plane."""

@@ -1,0 +1,1 @@
+"""The sampler's settings, moved while it generates."""

@@ -1,0 +1,237 @@
+"""A sampler as it is turned: a preset, what was changed of it, and how far a step moves a value."""
+
+import dataclasses
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from entropix_mlx.records.record import QUADRANTS, RunHeader
+from entropix_mlx.sampling import presets
+from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, parse
+from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_models.errors import EntropixError, UsageError
+from entropix_tui.look.styles import WORDS
+
+Value = float | int | bool | str | None
+
+
+class Step(NamedTuple):
+    """How far one press moves a value, and one with Shift."""
+
+    small: float
+    large: float
+
+
+_STEPS = {
+    "temperature": Step(0.05, 0.25),
+    "top_p": Step(0.01, 0.1),
+    "top_k": Step(1, 10),
+    "min_p": Step(0.01, 0.05),
+    "draws": Step(1, 4),
+    "min_temperature": Step(0.05, 0.25),
+    "max_temperature": Step(0.05, 0.25),
+    "resample_floor": Step(0.1, 0.5),
+    "rolling": Step(0.05, 0.25),
+}
+_ENTROPY, _VARENTROPY = Step(0.1, 1.0), Step(0.25, 2.5)
+
+THRESHOLDS = tuple(
+    f"{corner.lower()}_{metric}" for corner in QUADRANTS for metric in ("entropy", "varentropy")
+)
+GROUPS: dict[str, tuple[str, ...]] = {
+    "base": ("temperature", "top_p", "top_k", "min_p", "draws"),
+    "corners": THRESHOLDS,
+    "limits": ("min_temperature", "max_temperature", "resample_floor", "rolling", "clarify"),
+}
+"""What can be changed while a session runs: all but what is measured."""
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def step(name: str) -> Step:
+    if name in THRESHOLDS:
+        return _VARENTROPY if name.endswith("varentropy") else _ENTROPY
+    return _STEPS[name]
+
+
+def about(name: str) -> str:
+    """What a setting does, from its declaration."""
+    return str(_FIELDS[name].metadata.get("doc", ""))
+
+
+def note(name: str) -> str:
+    """A threshold as the condition that it is part of; nothing for other settings."""
+    if name not in THRESHOLDS:
+        return ""
+    corner, _, metric = name.partition("_")
+    quadrant = next(q for q in QUADRANTS if q.lower() == corner)
+    if metric == "entropy":
+        return f"{WORDS[quadrant]} if H {'>' if corner[0] == 'h' else '<'}"
+    return f"and V {'>' if corner[2] == 'h' else '<'}"
+
+
+def is_switch(name: str) -> bool:
+    return name == "clarify"
+
+
+class SamplerEditor:
+    """The settings in force, as text over a preset's; every change is checked before it holds.
+
+    `settings` are bound as far as the model's own thresholds are known.
+    """
+
+    def __init__(self) -> None:
+        self.name = "calibrated"
+        """The preset's name: a built-in one or the user's."""
+        self.settings = Settings.make()
+        self._preset = self.settings
+        self._model: dict[str, float] = {}
+        self._kept: dict[str, str] = {}  # capture and layers: a session's for good
+
+    # What is known.
+
+    @property
+    def names(self) -> list[str]:
+        """Every preset's name, the built-in ones first. Raises what `presets.load` raises."""
+        return [*PRESETS, *presets.load()]
+
+    def offered(self) -> list[tuple[str, list[str]]]:
+        """The groups and settings that this preset has."""
+        has = PRESETS[self.settings.preset]
+        groups = ((group, [n for n in names if n in has]) for group, names in GROUPS.items())
+        return [(group, names) for group, names in groups if names]
+
+    def value(self, name: str) -> Value:
+        """None: the model's threshold, which is not known here."""
+        value: Value = getattr(self.settings, name)
+        return value
+
+    def is_changed(self, name: str) -> bool:
+        return self.value(name) != self._usual(name)
+
+    def _usual(self, name: str) -> Value:
+        """What the preset has."""
+        value: Value = getattr(self._preset, name)
+        return value
+
+    @property
+    def changed(self) -> list[str]:
+        return [n for _, names in self.offered() for n in names if self.is_changed(n)]
+
+    # What changes it.
+
+    def show(self, settings: Settings, calibration: Calibration | None = None) -> None:
+        """Take over the settings that a session has.
+
+        Without its calibration, the thresholds that its preset leaves open are taken for the
+        model's own as they stand.
+        """
+        given = PRESETS[settings.preset]
+        source = settings
+        open_ = [name for name in THRESHOLDS if given.get(name) is None]
+        if calibration is not None:
+            source, open_ = Settings.make("greedy").bind(calibration), list(THRESHOLDS)
+        found = {name: getattr(source, name) for name in open_}
+        self._model = {name: value for name, value in found.items() if value is not None}
+        self._kept = {"capture": str(settings.capture), "layers": settings.layers}
+        self.settings = self._bound(settings)
+        self.name = self._name_of(self.settings)
+        self._preset = self._bound(self._make(self.name))
+
+    def choose(self, name: str) -> None:
+        """Switch to a preset; its values hold. Raises UsageError, DamagedFileError."""
+        self._preset = self.settings = self._bound(self._make(name))
+        self.name = name
+
+    def put(self, name: str, text: str) -> None:
+        """Give a setting another value. Raises UsageError, and then nothing has changed."""
+        changes = {other: _text(self.value(other)) for other in self.changed if other != name}
+        self.settings = self._bound(self._make(self.name, {**changes, name: text}))
+
+    def move(self, name: str, direction: int, *, large: bool = False) -> None:
+        """Move a value to the next multiple of its step, within its range. Raises UsageError."""
+        value = self.value(name)
+        if is_switch(name):
+            self.put(name, _text(not value))
+            return
+        if value is None:
+            raise UsageError(f"{name} is the model's own, not known here: type a number")
+        by = step(name).large if large else step(name).small
+        low, high = _FIELDS[name].metadata["range"]
+        moved = max(low, min(round(float(value) / by + direction) * by, high))
+        text = f"{moved:.10g}"
+        if text != _text(value):
+            self.put(name, text)
+
+    def reset(self, name: str) -> None:
+        """Back to the preset's value. Raises UsageError, as another value may forbid it."""
+        keep: Iterable[str] = [other for other in self.changed if other != name]
+        changes = {other: _text(self.value(other)) for other in keep}
+        self.settings = self._bound(self._make(self.name, changes))
+
+    def save(self, name: str) -> None:
+        """Keep this as a preset of the user's, and go on under its name.
+
+        Thresholds that are the model's own stay so. Raises what `presets.save` raises.
+        """
+        free = {
+            threshold: None
+            for threshold in THRESHOLDS
+            if PRESETS[self.settings.preset].get(threshold) is None
+            and getattr(self.settings, threshold) == self._model.get(threshold)
+        }
+        measured = {"capture": True, "layers": "all"}  # the session's, not the sampler's
+        presets.save(name, dataclasses.replace(self.settings, **free, **measured))  # type: ignore[arg-type]
+        self.name, self._preset = name, self.settings
+
+    def _make(self, name: str, changes: dict[str, str] | None = None) -> Settings:
+        return Settings.make(name, {**self._kept, **(changes or {})})
+
+    def _bound(self, settings: Settings) -> Settings:
+        """Thresholds that the preset leaves open become the model's, as far as they are known."""
+        missing = {
+            name: value for name, value in self._model.items() if getattr(settings, name) is None
+        }
+        return dataclasses.replace(settings, **missing)  # type: ignore[arg-type]
+
+    def _name_of(self, settings: Settings) -> str:
+        """The preset that settings are of: the user's, if it is exactly that, or was chosen."""
+        try:
+            own = presets.load()
+        except EntropixError:
+            return settings.preset
+        of_base = [name for name, preset in own.items() if preset.base == settings.preset]
+        exact = [name for name in of_base if self._bound(self._make(name)) == settings]
+        if self._bound(self._make(settings.preset)) == settings:
+            exact.insert(0, settings.preset)
+        if exact:
+            return self.name if self.name in exact else exact[0]
+        return self.name if self.name in of_base else settings.preset
+
+
+def calibration_of(header: RunHeader) -> Calibration | None:
+    """The calibration that a run's thresholds are from; None if it isn't here.
+
+    Raises DamagedFileError.
+    """
+    if header.calibration is None:
+        return PROVISIONAL
+    name = Path(header.calibration).name  # a header may come from anywhere
+    file = resources.files("entropix_mlx") / "calibrations" / f"{name}.json"
+    return parse(file.read_bytes(), str(file)) if file.is_file() else None
+
+
+def shown(value: Value) -> str:
+    """A value as the panel shows it."""
+    if value is None:
+        return "model's"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

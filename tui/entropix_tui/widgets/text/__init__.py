@@ -1,0 +1,1 @@
+"""The transcript on screen, its legend and its search."""

@@ -1,0 +1,110 @@
+"""One line that says what colour means: which measure, on which scale."""
+
+from itertools import pairwise
+
+from rich.text import Text
+from textual.app import RenderResult
+from textual.widget import Widget
+
+from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.terminal.palette import FORCED, VALLEY
+from entropix_tui.look import color_scale, styles
+from entropix_tui.tokens.measures import MEASURES
+from entropix_tui.transcript.painter import LETTERS
+
+_PLANE = {
+    "LELV": "low H, low V",
+    "HELV": "high H, low V",
+    "LEHV": "low H, high V",
+    "HEHV": "high H, high V",
+}
+_STRENGTHS = ("little", "some", "much")
+Sample = tuple[str, str, str]
+"""A gutter's letter or none, what is said in the look, and the look."""
+
+
+class Legend(Widget):
+    """What colour says, always in sight."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Legend { height: 1; }"
+
+    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.colours = colours
+        self.letters = colours == "none"
+        self.colour: color_scale.Colour = "quadrant"
+        self.attention = False
+
+    def restyle(
+        self,
+        *,
+        letters: bool | None = None,
+        colour: color_scale.Colour | None = None,
+        attention: bool | None = None,
+    ) -> None:
+        """Follow the text: its gutter, what it is coloured by, whether it shows attention."""
+        self.letters = self.letters if letters is None else letters
+        self.colour = self.colour if colour is None else colour
+        self.attention = self.attention if attention is None else attention
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        dark, width = self.app.current_theme.dark, self.size.width
+        text = Text(" ", no_wrap=True, overflow="ellipsis")
+        if self.attention:
+            text.append("attended to: ")
+            for level, word in enumerate(_STRENGTHS, 1):
+                style = styles.highlight_style(level, self.colours, dark)
+                text.append(f" {word} ", style).append(" ")
+            return text
+        said, samples = self._samples(width)
+        text.append(said)
+        for letter, words, look in samples:
+            if self.letters and letter:
+                text.append(f"{letter}=")
+            text.append(f" {words} ", styles.style(look, self.colours, dark)).append(" ")
+        for mark in (f" {VALLEY} valley", f"  {FORCED['clarify']} inserted"):
+            if text.cell_len + len(mark) <= width:
+                text.append(mark)
+        return text
+
+    def _samples(self, width: int) -> tuple[str, list[Sample]]:
+        """The measure and its unit, and an example of each look."""
+        if self.colour == "plain":
+            return "colours are off: Ctrl+L shows how sure the model was of each token", []
+        if self.colour == "quadrant":
+            wide = width >= 126
+            return "next token was " if wide else "", [
+                (
+                    styles.LETTERS.get(quadrant, ""),
+                    styles.WORDS[quadrant] + (f": {_PLANE[quadrant]}" if wide else ""),
+                    quadrant,
+                )
+                for quadrant in QUADRANTS
+            ]
+        if self.colour == "strategy":
+            letters = {str(look): letter for look, letter in LETTERS["strategy"].items()}
+            return "strategy ", [
+                (letters.get(look, ""), name, look)
+                for name, look in color_scale.STRATEGIES.items()
+                if name != "sample"
+            ]
+        measure = MEASURES[self.colour]
+        return f"{measure.name} {_unit(measure.unit)}", [
+            (look[-1], words, look)
+            for look, words in zip(
+                color_scale.CLASSES, _ranges(color_scale.bounds(measure)), strict=True
+            )
+        ]
+
+
+def _unit(unit: str) -> str:
+    """Logarithms are for drawing: what is read are ranks."""
+    return "" if not unit or unit == "log2" else f"({unit}) "
+
+
+def _ranges(bounds: list[str]) -> list[str]:
+    """How the classes are said: under the first bound, between two, from the last on."""
+    between = [f"{low}-{high}" for low, high in pairwise(bounds)]
+    return [f"<{bounds[0]}", *between, f"≥{bounds[-1]}"]

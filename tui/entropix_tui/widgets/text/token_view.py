@@ -1,0 +1,284 @@
+"""The transcript with a cursor: tokens coloured by a measure, gone to by what they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.message import Message
+
+from entropix_mlx.records.record import TokenRecord
+from entropix_tui.look import color_scale, styles
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript.blocks import DIVERGENCE, Answer, Prompt
+from entropix_tui.transcript.motion import Motion, destination
+from entropix_tui.transcript.transcript import Place, Transcript
+from entropix_tui.widgets.text.token_keys import KEYS
+from entropix_tui.widgets.text.transcript_view import TranscriptView
+
+STRENGTHS = (0.05, 0.2, 0.5)
+"""Shares of the greatest weight from which a highlighted token has strength 1, 2, 3."""
+
+
+class TokenView(TranscriptView):
+    """A transcript whose tokens, of prompts and answers alike, can be gone to and looked at."""
+
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
+
+    @dataclass
+    class CursorMoved(Message):
+        """The token under the cursor; all None when there is no cursor."""
+
+        place: Place | None
+        ref: TokenRef | None
+        record: TokenRecord | None
+
+    @dataclass
+    class ForkWanted(Message):
+        """Another candidate is wanted in place of a token."""
+
+        ref: TokenRef
+
+    @dataclass
+    class EditWanted(Message):
+        """The message at prompt record `index` is to be edited."""
+
+        index: int
+
+    class MarkdownWanted(Message):
+        """The answer at the cursor is wanted as a document: see `answer`."""
+
+    class SearchWanted(Message):
+        """A text is to be looked for."""
+
+    class Restyled(Message):
+        """`colour` or `letters` has changed; a legend has to follow."""
+
+    def __init__(
+        self, transcript: Transcript, colours: styles.Colours, *, id: str | None = None
+    ) -> None:
+        super().__init__(transcript, colours, id=id)
+        self.fork_level: float | None = None
+        """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
+        self._diverged: Place | None = None
+        self._followed = False  # whether the end was followed before there was a cursor
+
+    def reset(self) -> None:
+        """Show a transcript that was cleared."""
+        self._diverged, self.painter.levels = None, {}
+        self.finder.search("")
+        had_cursor, self.painter.cursor = self.cursor is not None, None
+        self.follow = True
+        self.update()
+        if had_cursor:
+            self.post_message(self.CursorMoved(None, None, None))
+
+    # The cursor.
+
+    @property
+    def cursor(self) -> Place | None:
+        return self.painter.cursor
+
+    @property
+    def ref(self) -> TokenRef | None:
+        """The token under the cursor."""
+        return None if self.cursor is None else self.transcript.ref_at(self.cursor)
+
+    def move_cursor(self, place: Place | None) -> None:
+        """Put the cursor on a token, in view, or take it away.
+
+        While there is a cursor the end is not followed, so that it stays in view.
+        """
+        before = self.cursor
+        if before is None and place is not None:
+            self._followed = self.follow
+        for touched in (before, place):
+            self.painter.forget(touched)
+        self.painter.cursor = place
+        if place is not None:
+            row = self.transcript.row_of_place(place)
+            self.show_row(row)
+            self.follow = False
+        elif before is not None:
+            self.follow = self.follow or self._followed
+        self.update()
+        if (before is None) != (place is None):
+            self.refresh_bindings()
+        self.post_message(
+            self.CursorMoved(
+                place,
+                place and self.transcript.ref_at(place),
+                place and self.transcript.record_at(place),
+            )
+        )
+
+    def move_to(self, ref: TokenRef) -> bool:
+        """Put the cursor on a token; False if it is not here."""
+        place = self.transcript.place_of(ref)
+        if place is not None:
+            self.move_cursor(place)
+        return place is not None
+
+    def move(self, kind: Motion, step: int) -> bool:
+        """Move the cursor forward (1) or back (-1); False if there is nothing of the kind.
+
+        `fork`: to an entropy above `fork_level`, without one above 8 bits, where the scale's upper
+        third begins. See `motion.destination` for the others.
+        """
+        place = destination(self.transcript, self.cursor, kind, step, self.fork_level)
+        if place is not None:
+            self.move_cursor(place)
+        return place is not None
+
+    def action_move(self, kind: Motion, step: int) -> None:
+        if not self.move(kind, step):
+            self.app.bell()
+
+    def action_line(self, step: int) -> None:
+        """The token above or below; without a cursor, scroll by a line."""
+        place = self.cursor
+        if place is None:
+            self.scroll_relative(y=step, animate=False)
+            return
+        y = self.transcript.row_of_place(place)
+        row = self.transcript.row(y)
+        column = row.section.column(row.at, place.piece) if row is not None else 0
+        while 0 <= y + step < self.transcript.height:
+            y = self.transcript.reach(y + min(0, step), 2) + max(0, step)
+            for x in range(column, -1, -1):
+                found = self.transcript.place_at(x, y)
+                if found is not None and found != place:
+                    self.move_cursor(found)
+                    return
+
+    def action_edge(self, step: int) -> None:
+        """The first or last token, and the edge of the text."""
+        if self.cursor is not None:
+            count = len(self.transcript.blocks)
+            edge = self.transcript.next_token(Place(-1 if step < 0 else count, 0), step * -1)
+            if edge is not None:
+                self.move_cursor(edge)
+        if step < 0:
+            self.scroll_home(animate=False)
+        else:
+            self.scroll_end(animate=False)
+
+    def action_page(self, step: int) -> None:
+        self.scroll_relative(y=step * max(1, self.size.height - 1), animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        x, y = event.x - self.painter.gutter, event.y + self.scroll_offset.y
+        place = self.transcript.place_at(x, y) if x >= 0 else None
+        if place is not None:
+            self.move_cursor(place)
+            if event.chain == 2:
+                self.action_fork()
+
+    # What others do with the token under the cursor.
+
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002
+    ) -> bool | None:
+        """Without a cursor, or matches, the keys are the screen's."""
+        if action == "fork":
+            return self.cursor is not None
+        return action != "match" or self.finder.count > 0
+
+    def action_fork(self) -> None:
+        if (ref := self.ref) is not None:
+            self.post_message(self.ForkWanted(ref))
+
+    def action_edit(self) -> None:
+        """The message that the cursor is in or after; without a cursor, the last."""
+        last = len(self.transcript.blocks) - 1 if self.cursor is None else self.cursor.block
+        for block in reversed(self.transcript.blocks[: last + 1]):
+            if isinstance(block, Prompt) and block.kind == "user":
+                self.post_message(self.EditWanted(block.prompt.index))
+                return
+
+    def action_markdown(self) -> None:
+        self.post_message(self.MarkdownWanted())
+
+    def answer(self) -> str | None:
+        """The text of the answer that the cursor is in; without one, of the last."""
+        blocks = self.transcript.blocks
+        if self.cursor is not None and isinstance(blocks[self.cursor.block], Answer):
+            return blocks[self.cursor.block].text
+        return next((b.text for b in reversed(blocks) if isinstance(b, Answer)), None)
+
+    # Looks.
+
+    @property
+    def colour(self) -> color_scale.Colour:
+        """What tokens are coloured by."""
+        return self.painter.colour
+
+    @property
+    def letters(self) -> bool:
+        """Whether a gutter names what was met on each line."""
+        return self.painter.letters
+
+    def colour_by(self, colour: color_scale.Colour) -> None:
+        """Colour tokens by one of `color_scale.COLOURS`."""
+        self.painter.colour = colour
+        self.redraw()
+        self.post_message(self.Restyled())
+
+    def action_colour(self, step: int) -> None:
+        at = color_scale.COLOURS.index(self.colour) + step
+        self.colour_by(color_scale.COLOURS[at % len(color_scale.COLOURS)])
+
+    def show_letters(self, letters: bool) -> None:
+        self.painter.letters = letters
+        self.lay_out()
+        self.post_message(self.Restyled())
+
+    def action_letters(self) -> None:
+        self.show_letters(not self.letters)
+
+    def show_breaks(self, breaks: bool) -> None:
+        self.lay_out(breaks=breaks)
+
+    def highlight(self, weights: Mapping[TokenRef, float] | None) -> None:
+        """Mark tokens by how strong they are beside the strongest; None: none any more."""
+        levels: dict[int, dict[int, int]] = {}
+        greatest = max(weights.values(), default=0.0) if weights else 0.0
+        for ref, weight in (weights or {}).items():
+            level = sum(weight >= share * greatest for share in STRENGTHS) if greatest > 0 else 0
+            place = self.transcript.place_of(ref) if level else None
+            if place is not None:
+                levels.setdefault(place.block, {})[place.piece] = level
+        self.painter.levels = levels
+        self.redraw()
+
+    def mark_divergence(self, ref: TokenRef | None) -> None:
+        """Draw `≠` before one token; None: before none any more."""
+        place = None if ref is None else self.transcript.place_of(ref)
+        for at, on in ((self._diverged, False), (place, True)):
+            if at is not None:
+                self.transcript.blocks[at.block].mark(at.piece, DIVERGENCE, on)
+        self._diverged = place
+        self.update()
+
+    # Searching.
+
+    def find(self, query: str) -> int:
+        """Look for a text; how often it stands here. An empty one ends the search."""
+        self.finder.search(query)
+        self.redraw()
+        return self.finder.count
+
+    def action_match(self, step: int) -> None:
+        """Scroll to the next (1) or previous (-1) place of the text that is looked for."""
+        near = self.cursor or self.transcript.place_of_row(self.scroll_offset.y)
+        place = self.finder.go(step, near)
+        if place is not None:
+            self.follow = False
+            self.show_row(self.transcript.row_of_place(place))
+            self.redraw()
+
+    def action_search(self) -> None:
+        self.post_message(self.SearchWanted())
