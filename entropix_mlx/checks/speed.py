@@ -8,7 +8,6 @@ from statistics import median
 from typing import NamedTuple
 
 import mlx.core as mx
-from mlx_lm.generate import generate_step
 
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
@@ -53,6 +52,8 @@ def instrumented(model: LanguageModel, context: int, tokens: int) -> float:
 
 def bare(model: LanguageModel, context: int, tokens: int) -> float:
     """Tokens per second of mlx-lm's own loop, greedy; the first token is not counted."""
+    from mlx_lm.generate import generate_step  # language_model was the first to import mlx-lm
+
     ids = mx.array(model.tokenizer.encode(prompt(model, context)))
     return _rate(token for token, _ in generate_step(ids, model.network, max_tokens=tokens + 1))
 

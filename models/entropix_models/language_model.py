@@ -10,17 +10,20 @@ from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.models.cache import (
-    KVCache,
-    can_trim_prompt_cache,
-    make_prompt_cache,
-    trim_prompt_cache,
-)
 
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
 from entropix_models.errors import UnsupportedError
+from entropix_models.open_files import limit_kept_if_fixed
 from entropix_models.tokenizer.tokenizer import Tokenizer
+
+with limit_kept_if_fixed():  # the first import of mlx-lm in a process
+    from mlx_lm.models.cache import (
+        KVCache,
+        can_trim_prompt_cache,
+        make_prompt_cache,
+        trim_prompt_cache,
+    )
 
 Cache = list[Any]
 """Keys and values of every layer, in mlx-lm's classes."""
