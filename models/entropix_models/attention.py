@@ -1,15 +1,19 @@
 """Seeing the attention scores of a forward pass without changing a bit of its logits.
 
 mlx-lm's architectures call one function, `scaled_dot_product_attention`, which each module
-imported by name. For the length of one forward pass that name is bound to a tap.
+imported by name. While any tap is open that name is bound to a wrapper, which only calls mlx-lm's
+own function unless the calling thread has a tap open. So the models of several threads, and bare
+ones of mlx-lm beside them, don't meet.
 
 On a GPU the tap lets the fused kernel do the attention and forms the scores beside it. On the
 CPU, where MLX has no fused kernel, it does what MLX would do, in the same order, and keeps the
 scores and weights that arise on the way: half the work, the same bits.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -83,47 +87,94 @@ class Tap:
 
     @contextmanager
     def open(self, reducer: Reducer) -> Iterator[Capture]:
-        """Capture what the forward pass inside the `with` attends to."""
+        """Capture what the forward pass inside the `with` attends to, in this thread."""
         capture = Capture(reducer)
-        originals = [(scope, scope[_NAME]) for scope in self._namespaces]
-        for scope, original in originals:
-            scope[_NAME] = self._tapped(original, capture)
+        outer = _here.attend
+        wrapped: list[dict[str, Any]] = []
         try:
+            for scope in self._namespaces:
+                _wrap(scope)
+                wrapped.append(scope)
+            _here.attend = partial(_attend, capture=capture, manual=self._manual)
             yield capture
         finally:
-            for scope, original in originals:
-                scope[_NAME] = original
+            _here.attend = outer
+            for scope in wrapped:
+                _unwrap(scope)
 
-    def _tapped(self, original: Callable[..., mx.array], capture: Capture) -> Callable[..., Any]:
-        def attend(
-            queries: mx.array,
-            keys: Any,
-            values: Any,
-            cache: Any,
-            scale: float,
-            mask: mx.array | str | None,
-            sinks: mx.array | None = None,
-        ) -> mx.array:
-            if sinks is not None:
-                raise UnsupportedError("attention sinks are not captured; use --set capture=false")
-            quantised = hasattr(cache, "bits")
-            added = isinstance(mask, mx.array) and mask.dtype != mx.bool_
-            if self._manual and not quantised and not added:
-                return _attend(queries, keys, values, scale, mask, capture)
-            # Before the original: its quantised path scales the queries in place.
-            dense = keys
-            if quantised:
-                weight, scales, biases = keys
-                dense = mx.dequantize(weight, scales, biases, cache.group_size, cache.bits)
-            scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
-            if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
-                rows, columns = scores.shape[-2:]
-                _weigh(capture, scores.reshape(1, -1, rows, columns) + mask, None)
-            else:
-                _weigh(capture, scores, mask)
-            return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
 
-        return attend
+class _Wrapper:
+    """What an architecture calls while taps are open, in whatever thread."""
+
+    def __init__(self, original: Callable[..., mx.array]) -> None:
+        self.original = original
+        self.taps = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> mx.array:
+        if _here.attend is None:
+            return self.original(*args, **kwargs)
+        return _here.attend(self.original, *args, **kwargs)
+
+
+class _Here(threading.local):
+    """The calling thread's open tap. A context variable might be inherited by other threads."""
+
+    attend: Callable[..., mx.array] | None = None
+
+
+_here = _Here()
+_wrapping = threading.Lock()
+
+
+def _wrap(scope: dict[str, Any]) -> None:
+    """The first tap of a namespace wraps mlx-lm's function."""
+    with _wrapping:
+        if not isinstance(scope[_NAME], _Wrapper):
+            scope[_NAME] = _Wrapper(scope[_NAME])
+        scope[_NAME].taps += 1
+
+
+def _unwrap(scope: dict[str, Any]) -> None:
+    """The last tap of a namespace puts it back."""
+    with _wrapping:
+        wrapper = scope[_NAME]
+        wrapper.taps -= 1
+        if wrapper.taps == 0:
+            scope[_NAME] = wrapper.original
+
+
+def _attend(
+    original: Callable[..., mx.array],
+    queries: mx.array,
+    keys: Any,
+    values: Any,
+    cache: Any,
+    scale: float,
+    mask: mx.array | str | None,
+    sinks: mx.array | None = None,
+    *,
+    capture: Capture,
+    manual: bool,
+) -> mx.array:
+    """What `original` returns, with its scores captured."""
+    if sinks is not None:
+        raise UnsupportedError("attention sinks are not captured; use --set capture=false")
+    quantised = hasattr(cache, "bits")
+    added = isinstance(mask, mx.array) and mask.dtype != mx.bool_
+    if manual and not quantised and not added:
+        return _attend_manually(queries, keys, values, scale, mask, capture)
+    # Before the original: its quantised path scales the queries in place.
+    dense = keys
+    if quantised:
+        weight, scales, biases = keys
+        dense = mx.dequantize(weight, scales, biases, cache.group_size, cache.bits)
+    scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
+    if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
+        rows, columns = scores.shape[-2:]
+        _weigh(capture, scores.reshape(1, -1, rows, columns) + mask, None)
+    else:
+        _weigh(capture, scores, mask)
+    return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
 
 
 def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:
@@ -136,7 +187,7 @@ def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:
     return queries @ mx.swapaxes(keys, -1, -2)
 
 
-def _attend(
+def _attend_manually(
     queries: mx.array,
     keys: mx.array,
     values: mx.array,
