@@ -2,8 +2,6 @@
 
 import os
 import platform
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +33,6 @@ def doctor(model: str | None, device: str, no_speed: bool) -> int:
         ("system", f"{platform.platform()}, {platform.machine()}"),
         ("device", f"{chosen.kind}: {chosen.description}"),
         ("memory", _memory()),
-        ("fused kernels", _compiler(chosen.kind)),
         ("cache", _cache()),
         ("hub", _hub()),
     ):
@@ -79,13 +76,6 @@ def _memory() -> str:
         if isinstance(size, int):
             text += f", of which the GPU may use {size / 2**30:.0f} GiB"
     return text
-
-
-def _compiler(kind: str) -> str:
-    if kind != "cpu":
-        return "compiled by the GPU's own driver"
-    path = shutil.which("g++") if sys.platform.startswith("linux") else shutil.which("clang++")
-    return f"compiled with {path}" if path else "no C++ compiler: MLX runs them unfused, slower"
 
 
 def _cache() -> str:

@@ -76,8 +76,7 @@ class Sampler:
             ordered=ordered,
             clarify=clarify if bound.clarify else (),
         )
-        # On the CPU fusing spares little, and its first use waits for a C++ compiler, kernel by
-        # kernel.
+        # Nothing is compiled on the CPU (devices.choose says why), whoever chose it.
         on_gpu = mx.default_device().type == mx.gpu
         self._decide = _compiled(program) if on_gpu else partial(_decide, program)
         self._parameters = strategies.parameters(bound, calibration)

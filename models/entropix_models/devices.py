@@ -1,16 +1,21 @@
 """Where the arithmetic runs: Metal, CUDA or the CPU, and the BLAS under the last."""
 
+import importlib.metadata
 import importlib.util
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, cast
 
 from entropix_models import blas
 from entropix_models.errors import BackendError, UsageError
+from entropix_models.paths import cache_root, private_folder
 
 Kind = Literal["metal", "cuda", "cpu"]
 NAMES = ("auto", "metal", "cuda", "cpu")
+
+_KERNEL_FOLDER = "MLX_PTX_CACHE_DIR"
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,9 @@ class Device:
 def choose(name: str = "auto") -> Device:
     """Make `name` the default device; `auto` takes a GPU where there is one.
 
+    Once the CPU was chosen, MLX compiles nothing in this process, for no device and no thread.
     Raises BackendError with the install line where MLX or its backend is missing, UsageError
-    where the device does not exist here.
+    where the device does not exist here, EntropixError where others could write CUDA's kernels.
     """
     if name not in NAMES:
         raise UsageError(f"unknown device {name!r}: choose one of {', '.join(NAMES)}")
@@ -48,10 +54,15 @@ def choose(name: str = "auto") -> Device:
         )
     if kind == "cpu":
         mx.set_default_device(mx.cpu)
+        # Compiled kernels spare little here, need a C++ compiler, and are loaded from the shared
+        # temporary folder by guessable names, whoever put them there.
+        mx.disable_compile()
         blas.use_openblas()
         return Device("cpu", f"CPU, {os.cpu_count()} cores, {blas.description()}")
-    mx.set_default_device(mx.gpu)
     info = mx.device_info(mx.gpu)
+    if kind == "cuda":
+        _keep_kernels_private(str(info["architecture"]))
+    mx.set_default_device(mx.gpu)
     return Device(kind, str(info.get("device_name", kind)))
 
 
@@ -70,6 +81,19 @@ def require_backend() -> None:
         raise BackendError(
             f"MLX has no backend for this machine ({error}); install one with: {hint}"
         ) from error
+
+
+def _keep_kernels_private(architecture: str) -> None:
+    """Have MLX keep CUDA's compiled kernels where nobody else can put one.
+
+    By itself it uses the shared temporary folder. It reads the variable when it needs its first
+    kernel. A kernel's name says neither MLX's version nor the GPU's architecture; the folder does.
+    """
+    target = f"{importlib.metadata.version('mlx')}-{architecture}"
+    chosen = os.environ.get(_KERNEL_FOLDER)
+    folder = Path(chosen) if chosen else cache_root() / "kernels" / target
+    private_folder(folder)
+    os.environ[_KERNEL_FOLDER] = str(folder)
 
 
 def release_thread() -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,22 @@ def data_root() -> Path:
 def models_root() -> Path:
     """The folder of the models that this project converted itself."""
     return cache_root() / "models"
+
+
+def private_folder(path: Path) -> None:
+    """Make the folder `path` if it isn't there. It must be the user's own, with mode 0700.
+
+    Raises EntropixError for any other, a link included, and for a place that cannot be written.
+    """
+    with disk_errors(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    permissions = stat.S_IMODE(found.st_mode) & 0o777
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or permissions != 0o700:
+        raise EntropixError(
+            f"{path}: others than you could put files here; remove it, or make it a folder of "
+            "your own with mode 0700"
+        )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Fixtures of the engine's tests; makes this folder's helpers importable."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +33,14 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(Decoder, "_read", choose)
 
     return script
+
+
+@pytest.fixture
+def compilation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """MLX compiles, which it does no more once the CPU was chosen."""
+    import mlx.core as mx
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    mx.enable_compile()
+    yield
+    mx.disable_compile()

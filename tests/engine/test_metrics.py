@@ -242,6 +242,7 @@ class TestAttention:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compilation")
 def test_compiling_changes_nothing() -> None:
     """Attention's keys grow with every token: one program for all lengths."""
 

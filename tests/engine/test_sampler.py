@@ -323,6 +323,7 @@ def test_every_token_is_possible_that_the_filters_leave() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compilation")
 def test_the_compiled_decision_is_the_same() -> None:
     """GPUs run one graph of fixed shapes; the CPU the same function as it stands."""
     for preset, overrides in (("calibrated", {}), ("temperature", {"top_p": "0.9"})):
