@@ -214,12 +214,14 @@ def _within(floor: Check, ceiling: Check) -> str:
 def _drawn(record: TokenRecord, settings: Settings, keys: int | None) -> list[Line]:
     lines = []
     if record.strategy == "clarify":
-        reason = (
-            "a clarifying text had just been inserted"
-            if settings.clarify
-            else "inserting a clarifying text is switched off"
+        lines.append(
+            Line(
+                "note",
+                "drawn hotter instead: a clarifying text had just been inserted"
+                if settings.clarify
+                else "drawn hotter, nothing inserted (clarify=false)",
+            )
         )
-        lines.append(Line("note", f"{reason}: sampled hotter instead"))
     if record.temperature is None:
         return [*lines, Line("draw", "no randomness: the most likely token")]
     formula = formulas.temperature(record, settings, keys)

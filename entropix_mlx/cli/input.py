@@ -9,14 +9,18 @@ from entropix_models.errors import EntropixError, UsageError
 def read_text(argument: str | None, file: Path | None = None) -> str:
     """The argument; standard input for `-`, or without one when it is no terminal; or a file.
 
-    One final newline of standard input or a file is dropped. Raises UsageError for nothing at
-    all, for empty text and for bytes that are not UTF-8, EntropixError for what cannot be read.
+    One final newline of standard input is dropped, a file is taken byte for byte. Raises
+    UsageError for nothing at all, for empty text and for bytes that are not UTF-8, EntropixError
+    for what cannot be read.
     """
     if argument is not None and file is not None:
         raise UsageError("give the text or --file, not both")
-    if file is not None or argument == "-" or (argument is None and not _is_terminal()):
-        name = "standard input" if file is None else str(file)
-        text = _decoded(_read(file, name), name).removesuffix("\n").removesuffix("\r")
+    if file is not None:
+        name = str(file)
+        text = _decoded(_read(file, name), name)
+    elif argument == "-" or (argument is None and not _is_terminal()):
+        name = "standard input"
+        text = _decoded(_read(None, name), name).removesuffix("\n").removesuffix("\r")
     elif argument is not None:
         name = "the text"
         text = _decoded(argument.encode("utf-8", "surrogateescape"), name)

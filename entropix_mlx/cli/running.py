@@ -1,17 +1,22 @@
 """How a command line ends: one line on standard error and the right exit status."""
 
+import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 INTERRUPTED = 130
 
@@ -22,10 +27,54 @@ debug_option = click.option(
 
 
 def run(command: click.Command, program: str, arguments: Sequence[str]) -> int:
-    """Run a command line and return its exit status; no exception escapes."""
+    """Run a command line and return its exit status; no exception escapes.
+
+    What cannot be said on standard error stops nothing. But where its disk is full, what would
+    have been a success is status 1; where it is a closed pipe, nobody wanted to know.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    stderr, told = sys.stderr, _Told(sys.stderr)
+    sys.stderr = io.TextIOWrapper(told, stderr.encoding, stderr.errors, line_buffering=True)
+    try:
+        status = _ended(command, program, arguments)
+        sys.stderr.flush()
+        return status or int(told.is_cut)
+    finally:
+        sys.stderr = stderr
+        _abandon_unwritable()
+
+
+class _Told(io.RawIOBase):
+    """Standard error, whose writing never fails; `is_cut`: something is missing that was wanted."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.is_cut = False
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            self._stream.buffer.write(data)
+            self._stream.buffer.flush()
+        except BrokenPipeError:
+            pass
+        except OSError:
+            self.is_cut = True
+        return memoryview(data).nbytes
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+def _ended(command: click.Command, program: str, arguments: Sequence[str]) -> int:
+    """Run it, and say in one line what stopped it; the exit status."""
     try:
         status = _invoke(command, program, list(arguments))
         sys.stdout.flush()
@@ -39,12 +88,9 @@ def run(command: click.Command, program: str, arguments: Sequence[str]) -> int:
         return _tell("\ninterrupted" if sys.stderr.isatty() else "interrupted", INTERRUPTED)
     except Exception as error:
         if "--debug" in arguments:
-            with suppress(OSError):
-                traceback.print_exc()
+            traceback.print_exc()
         message, status = _judge(error, program)
         return _tell(f"error: {escaped(' '.join(message.split()))}", status)
-    finally:
-        _abandon_unwritable()
 
 
 @contextmanager
@@ -92,8 +138,7 @@ def _judge(error: Exception, program: str) -> tuple[str, int]:
 
 
 def _tell(line: str, status: int) -> int:
-    with suppress(OSError):
-        click.echo(line, err=True)
+    click.echo(line, err=True)
     return status
 
 

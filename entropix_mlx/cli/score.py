@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--file",
     type=click.Path(path_type=Path, readable=False),
     metavar="FILE",
-    help="Read the text from a file.",
+    help="Read the text from a file, byte for byte.",
 )
 @model_options
 @click.option("--no-bos", is_flag=True, help="Add no beginning-of-sequence token.")

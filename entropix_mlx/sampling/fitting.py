@@ -17,7 +17,7 @@ _VARENTROPY: dict[Side, tuple[float, float, float]] = {
     "high": (0.15, 0.50, 0.60),
 }
 """Quantiles of the varentropy, low and high among the tokens outside the entropy band, mid among
-all of that side. They put 27 % of the tokens in LELV, 3 % in HELV (each interrupts the text with
+all of that side. They put 27 % of the tokens in LELV, 3 % in HELV (each can interrupt the text with
 the clarifying words, so they are few), 9 % in LEHV, 8 % in HEHV and the rest in the middle."""
 
 _SHARE = (0.02, 0.60)

@@ -52,7 +52,9 @@ class Settings:
     rolling: float | None = _number(
         0.01, 1, default=1.0, doc="weight of the newest in rolling metrics; 1: no past"
     )
-    clarify: bool | None = field(default=True, metadata={"doc": "insert the clarifying text"})
+    clarify: bool | None = field(
+        default=False, metadata={"doc": "insert the clarifying text; false: only draw hotter"}
+    )
     capture: bool = field(default=True, metadata={"doc": "measure attention"})
     layers: str = field(
         default="all", metadata={"doc": "layers averaged for attention: all, or 0,3-5"}
@@ -145,7 +147,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_temperature": 1.5,
         "resample_floor": 0.0,
         "rolling": 1.0,
-        "clarify": True,
+        "clarify": False,  # an answer holds nothing that was not drawn, unless it is asked for
         "layers": "all",
         "capture": True,
     },
@@ -174,6 +176,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "temperature": {"temperature": 0.7, "top_p": 1.0, "top_k": 0, "min_p": 0.0, **_CAPTURE},
 }
 """Each preset's values; what it doesn't name, it doesn't have."""
+
+
+def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
+    """A trace's settings; where they do not say whether a text was inserted, it was.
+
+    It was the default of every preset that has the setting when traces began.
+    """
+    has = PRESETS.get(str(sampler.get("preset")), {})
+    return {"clarify": True, **sampler} if "clarify" in has else dict(sampler)
 
 
 def _users(preset: str, overrides: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from entropix_mlx.decoding.make_records import now, versions
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TurnRecord
 from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import PRESETS, Settings, recorded
 from entropix_mlx.session.journal import Writer
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.attention_file import AttentionWriter
@@ -125,7 +125,7 @@ def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
     preset = str(sampler.get("preset", ""))
     values = {
         name: str(value)
-        for name, value in sampler.items()
+        for name, value in recorded(sampler).items()
         # The thresholds that a baseline's header names are the model's, and it gets them again.
         if value is not None and name in PRESETS.get(preset, sampler) and name != "preset"
     }

@@ -160,16 +160,18 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def call(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:  # noqa: ARG001
-    """`call(*arguments, stdin=b"", stdout=None)`: run `entropix-mlx` in this process (`tui`: the
-    other program).
+    """`call(*arguments, stdin=b"", stdout=None, stderr=None)`: run `entropix-mlx` in this process
+    (`tui`: the other program).
 
-    `stdin` is bytes or a file; a `stdout` that is given stands in for the one that is captured.
+    `stdin` is bytes or a file; a `stdout` or `stderr` that is given stands in for the one that is
+    captured.
     """
 
     def call(
         *arguments: object,
         stdin: bytes | TextIO = b"",
         stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
         tui: bool = False,
     ) -> Result:
         captured = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
@@ -178,7 +180,7 @@ def call(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", given)
             patch.setattr(sys, "stdout", stdout or captured)
-            patch.setattr(sys, "stderr", error)
+            patch.setattr(sys, "stderr", stderr or error)
             # Pytest's thread goes on; the processes of `spawn` end as they ought to.
             patch.setattr(devices, "release_thread", lambda: None)
             command, name = (entropix_tui, "entropix-tui") if tui else (cli, "entropix-mlx")

@@ -51,7 +51,7 @@ def test_an_argument_is_taken_as_it_is(typed: Callable[[bytes], None]) -> None:
 
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "the text"  # not to be taken for the argument's name
-    file.write_bytes(b"a\n")
+    file.write_bytes(b"a")
     assert read_text(None, file) == "a"
     with pytest.raises(UsageError, match="not both"):
         read_text("a", file)
@@ -59,6 +59,21 @@ def test_a_file(tmp_path: Path) -> None:
         read_text(None, tmp_path / "none")
     with pytest.raises(EntropixError, match=r"is a directory"):
         read_text(None, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a\n", "a\n\n", "a\r\nb\r\n", "\ufeffa\r", "\ufeff"])
+def test_a_file_is_taken_byte_for_byte(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(text.encode())
+    assert read_text(None, file) == text
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b" \t\r\n"])
+def test_an_empty_file_is_named(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(data)
+    with pytest.raises(UsageError, match=f"^{file} is empty: give some text$"):
+        read_text(None, file)
 
 
 NO_PROMPTS = {

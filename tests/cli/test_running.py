@@ -169,6 +169,43 @@ class TestDevFull:
         assert "no space left on device" in last
         assert kinds(trace)[-1] == "end"
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [("generate", "hello", "--max-tokens", 40), ("score", "hello")],
+        ids=["generate", "score"],
+    )
+    def test_as_standard_error(
+        self, call: Call, tiny_model: Path, tmp_path: Path, arguments: tuple[object, ...]
+    ) -> None:
+        """What cannot be said stops nothing, but is no success."""
+        trace = tmp_path / "run.jsonl"
+        fixed = ("--model", tiny_model, *(("--seed", 7) if arguments[0] == "generate" else ()))
+        expected = call(*arguments, *fixed)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            result = call(*arguments, *fixed, "--trace", trace, stderr=full)
+        assert (expected.status, result.status) == (0, 1)
+        assert result.out == expected.out
+        assert kinds(trace)[-1] == "end"
+        assert finish_reason(trace) != "error"
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            verified = call("trace", "verify", trace, "--model", tiny_model, stderr=full)
+        assert verified.status == 1  # its "loading weights" is lost
+        assert "tokens stand" in verified.text
+
+    def test_as_standard_error_of_what_says_nothing_there(self, call: Call) -> None:
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            assert call("samplers", stderr=full).status == 0
+            assert call("samplers", "x", stderr=full).status == 2
+
+    def test_as_standard_error_of_a_process_beside_a_terminal(
+        self, spawn: Spawn, terminal: Any, tiny_model: Path
+    ) -> None:
+        arguments = ("generate", "hello", "--model", tiny_model, "--max-tokens", 40)
+        with open("/dev/full", "wb") as full:
+            child = spawn(*arguments, "--format", "plain", stdout=terminal.file, stderr=full)
+            assert child.wait(60) == 1
+        assert len(terminal.read()) >= 40  # a byte each, escaped
+
     def test_in_a_process_of_its_own(self, spawn: Spawn) -> None:
         for arguments in (("--help",), ("models", "list"), ("samplers",)):
             with open("/dev/full", "wb") as full:
@@ -215,6 +252,22 @@ def test_a_closed_pipe_is_no_error(
     assert "tokens/s" not in result.err
     assert kinds(trace)[-1] == "end"
     assert finish_reason(trace) == "interrupted"
+
+
+@pytest.mark.parametrize("command", ["generate", "score"])
+def test_standard_error_that_nobody_reads_is_no_error(
+    call: Call, tiny_model: Path, tmp_path: Path, command: str
+) -> None:
+    trace = tmp_path / "run.jsonl"
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = (command, "hello", "--model", tiny_model, "--trace", trace)
+    with os.fdopen(writer, "w", encoding="utf-8") as closed:
+        result = call(*arguments, stderr=closed)
+    assert result.status == 0
+    assert kinds(trace)[-1] == "end"
+    texts = [r.text for r in read_trace(trace).records if isinstance(r, TokenRecord)]
+    assert result.text == "".join(texts) != ""
 
 
 @pytest.mark.parametrize("both", [False, True])

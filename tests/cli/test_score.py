@@ -81,9 +81,18 @@ def test_plain_output_is_the_text(score: Call, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("two\nlines\n", encoding="utf-8")
     assert score("two\nlines").text == "two\nlines"
-    assert score("--file", file).text == "two\nlines"
+    assert score("--file", file).text == "two\nlines\n"
     assert score("-", stdin=b"two\nlines\n").text == "two\nlines"
     assert score(stdin=b"two\nlines\n").text == "two\nlines"
+
+
+def test_a_file_is_scored_byte_for_byte(score: Call, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    data = b"\xef\xbb\xbftwo\r\nlines\r\n"
+    file.write_bytes(data)
+    result = score("--file", file, "--format", "jsonl")
+    assert bytes.fromhex("".join(r["bytes"] for r in tokens(result.records))) == data
+    assert "".join(r["text"] for r in tokens(result.records)).encode() == data
 
 
 def test_the_summary_is_what_numpy_makes_of_the_records(score: Call) -> None:

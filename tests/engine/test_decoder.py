@@ -19,6 +19,8 @@ from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel, Step
 
 PROMPT = [int(i) for i in np.random.default_rng(3).integers(3, 259, 30)]
+CLARIFYING = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
+"""Every token is in HELV."""
 
 
 def decoder(
@@ -263,8 +265,7 @@ class TestForced:
         assert [c.id for c in made.generate(PROMPT[-1], 2, force=[70, 71, 72])] == [70, 71]
 
     def test_what_the_user_forces_breaks_off_clarifying(self, llama: LanguageModel) -> None:
-        overrides = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
-        made = decoder(llama, "calibrated", **overrides)
+        made = decoder(llama, "calibrated", clarify="true", **CLARIFYING)
         before = list(made.generate(PROMPT[-1], 2))
         assert [c.forced for c in before] == ["clarify", "clarify"]
         after = list(made.generate(before[-1].id, 6, force=[70]))
@@ -272,9 +273,8 @@ class TestForced:
 
 
 def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
-    overrides = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
     for rolling in ("1", "0.3"):
-        made = decoder(llama, "calibrated", **overrides, rolling=rolling)
+        made = decoder(llama, "calibrated", clarify="true", **CLARIFYING, rolling=rolling)
         records = []
         for n, c in enumerate(made.generate(PROMPT[-1], 14, force=[70])):
             records.append(token_record(llama.tokenizer, c, n, n - 1, "", None))
@@ -294,8 +294,7 @@ def test_values_used_are_told_where_some_were(llama: LanguageModel) -> None:
 
 
 def test_clarifying_text_is_forced_token_by_token(llama: LanguageModel) -> None:
-    overrides = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
-    choices = generate(llama, "calibrated", 13, **overrides)
+    choices = generate(llama, "calibrated", 13, clarify="true", **CLARIFYING)
     expected = llama.tokenizer.encode(" ...")
     assert len(expected) == 4  # a byte each
     assert [c.id for c in choices if c.forced] == expected * 2
@@ -306,6 +305,18 @@ def test_clarifying_text_is_forced_token_by_token(llama: LanguageModel) -> None:
         assert (choice.temperature is None) == (choice.forced is not None)
         final = {id: p for id, _, p in choice.candidates}[choice.id]
         assert (final == 1) == (choice.forced is not None)
+
+
+def test_by_default_nothing_is_inserted_to_clarify_but_drawn_hotter(llama: LanguageModel) -> None:
+    choices = generate(llama, "calibrated", 6, **CLARIFYING)
+    low, high = PROVISIONAL.ranges["attn_entropy"]
+    for choice in choices:
+        assert (choice.strategy, choice.forced) == ("clarify", None)
+        assert choice.attention is not None
+        scaled = min(max((choice.attention[0] - low) / (high - low), 0), 1)
+        assert choice.temperature == pytest.approx(min(1.5, 0.7 * (1.3 + 0.2 * scaled)), rel=1e-5)
+    literal = generate(llama, "entropixplained", 6, **CLARIFYING)
+    assert [c.forced for c in literal] == [*["clarify"] * 4, None, None], "the guide inserts"
 
 
 def test_two_calls_are_the_loop(llama: LanguageModel) -> None:

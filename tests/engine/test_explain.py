@@ -239,7 +239,10 @@ class TestRules:
         assert not said(yours, "draw")
         assert "as drawn" not in said(yours, "chosen")
 
-    @pytest.mark.parametrize(("clarify", "text"), [(True, "just been"), (False, "switched off")])
+    @pytest.mark.parametrize(
+        ("clarify", "text"),
+        [(True, "just been inserted"), (False, "nothing inserted (clarify=false)")],
+    )
     def test_clarify_without_an_insertion(self, clarify: bool, text: str) -> None:
         of = Settings.make("calibrated", {"clarify": str(clarify)}).bind(PROVISIONAL)
         record = token(entropy=4.5, varentropy=3.1, region="HELV", strategy="clarify")

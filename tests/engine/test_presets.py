@@ -35,7 +35,7 @@ def put(text: str | bytes) -> Path:
 
 def test_what_is_saved_can_be_named() -> None:
     assert presets.load() == {}
-    warm = Settings.make("calibrated", {"temperature": "1.25", "clarify": "off", "top_k": "9"})
+    warm = Settings.make("calibrated", {"temperature": "1.25", "clarify": "on", "top_k": "9"})
     presets.save("warm", warm)
     presets.save("plain", Settings.make("temperature", {"min_p": "0.1"}))
     assert list(presets.load()) == ["warm", "plain"]
@@ -46,7 +46,7 @@ def test_what_is_saved_can_be_named() -> None:
     assert presets.load()["warm"].values == {
         "temperature": "1.25",
         "top_k": "9",
-        "clarify": "false",
+        "clarify": "true",
     }
     presets.save("warm", Settings.make("greedy"))
     presets.delete("plain")

@@ -121,6 +121,25 @@ def test_all_is_generated_again(llama: LanguageModel, file: Path) -> None:
     assert found.same == sum(isinstance(r, TokenRecord) for r in trace.records)
 
 
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_trace_from_when_a_text_was_inserted_by_default(
+    llama: LanguageModel, tmp_path: Path, says_so: bool
+) -> None:
+    path = tmp_path / "run.jsonl"
+    inserting = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
+    inserting |= {"clarify": "true"}
+    made = session(llama, trace=TraceWriter(path), score_prompts=True, overrides=inserting)
+    recorded = tokens(turn(made, "One", 14))
+    made.close()
+    assert [r.forced for r in recorded[:5]] == [*["clarify"] * 4, None]
+    trace = whole(path)
+    sampler = {k: v for k, v in trace.header.sampler.items() if says_so or k != "clarify"}
+    trace = replace(trace, header=msgspec.structs.replace(trace.header, sampler=sampler))
+    assert checked(llama, trace).stands
+    again = rerun(llama, trace, path)
+    assert (again.same, again.parting) == (len(recorded), None)
+
+
 def test_another_seed_parts_at_once(llama: LanguageModel, file: Path) -> None:
     trace = whole(file)
     header: RunHeader = msgspec.structs.replace(trace.header, seed=8)

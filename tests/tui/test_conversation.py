@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from growth import LINEAR, ratio
 from scripted import HEADER, SETTINGS, STORY, ScriptedSession, prompt, token
 
@@ -159,6 +160,18 @@ def test_the_settings_in_force_at_a_token() -> None:
     assert (later.preset, later.temperature) == ("greedy", None)
     assert conversation.settings == later
     assert conversation.seed == 9
+
+
+def test_settings_that_do_not_say_whether_a_text_was_inserted() -> None:
+    """It was, when traces began; a baseline never inserted any."""
+    conversation = ready()
+    header = conversation.samplers.header
+    assert header is not None
+    for preset, inserted in (("calibrated", True), ("entropixplained", True), ("greedy", None)):
+        conversation.samplers.header = msgspec.structs.replace(header, sampler={"preset": preset})
+        settings = conversation.samplers.settings_at(1)
+        assert settings is not None
+        assert settings.clarify is inserted
 
 
 def test_a_failed_turn_gives_back_what_was_said() -> None:

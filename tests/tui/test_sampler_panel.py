@@ -245,9 +245,9 @@ def test_switches() -> None:
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         panel.focus()
         await pilot.press("end", "right")
-        assert (await posted(host, pilot, 1)).clarify is False
+        assert (await posted(host, pilot, 1)).clarify is True
         await pilot.press("enter")
-        assert (await posted(host, pilot, 2)).clarify is True
+        assert (await posted(host, pilot, 2)).clarify is False
 
     drive(panel, steps, SIDE)
 

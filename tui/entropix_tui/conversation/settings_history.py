@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from entropix_mlx.records.record import Event, RunHeader
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import PRESETS, Settings, recorded
 
 _FIELDS = {declared.name: declared for declared in dataclasses.fields(Settings)}
 
@@ -37,7 +37,7 @@ class Samplers:
         if "preset" not in found:
             return None
         values: dict[str, Any] = dict.fromkeys(_FIELDS) | PRESETS[found["preset"]]
-        return Settings(**(values | {k: v for k, v in found.items() if k in _FIELDS}))
+        return Settings(**(values | {k: v for k, v in recorded(found).items() if k in _FIELDS}))
 
 
 def changed(settings: Settings, event: Event) -> Settings:
