@@ -3,6 +3,8 @@
 import importlib.metadata
 import importlib.util
 import os
+import platform
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from entropix_models.paths import cache_root, private_folder
 Kind = Literal["metal", "cuda", "cpu"]
 NAMES = ("auto", "metal", "cuda", "cpu")
 
+_CUDA_BACKENDS = ("mlx-cuda-12", "mlx-cuda-13")
 _KERNEL_FOLDER = "MLX_PTX_CACHE_DIR"
 
 
@@ -60,14 +63,12 @@ def choose(name: str = "auto") -> Device:
         blas.use_openblas()
         return Device("cpu", f"CPU, {os.cpu_count()} cores, {blas.description()}")
     info = mx.device_info(mx.gpu)
-    if kind == "cuda":
-        _keep_kernels_private(str(info["architecture"]))
     mx.set_default_device(mx.gpu)
     return Device(kind, str(info.get("device_name", kind)))
 
 
 def require_backend() -> None:
-    """Raise BackendError, with the line that installs it, if MLX cannot be imported."""
+    """Import MLX. Raises BackendError, with the line that installs it, where that can't be done."""
     hint = (
         "pip install 'entropix-mlx[cpu]' (or [cuda12], [cuda13] with an NVIDIA GPU)"
         if sys.platform.startswith("linux")
@@ -75,6 +76,8 @@ def require_backend() -> None:
     )
     if importlib.util.find_spec("mlx") is None:
         raise BackendError(f"MLX is not installed; install it with: {hint}")
+    if any(_is_installed(name) for name in _CUDA_BACKENDS):
+        _keep_kernels_private()
     try:
         import mlx.core  # noqa: F401
     except ImportError as error:
@@ -83,13 +86,22 @@ def require_backend() -> None:
         ) from error
 
 
-def _keep_kernels_private(architecture: str) -> None:
-    """Have MLX keep CUDA's compiled kernels where nobody else can put one.
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
-    By itself it uses the shared temporary folder. It reads the variable when it needs its first
-    kernel. A kernel's name says neither MLX's version nor the GPU's architecture; the folder does.
+
+def _keep_kernels_private() -> None:
+    """Have MLX keep CUDA's compiled kernels where nobody else can put one; before its import.
+
+    By itself it uses the shared temporary folder. A kernel's name says neither MLX's version nor
+    the GPU's architecture, and machines share home folders; the folder's name tells them apart.
     """
-    target = f"{importlib.metadata.version('mlx')}-{architecture}"
+    machine = re.sub("[^A-Za-z0-9.-]", "-", platform.node()) or "machine"
+    target = f"{importlib.metadata.version('mlx')}-{machine}"
     chosen = os.environ.get(_KERNEL_FOLDER)
     folder = Path(chosen) if chosen else cache_root() / "kernels" / target
     private_folder(folder)

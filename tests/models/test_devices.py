@@ -1,6 +1,7 @@
 """Choosing a device, and leaving a thread that computed."""
 
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -174,9 +175,11 @@ def cuda(private_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLX_PTX_CACHE_DIR", "")  # and restored afterwards
     monkeypatch.setattr(mx.metal, "is_available", lambda: False)
     monkeypatch.setattr(mx.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(mx, "device_info", lambda _device: {"architecture": "sm_90"})
+    monkeypatch.setattr(mx, "device_info", lambda _device: {})
+    monkeypatch.setattr(devices, "_CUDA_BACKENDS", ("mlx-lm",))  # one that is installed
+    monkeypatch.setattr(platform, "node", lambda: "a machine")
     monkeypatch.setattr(mx, "set_default_device", lambda _device: None)
-    return private_cache / "entropix" / "kernels" / f"{version('mlx')}-sm_90"
+    return private_cache / "entropix" / "kernels" / f"{version('mlx')}-a-machine"
 
 
 def test_cuda_keeps_its_kernels_in_a_folder_of_the_users_own(
