@@ -10,8 +10,9 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = {
     "entropix_models": [
-        "errors progress blas",
-        "devices paths attention tokenizer",
+        "errors progress blas open_files",
+        "paths",
+        "devices attention tokenizer",
         "language_model gguf",
         "sources",
         "loading",
@@ -28,7 +29,7 @@ FLOORS = {
         "cli",
     ],
     "entropix_tui": [
-        "hangup keys tokens",
+        "terminal keys tokens",
         "look",
         "transcript engine",
         "conversation replay",
@@ -60,7 +61,7 @@ WITH_MLX_LM = {
 }
 ORACLES = {"transformers", "torch", "scipy", "llama_models", "gguf", "hypothesis", "pytest"}
 
-LONGEST_FILE, MOST_PARAMETERS = 383, 13
+LONGEST_FILE, MOST_PARAMETERS = 400, 13
 
 
 def sources() -> Iterator[tuple[str, Path]]:

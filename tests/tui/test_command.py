@@ -2,17 +2,13 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
-import termios
 from pathlib import Path
-from typing import Any
 
 import pexpect
 import pytest
-
-MAIN = [sys.executable, "-c", "from entropix_tui.cli.main import main; main()"]
+from terminals import MAIN, ended, left_alone, terminal, wait_for
 
 
 def run(*args: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -26,25 +22,6 @@ def run(*args: str, **env: str) -> "subprocess.CompletedProcess[str]":
         timeout=60,
         check=False,
     )
-
-
-def terminal(*args: str, timeout: float = 60, **env: str) -> Any:
-    """The command in a pseudo-terminal of 24 rows and 80 columns."""
-    return pexpect.spawn(
-        MAIN[0],
-        [*MAIN[1:], *args],
-        env={**os.environ, "TERM": "xterm-256color", **env},
-        dimensions=(24, 80),
-        encoding="utf-8",
-        timeout=timeout,
-    )
-
-
-def ended(child: Any) -> tuple[int, str]:
-    """Exit status and everything that was written."""
-    child.expect(pexpect.EOF)
-    child.close()
-    return child.exitstatus, child.before
 
 
 def test_without_a_terminal_it_names_the_other_command() -> None:
@@ -137,34 +114,8 @@ def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None
 
 
 def test_a_terminal_that_is_gone_without_a_signal_ends_it(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
-    process = subprocess.Popen(
-        [*MAIN, "chat", "--model", str(tmp_path / "no-such-model")],
-        env={**os.environ, "TERM": "xterm-256color"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,  # the terminal does not control it
-    )
-    os.close(theirs)
-    try:
-        shown = b""
-        while b"Enter tries to load" not in shown:
-            shown += os.read(ours, 1 << 16)
-        os.close(ours)
-        assert process.wait(timeout=60) == 1
-    finally:
-        process.kill()
-
-
-def wait_for_ends(child: Any, trace: Path, ends: int) -> None:
-    """Read the screen until so many turns have ended in the trace."""
-    for _ in range(1500):
-        if trace.read_text(encoding="utf-8").count('"type":"end"') >= ends:
-            return
-        child.expect(pexpect.TIMEOUT, timeout=0.2)
-    raise AssertionError(f"turn {ends} never ended")
+    command = [*MAIN, "chat", "--model", str(tmp_path / "no-such-model")]
+    assert left_alone(command, b"Enter tries to load") == 1
 
 
 @pytest.mark.model
@@ -180,7 +131,7 @@ def test_a_conversation_with_the_real_model(tmp_path: Path) -> None:
     child.expect("● ready")
     for turn, question in enumerate(("What is the capital of France?", "And of Italy?"), 1):
         child.send(question + "\r")
-        wait_for_ends(child, trace, turn)
+        wait_for(child, trace, "end", turn)
         child.expect("mean entropy")
     child.send("\x11")
     assert ended(child)[0] == 0
@@ -205,17 +156,17 @@ def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
     child.expect("● ready")
     child.expect("saved as trip")
     child.send("What is the capital of France?\r")
-    wait_for_ends(child, saved, 1)
+    wait_for(child, saved, "end", 1)
     child.expect("mean entropy")
     child.send(AGAIN)
-    wait_for_ends(child, saved, 2)
+    wait_for(child, saved, "end", 2)
     child.expect("2 branches")
     child.send("\t")  # to the text
     child.expect("another token|next valley")
     child.send(LEFT + LEFT + LEFT + "\r")
     child.expect("another token here")
     child.send(DOWN + "\r")
-    wait_for_ends(child, saved, 3)
+    wait_for(child, saved, "end", 3)
     child.expect("3 branches")
     child.send(QUIT)
     assert ended(child)[0] == 0
@@ -233,7 +184,7 @@ def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
     child.expect("3 branches")  # what was said is there before the model is
     child.expect("● ready")
     child.send("And of Italy?\r")
-    wait_for_ends(child, saved, 4)
+    wait_for(child, saved, "end", 4)
     child.expect("mean entropy")
     child.send(QUIT)
     assert ended(child)[0] == 0

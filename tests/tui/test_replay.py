@@ -23,6 +23,7 @@ from entropix_mlx.trace.attention_file import AttentionWriter
 from entropix_mlx.trace.trace import TraceWriter, attention_beside
 from entropix_models.errors import TraceError
 from entropix_tui.app import EntropixApp
+from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import TurnRecord
 from entropix_tui.engine.protocol import AS_STARTED, MakeSession
@@ -654,6 +655,37 @@ def test_two_recordings_side_by_side(size: tuple[int, int]) -> None:
             await replay.pilot.press("escape")
             assert replay.app.screen is replay.screen
             assert replay.screen.conversation.branches == 2
+
+    run()
+
+
+@pytest.mark.parametrize("key", ["escape", "2"], ids=["closed", "kept"])
+def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
+    one = recorded([asked(0), *said(STORY, 1, 0)])
+    two = Recording(Path("b.jsonl"), HEADER, [asked(0), *said([" No", "."], 1, 0)])
+    both, leaves = beside(one, two)
+
+    @scenario
+    async def run() -> None:
+        async with replaying(both, beside=leaves, play=True) as replay:
+            screen, total = replay.screen, len(STORY) + 2
+            comparing = replay.app.screen
+            assert isinstance(comparing, Compare)
+            assert tuple(way.said[-1].ref.index for way in comparing.comparing.ways) == leaves
+            assert not screen.playback.playing
+            await replay.press(key)
+            assert replay.app.screen is screen
+            assert screen.playback.playing
+            assert screen.playback.tokens == (0, total)
+            await replay.wait(0.75)
+            assert replay.text == STORY[0]
+            await replay.wait(60)
+            assert replay.text == " No."
+            assert screen.playback.tokens == (total, total)
+            replay.screen.compare(Existing(leaves[0]))
+            await until(replay.pilot, lambda: isinstance(replay.app.screen, Compare))
+            await replay.press("escape")
+            assert not screen.playback.playing, "of itself it plays once"
 
     run()
 

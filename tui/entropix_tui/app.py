@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.theme import Theme
 
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui import hangup
 from entropix_tui.conversation.history import History
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed
 from entropix_tui.keys.config import Config
 from entropix_tui.look import styles
 from entropix_tui.screens.chat.chat import ChatScreen
+from entropix_tui.terminal import hangup
+from entropix_tui.terminal.driver import TerminalDriver
 
 if TYPE_CHECKING:
     from entropix_mlx.trace.archive import Archive
@@ -100,6 +103,10 @@ class EntropixApp(App[None]):
         )
         self.register_theme(DARK)
         self.register_theme(LIGHT)
+
+    def get_driver_class(self) -> type[Driver]:
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
 
     @property
     def failures(self) -> list[Failed]:

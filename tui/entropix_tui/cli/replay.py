@@ -30,7 +30,7 @@ def replay(
     """The chat's screen over a trace, or a saved session by its name.
 
     Space plays; F7 loads the model and steps into it at the token under the cursor, and writes
-    nothing. Two files are shown side by side.
+    nothing. Two files are shown side by side first.
     """
     if len(files) > 2:
         raise UsageError(f"replay takes one file, or two to compare; {len(files)} were given")

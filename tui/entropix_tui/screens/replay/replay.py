@@ -40,10 +40,10 @@ REST = 0.2
 
 class ReplayScreen(ChatScreen):
     """Opens with everything shown and paused at the end: whoever opens a file wants to see what is
-    in it, and Space plays it from the beginning; with `play` that is where it begins.
+    in it, and Space plays it from the beginning; with `play` it plays of itself.
 
     `max_tokens`: of an answer that is gone on with in the debugger. `beside`: the leaves of two
-    ways that are compared before anything else.
+    ways that are compared before anything else: all is shown then, and it plays afterwards.
     """
 
     AUTO_FOCUS = "#transport"
@@ -104,9 +104,8 @@ class ReplayScreen(ChatScreen):
 
     def begin(self) -> None:
         self.show_problems()
-        if self._play_first:
-            self.playback.toggle()
-            self._then = self._clock()
+        if self._beside is None:
+            self._play_of_itself()
         self.call_after_refresh(self._first_look)
 
     def _first_look(self) -> None:
@@ -119,6 +118,16 @@ class ReplayScreen(ChatScreen):
             one, other = self._beside
             self.switch_to(one)
             self.compare(Existing(other))
+
+    def _play_of_itself(self) -> None:
+        """Once, if that was asked for."""
+        if self._play_first:
+            self._play_first = False
+            self.action_play()
+
+    def _compared(self, before: int, kept: int | None) -> None:
+        super()._compared(before, kept)
+        self._play_of_itself()
 
     def own_commands(self) -> list[tuple[str, str, Callable[[], Any]]]:
         def travel(unit: Unit, step: int) -> Callable[[], None]:

@@ -1,0 +1,1 @@
+"""The terminal under the screen: its driver, and how it ends."""
