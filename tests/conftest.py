@@ -1,5 +1,7 @@
-"""Fixtures that several floors share: a private cache, small GGUF files, a server of the Hub."""
+"""How the tests share a machine, and fixtures that several floors share: a private cache, small
+GGUF files, a server of the Hub, models."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+# A worker a core: a second thread of a library makes a step slower, not faster. Each library looks
+# once, when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gguf
 import hypothesis
@@ -28,10 +35,46 @@ sys.path.insert(0, str(Path(__file__).parent))
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
 
-# Beside other work on the same cores, a second OpenBLAS thread makes a step slower, not faster.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+WORKERS = 4
+"""At most: each may hold the embedded model, half a gigabyte."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker a core; none for a single file, which ends sooner without."""
+    names = {argument.partition("::")[0] for argument in config.args}
+    if len(names) == 1 and Path(*names).is_file():
+        return 0
+    return min(os.cpu_count() or 1, WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs the embedded model; the files that take longest go first."""
+    slow: set[Path] = set()
+    for item in items:
+        if "smollm2" in getattr(item, "fixturenames", ()):
+            item.add_marker("model")
+        if any(map(item.get_closest_marker, ("model", "slow", "serial"))):
+            slow.add(item.path)
+    items.sort(key=lambda item: item.path not in slow)  # else as they were
+
+
+@pytest.fixture(autouse=True)
+def _turn(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A test marked `serial` has the machine to itself; the others share it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    folder = tmp_path_factory.getbasetemp().parent  # of all workers
+    serial = request.node.get_closest_marker("serial") is not None
+    with (folder / "queue").open("w") as queue, (folder / "machine").open("w") as machine:
+        fcntl.flock(queue, fcntl.LOCK_EX)  # nobody passes one who waits for the others to end
+        fcntl.flock(machine, fcntl.LOCK_EX if serial else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture

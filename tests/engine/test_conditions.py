@@ -509,6 +509,7 @@ def test_any_text_is_a_condition_or_an_error(text: str) -> None:
         condition.reason(proposed())
 
 
+@pytest.mark.serial
 def test_a_bad_pattern_takes_no_longer_in_a_long_answer() -> None:
     condition = Condition.parse(r"so_far ~ '(\w+\s*)+$|(a|a)*b' or text ~ '(x+x+)+y'")
     few, many = (proposed(so_far="a" * n + "!", text="x" * 3000) for n in (10_000, 100_000))

@@ -119,6 +119,7 @@ def test_refused(text: str, position: int, problem: str) -> None:
     assert error.value.position == position
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "text",
     [

@@ -209,6 +209,7 @@ def test_bytes_flipped_and_cut_at_random_never_crash(path: Path, lines: list[byt
     assert read > 500
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_a_long_trace_is_read_faster_than_its_json_alone(path: Path) -> None:
     lines = [msgspec.json.encode(r) for r in [HEADER, *(token(n) for n in range(100_000))]]

@@ -182,6 +182,7 @@ def test_a_window_ends_where_it_does() -> None:
     assert sum(row.kind == "same" for row in rows) >= count - 50
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("vocabulary", [2, 50, 50_000])
 def test_ten_times_the_tokens_take_ten_times_as_long(vocabulary: int) -> None:
     def text(step: int, count: int) -> list[Said]:

@@ -105,6 +105,7 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
     assert "entropix-tui" in done.stdout
 
 
+@pytest.mark.serial
 def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None:
     child = terminal("chat", "--model", str(tmp_path / "no-such-model"))
     child.expect("no-such-model")
@@ -113,11 +114,13 @@ def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None
     assert ended(child)[0] == 0
 
 
+@pytest.mark.serial
 def test_a_terminal_that_is_gone_without_a_signal_ends_it(tmp_path: Path) -> None:
     command = [*MAIN, "chat", "--model", str(tmp_path / "no-such-model")]
     assert left_alone(command, b"Enter tries to load") == 1
 
 
+@pytest.mark.serial
 @pytest.mark.model
 @pytest.mark.slow
 def test_a_conversation_with_the_real_model(tmp_path: Path) -> None:
@@ -147,6 +150,7 @@ UP, DOWN, LEFT = "\x1b[A", "\x1b[B", "\x1b[D"
 AGAIN, BRANCHES, QUIT = "\x12", "\x02", "\x11"
 
 
+@pytest.mark.serial
 @pytest.mark.model
 @pytest.mark.slow
 def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
@@ -195,6 +199,7 @@ def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
     assert prompts[-1]["parent"] == before[-1]["leaf"], "it goes on where it stopped"
 
 
+@pytest.mark.serial
 @pytest.mark.model
 @pytest.mark.slow
 def test_debugging_with_the_real_model(tmp_path: Path) -> None:

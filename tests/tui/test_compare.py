@@ -123,6 +123,7 @@ def test_a_branch_that_has_not_come_so_far_does_not_part() -> None:
     assert comparing.apart == (TokenRef(2), None)
 
 
+@pytest.mark.serial
 def test_growing_costs_the_same_at_any_length() -> None:
     """Each token drawn at once: ten times as many, beside as many, in ten times the time."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
+import pytest
 from growth import LINEAR, ratio
 from scripted import HEADER, SETTINGS, STORY, ScriptedSession, prompt, token
 
@@ -256,6 +257,7 @@ def test_what_was_restored_is_what_was_there() -> None:
     assert [said.text for said in lookup.said(restored.tree)] == ["hello", "bye"]
 
 
+@pytest.mark.serial
 def test_ten_times_the_conversation_is_restored_in_ten_times_the_time() -> None:
     def records(turns: int) -> list[TurnRecord]:
         made: list[TurnRecord] = []

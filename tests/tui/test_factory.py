@@ -16,7 +16,7 @@ from entropix_mlx.trace.attention_file import read_attention
 from entropix_mlx.trace.trace import TraceWriter, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
 from entropix_tui.conversation.conversation import Conversation
-from entropix_tui.engine.autosave import Kept, KeptAttention
+from entropix_tui.engine.autosave import AutosavedAttention, AutosaveWriter
 from entropix_tui.engine.factory import SessionFactory
 from entropix_tui.engine.outputs import Failed, Inspected, Ready, Renewed, Restored
 from entropix_tui.engine.protocol import AS_STARTED, Fresh, Resume, Switch
@@ -31,7 +31,7 @@ def test_a_disk_that_fills_up_is_complained_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complaints: list[str] = []
-    kept = Kept(TraceWriter(tmp_path / "a.jsonl"), complaints.append)
+    kept = AutosaveWriter(TraceWriter(tmp_path / "a.jsonl"), complaints.append)
     kept.write(HEADER)
     kept.write(prompt(0, "hello"))
 
@@ -58,7 +58,7 @@ def test_so_is_one_that_has_no_room_for_attention(
 ) -> None:
     complaints: list[str] = []
     path = tmp_path / "a.jsonl.attention"
-    kept = KeptAttention(path, complaints.append, append=False)
+    kept = AutosavedAttention(path, complaints.append, append=False)
     kept.add(1, np.ones((2, 3), np.float32))
 
     def full(_file: int, _data: object) -> int:
@@ -89,9 +89,9 @@ def test_what_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
         factory.prepare(Resume("torn"), quiet)
 
 
-@pytest.mark.parametrize("request", [AS_STARTED, Fresh("Be kind."), Switch("x")])
-def test_only_a_resumed_one_has_a_past(request: Fresh | Switch) -> None:
-    assert SessionFactory(Settings.make()).past(request) is None
+@pytest.mark.parametrize("wish", [AS_STARTED, Fresh("Be kind."), Switch("x")])
+def test_only_a_resumed_one_has_a_past(wish: Fresh | Switch) -> None:
+    assert SessionFactory(Settings.make()).past(wish) is None
 
 
 @pytest.mark.model
@@ -187,8 +187,8 @@ def test_the_end_of_a_long_session_comes_first(
             writer.write(record)
     factory = SessionFactory(Settings.make(), archive=archive)
     assert factory.past(Resume("long"), end=True) is None, "short enough to be read at once"
-    monkeypatch.setattr(factory, "LONG", 2000)
-    monkeypatch.setattr(factory, "ENOUGH", 9000)
+    monkeypatch.setattr("entropix_tui.engine.factory.LONG", 2000)
+    monkeypatch.setattr("entropix_tui.engine.factory.ENOUGH", 9000)
     end, whole = factory.past(Resume("long"), end=True), factory.past(Resume("long"))
     assert end is not None
     assert whole is not None

@@ -101,6 +101,7 @@ def test_what_is_found_on_a_line() -> None:
     assert [finder.on(row) for row in rows] == [[(6, 13, True)], [(-3, 4, True)], [(-6, 1, True)]]
 
 
+@pytest.mark.serial
 def test_ten_times_the_conversation_is_searched_in_ten_times_the_time() -> None:
     def searched(count: int) -> Callable[[], None]:
         words = [f" wörd{n % 100}" if n % 9 else "\n" for n in range(count)]

@@ -345,6 +345,7 @@ def test_no_width_is_too_narrow(width: int) -> None:
         drawn(strips_of(1.0, 2.0), (width, height))
 
 
+@pytest.mark.serial
 def test_a_hundred_thousand_tokens() -> None:
     path = long_story(100_000)
     strips = Strips("true")

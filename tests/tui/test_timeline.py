@@ -1,6 +1,7 @@
 """The row of all tokens: where each stands, and which part of it is in the window."""
 
 import numpy as np
+import pytest
 from growth import LINEAR, ratio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,7 @@ def test_any_token_can_be_shown(width: int, count: int, data: st.DataObject) -> 
         assert 0 <= row.start <= max(0, count - width)
 
 
+@pytest.mark.serial
 def test_a_long_session_is_restored() -> None:
     path = long_story(100_000)
     row = Timeline()
