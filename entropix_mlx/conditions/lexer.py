@@ -94,6 +94,17 @@ class Lexer:
         self.take()
         return True
 
+    def expect(self, text: str, what: str = "") -> None:
+        """Take this text; `what` stands for it in the message if it is not there."""
+        if not self.accept(text):
+            raise self.expected(what or text)
+
+    def text(self, what: str) -> Lexeme:
+        """Take a text in quotes."""
+        if self.peek().kind != "text":
+            raise self.expected(what)
+        return self.take()
+
     def take(self) -> Lexeme:
         lexeme, self._next = self.peek(), None
         return lexeme

@@ -6,7 +6,7 @@ Each knows its value for a proposal and how it is written.
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
@@ -147,36 +147,19 @@ class Operand(ABC):
             value = number_text(value)
         return f"{self} {value or 'null'}"
 
-    def names(self) -> Iterator[str]:
-        """The fields that it reads."""
-        return iter(())
-
-    def spelt(self) -> Iterator[str]:
-        """The texts whose tokens' probabilities it asks for."""
-        return iter(())
-
 
 @dataclass(frozen=True)
-class Number(Operand):
-    value: float
+class Literal(Operand):
+    """A number or a text that is written out."""
+
+    value: float | str
+
+    @property
+    def is_text(self) -> bool:  # type: ignore[override]
+        return isinstance(self.value, str)
 
     def __str__(self) -> str:
-        return number_text(self.value)
-
-    def read(self, _proposed: Proposed) -> Value:
-        return self.value
-
-    def told(self, _value: Value) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True)
-class Text(Operand):
-    value: str
-    is_text = True
-
-    def __str__(self) -> str:
-        return quoted(self.value)
+        return quoted(self.value) if isinstance(self.value, str) else number_text(self.value)
 
     def read(self, _proposed: Proposed) -> Value:
         return self.value
@@ -214,9 +197,6 @@ class Field(Operand):
         value: str | None = getattr(record, name)
         return value
 
-    def names(self) -> Iterator[str]:
-        yield self.name
-
 
 @dataclass(frozen=True)
 class Delta(Operand):
@@ -233,9 +213,6 @@ class Delta(Operand):
         now, before = (MEASURES[self.name](r) for r in (proposed.record, proposed.before))
         return None if now is None or before is None else _finite(now - before)
 
-    def names(self) -> Iterator[str]:
-        yield self.name
-
 
 @dataclass(frozen=True)
 class Probability(Operand):
@@ -248,9 +225,6 @@ class Probability(Operand):
 
     def read(self, proposed: Proposed) -> Value:
         return _finite(proposed.p_of(self.text))
-
-    def spelt(self) -> Iterator[str]:
-        yield self.text
 
 
 @dataclass(frozen=True)
@@ -265,12 +239,6 @@ class Minus(Operand):
     def read(self, proposed: Proposed) -> Value:
         value = self.operand.read(proposed)
         return -value if isinstance(value, float) else None
-
-    def names(self) -> Iterator[str]:
-        return self.operand.names()
-
-    def spelt(self) -> Iterator[str]:
-        return self.operand.spelt()
 
 
 def _finite(value: float | None) -> float | None:

@@ -4,6 +4,7 @@ A small grammar with a parser of its own: what it does not name is an error at i
 nothing is ever evaluated but comparisons of a record's fields.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from entropix_mlx.conditions.lexer import (
@@ -23,12 +24,11 @@ from entropix_mlx.conditions.operands import (
     TEXTS,
     Delta,
     Field,
+    Literal,
     Minus,
-    Number,
     Operand,
     Probability,
     Proposed,
-    Text,
     quoted,
 )
 from entropix_mlx.conditions.patterns import Pattern, PatternError
@@ -89,24 +89,16 @@ class Condition:
         return cls(text[start:end].strip(" \t"), term), end
 
     def holds(self, proposed: Proposed) -> bool:
+        """Raises SlowPatternError."""
         return self.term.holds(proposed)
 
     def reason(self, proposed: Proposed) -> str:
         """One line: the canonical form with every field's value behind it.
 
         Of alternatives that hold only those are told; numbers have as few digits as tell the same.
+        Raises SlowPatternError.
         """
         return self.term.written(proposed)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The fields that it looks at."""
-        return frozenset(name for operand in self.term.operands() for name in operand.names())
-
-    @property
-    def spelt(self) -> frozenset[str]:
-        """The texts whose tokens' probabilities it asks for, by `p("text")`."""
-        return frozenset(text for operand in self.term.operands() for text in operand.spelt())
 
     def __str__(self) -> str:
         return self.term.written()
@@ -134,19 +126,18 @@ class _Parser:
         return term, found.start
 
     def _or(self) -> Term:
-        terms = [self._and()]
-        while self._lexer.accept("or"):
-            terms.append(self._and())
-        # One kind is never directly within itself, so that a meaning has one form.
-        flat = [t for term in terms for t in (term.terms if isinstance(term, Or) else (term,))]
-        return flat[0] if len(flat) == 1 else Or(tuple(flat))
+        return self._joined(Or, "or", self._and)
 
     def _and(self) -> Term:
-        terms = [self._not()]
-        while self._lexer.accept("and"):
-            terms.append(self._not())
-        flat = [t for term in terms for t in (term.terms if isinstance(term, And) else (term,))]
-        return flat[0] if len(flat) == 1 else And(tuple(flat))
+        return self._joined(And, "and", self._not)
+
+    def _joined(self, kind: type[And | Or], word: str, inner: Callable[[], Term]) -> Term:
+        terms = [inner()]
+        while self._lexer.accept(word):
+            terms.append(inner())
+        # One kind is never directly within itself, so that a meaning has one form.
+        flat = [t for term in terms for t in (term.terms if isinstance(term, kind) else (term,))]
+        return flat[0] if len(flat) == 1 else kind(tuple(flat))
 
     def _not(self) -> Term:
         first = self._lexer.peek()
@@ -158,8 +149,7 @@ class _Parser:
         if self._lexer.accept("("):
             self._deeper(first)
             term = self._or()
-            if not self._lexer.accept(")"):
-                raise self._lexer.expected(f"and, or, or the ) of column {first.column}")
+            self._lexer.expect(")", f"and, or, or the ) of column {first.column}")
             self._depth -= 1
             return term
         if self._lexer.accept("changed"):
@@ -211,11 +201,11 @@ class _Parser:
                     starts[n + 1].column,
                 )
             for named, other, at in ((left, right, starts[n + 1]), (right, left, starts[n])):
-                if isinstance(named, Field) and isinstance(other, Text):
+                if isinstance(named, Field) and isinstance(other, Literal):
                     self._check_name(named.name, other.value, at)
 
-    def _check_name(self, name: str, value: str, at: Lexeme) -> None:
-        if name in NAMED and value not in NAMED[name]:
+    def _check_name(self, name: str, value: float | str, at: Lexeme) -> None:
+        if isinstance(value, str) and name in NAMED and value not in NAMED[name]:
             raise ConditionError(
                 f"no {name} is {shown(quoted(value))}{did_you_mean(value, NAMED[name])}; "
                 f"expected {listed(NAMED[name])}",
@@ -238,9 +228,7 @@ class _Parser:
                 f"expected {listed((*TEXTS, *NAMED))} before it",
                 sign.column,
             )
-        if self._lexer.peek().kind != "text":
-            raise self._lexer.expected(f"a pattern in quotes after {sign.text}")
-        literal = self._lexer.take()
+        literal = self._lexer.text(f"a pattern in quotes after {sign.text}")
         try:
             pattern = Pattern(literal.text[1:-1])
         except PatternError as error:
@@ -257,7 +245,7 @@ class _Parser:
             value = float(token.text)
             if value == float("inf"):
                 raise ConditionError("this number is too great", token.column)
-            return Number(-value if negative else value)
+            return Literal(-value if negative else value)
         operand = self._text_or_name(token)
         if negative and operand.is_text:
             raise ConditionError(f"- wants a number, and {token} is a text", token.column)
@@ -266,7 +254,7 @@ class _Parser:
     def _text_or_name(self, token: Lexeme) -> Operand:
         if token.kind == "text":
             self._lexer.take()
-            return Text(unescaped(token))
+            return Literal(unescaped(token))
         if token.kind != "name" or token.text in _WORDS:
             raise self._lexer.expected("a field, a number or a text in quotes")
         self._lexer.take()
@@ -285,21 +273,16 @@ class _Parser:
         raise ConditionError(f"there is no field {token}{meant}", token.column)
 
     def _probability(self) -> Operand:
-        token = self._lexer.peek()
-        if token.kind != "text":
-            raise self._lexer.expected('the text of a token in quotes, like p(" yes")')
-        self._lexer.take()
+        token = self._lexer.text('the text of a token in quotes, like p(" yes")')
         text = unescaped(token)
         if not text:
             raise ConditionError("no token spells nothing; give its text", token.column)
-        if not self._lexer.accept(")"):
-            raise self._lexer.expected(")")
+        self._lexer.expect(")")
         return Probability(text)
 
     def _argument(self, names: tuple[str, ...]) -> str:
         """A name in parentheses."""
-        if not self._lexer.accept("("):
-            raise self._lexer.expected(f"( and one of {listed(names)}")
+        self._lexer.expect("(", f"( and one of {listed(names)}")
         token = self._lexer.peek()
         if token.text not in names:
             raise ConditionError(
@@ -307,8 +290,7 @@ class _Parser:
                 token.column,
             )
         self._lexer.take()
-        if not self._lexer.accept(")"):
-            raise self._lexer.expected(")")
+        self._lexer.expect(")")
         return token.text
 
 

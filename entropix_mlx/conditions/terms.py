@@ -6,11 +6,11 @@ Every part knows how it is written. A null field makes a comparison false, which
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from entropix_mlx.conditions.operands import Field, Number, Operand, Proposed, Value, rounded
+from entropix_mlx.conditions.operands import Literal, Operand, Proposed, Value, rounded
 from entropix_mlx.conditions.patterns import Pattern
 
 
@@ -23,16 +23,6 @@ class Term(ABC):
     @abstractmethod
     def written(self, proposed: Proposed | None = None) -> str:
         """Its canonical text; with a proposal, every field is followed by its value."""
-
-    @abstractmethod
-    def parts(self) -> "Iterator[Operand | Term]": ...
-
-    def operands(self) -> Iterator[Operand]:
-        for part in self.parts():
-            if isinstance(part, Term):
-                yield from part.operands()
-            else:
-                yield part
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -80,16 +70,13 @@ class Comparison(Term):
         for digits in range(3, 18):
             short = [
                 value
-                if isinstance(operand, Number) or not isinstance(value, float)
+                if isinstance(operand, Literal) or not isinstance(value, float)
                 else rounded(value, digits)
                 for operand, value in zip(self.sides, values, strict=True)
             ]
             if self._hold(short) == self._hold(values):
                 return short
         return values
-
-    def parts(self) -> Iterator[Operand | Term]:
-        return iter(self.sides)
 
 
 @dataclass(frozen=True)
@@ -108,9 +95,6 @@ class Null(Term):
             value = rounded(value, 3)
         told = str(self.operand) if value is None else self.operand.told(value)
         return f"{told} {'!=' if self.negated else '=='} null"
-
-    def parts(self) -> Iterator[Operand | Term]:
-        yield self.operand
 
 
 @dataclass(frozen=True)
@@ -137,9 +121,6 @@ class Match(Term):
         bare = text.replace("\\\\", "").replace('\\"', "")
         return f"'{text}'" if '"' in bare else f'"{text}"'
 
-    def parts(self) -> Iterator[Operand | Term]:
-        yield self.operand
-
 
 @dataclass(frozen=True)
 class Changed(Term):
@@ -161,9 +142,6 @@ class Changed(Term):
         before, now = self._read(proposed)
         return f"changed({self.name}) {before or 'null'} to {now or 'null'}"
 
-    def parts(self) -> Iterator[Operand | Term]:
-        yield Field(self.name)
-
 
 @dataclass(frozen=True)
 class Not(Term):
@@ -174,9 +152,6 @@ class Not(Term):
 
     def written(self, proposed: Proposed | None = None) -> str:
         return f"not {_within(self.term, (And, Or), proposed)}"
-
-    def parts(self) -> Iterator[Operand | Term]:
-        yield self.term
 
 
 @dataclass(frozen=True)
@@ -190,9 +165,6 @@ class And(Term):
 
     def written(self, proposed: Proposed | None = None) -> str:
         return " and ".join(_within(term, (Or,), proposed) for term in self.terms)
-
-    def parts(self) -> Iterator[Operand | Term]:
-        return iter(self.terms)
 
 
 @dataclass(frozen=True)
@@ -209,9 +181,6 @@ class Or(Term):
         if proposed is not None:
             told = tuple(term for term in told if term.holds(proposed)) or told
         return " or ".join(term.written(proposed) for term in told)
-
-    def parts(self) -> Iterator[Operand | Term]:
-        return iter(self.terms)
 
 
 def _within(term: Term, weaker: tuple[type[Term], ...], proposed: Proposed | None) -> str:

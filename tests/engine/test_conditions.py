@@ -1,12 +1,12 @@
 """The grammar of conditions: what it takes, what it means, and what it refuses at which column."""
 
+import contextlib
 import math
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from growth import ratio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from traces import token
@@ -20,15 +20,14 @@ from entropix_mlx.conditions.operands import (
     TEXTS,
     Delta,
     Field,
+    Literal,
     Minus,
-    Number,
     Operand,
     Probability,
     Proposed,
-    Text,
 )
 from entropix_mlx.conditions.parser import DEEPEST, LONGEST, NAMES, Condition
-from entropix_mlx.conditions.patterns import Pattern
+from entropix_mlx.conditions.patterns import Pattern, SlowPatternError
 from entropix_mlx.conditions.terms import (
     COMPARISONS,
     ORDERS,
@@ -392,11 +391,12 @@ REFUSED = [
     ("changed(region) == 1", 17),
     ("changed", 8),
     # patterns
-    ("text ~ '(a'", 9),
-    ("text ~ 'b(?=a)'", 10),
-    ("text ~ '(a)\\1'", 12),
+    ("text ~ '(a'", 11),
+    ("text ~ 'b(?=a'", 14),
+    ("text ~ '(a)\\2'", 14),
     ("text ~ 'a**'", 11),
-    ("text ~ '[z-a]'", 9),
+    ("text ~ '[z-a]'", 13),
+    ("text ~ '(?:a{100}){100}'", 9),
     ("text ~ 'a{9}{9}'", 13),
     ("text ~ 'a\tb'", 10),
     ("text ~ '" + "a" * 201 + "'", 209),
@@ -505,23 +505,16 @@ def test_any_text_is_a_condition_or_an_error(text: str) -> None:
         assert str(error).isprintable()  # noqa: PT017
     else:
         assert Condition.parse(str(condition)) == condition
-        condition.holds(proposed())
-        condition.reason(proposed())
-
-
-@pytest.mark.serial
-def test_a_bad_pattern_takes_no_longer_in_a_long_answer() -> None:
-    condition = Condition.parse(r"so_far ~ '(\w+\s*)+$|(a|a)*b' or text ~ '(x+x+)+y'")
-    few, many = (proposed(so_far="a" * n + "!", text="x" * 3000) for n in (10_000, 100_000))
-    assert not condition.holds(many)
-    assert ratio(lambda: condition.holds(many), lambda: condition.holds(few)) < 3
+        with contextlib.suppress(SlowPatternError):
+            condition.holds(proposed())
+            condition.reason(proposed())
 
 
 # Terms made at random are parsed from what they are written as
 
 TEXT_FIELDS = (*TEXTS, *NAMED)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-NUMBERS = st.builds(Number, FINITE | st.integers(-1000, 1000).map(float))
+NUMBERS = st.builds(Literal, FINITE | st.integers(-1000, 1000).map(float))
 NUMERIC_FIELDS: st.SearchStrategy[Operand] = st.one_of(
     st.sampled_from([*MEASURES, *COUNTS]).map(Field),
     st.sampled_from([*MEASURES]).map(Delta),
@@ -557,11 +550,11 @@ LEAVES: st.SearchStrategy[Term] = st.one_of(
     _pairs(
         st.one_of(
             st.sampled_from(TEXTS).map(Field),
-            st.text(st.characters(exclude_categories=["Cs"]), max_size=5).map(Text),
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=5).map(Literal),
         ),
         ("==", "!="),
     ),
-    NAME_PAIRS.map(lambda pair: Comparison((Field(pair[0]), Text(pair[1])), ("==",))),
+    NAME_PAIRS.map(lambda pair: Comparison((Field(pair[0]), Literal(pair[1])), ("==",))),
     st.builds(Null, NUMERIC_FIELDS.filter(lambda side: str(side) not in COUNTS), st.booleans()),
     st.builds(Null, st.sampled_from([*NAMED]).map(Field), st.booleans()),
     st.builds(
@@ -604,15 +597,6 @@ def test_canonical_form() -> None:
         assert Condition.parse(f"p > 1 {word} (p > 2 {word} p > 3)") == flat
         assert Condition.parse(f"(p > 1 {word} p > 2) {word} p > 3") == flat
     assert str(Condition.parse("p > 1 and (p > 2 and p > 3)")) == "p > 1 and p > 2 and p > 3"
-
-
-def test_names_and_spelt_texts() -> None:
-    condition = Condition.parse(
-        "not (delta(entropy) > -rank or changed(region)) and p('yes') > p"
-        " and -p('\\n') == null and text ~ 'x'"
-    )
-    assert condition.names == {"entropy", "rank", "region", "p", "text"}
-    assert condition.spelt == {"yes", "\n"}
 
 
 # What holds, against lambdas that know nothing of terms
