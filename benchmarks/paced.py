@@ -72,7 +72,7 @@ def main() -> None:
     ]
     gate = Pace(options.there, options.paced, options.rate, options.file)
     header = msgspec.structs.replace(HEADER, device=options.device)
-    session = ScriptedSession(answers=[words], gate=gate, header=header, context=100_000)
+    session = ScriptedSession(answers=[words], gate=gate, header=header, context_length=100_000)
     app = application(ScriptedFactory([session]), max_tokens=len(words))
     app.run()
     app.engine.quit(5)

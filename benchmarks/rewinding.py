@@ -19,6 +19,7 @@ from entropix_mlx.debugger.debugger import Debugger
 from entropix_mlx.debugger.outputs import Halt, Output
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
 from entropix_models.devices import release_thread
 
@@ -76,15 +77,15 @@ def main() -> None:
     debugger.leave()
     for number in range(options.branches):
         force = [200 + number]
-        list(session.continue_(max_tokens=2, after=taken[-8].index, force=force))
+        list(session.run(TurnRequest(max_tokens=2, after=taken[-8].index, force=force)))
         leaves.append(session.tree.leaf)
     waits = []
     for leaf in chance.sample(leaves, len(leaves)):
         began = time.perf_counter()
         list(debugger.go_to(leaf))
         waits.append(1000 * (time.perf_counter() - began))
-    kept = session.reader.pool.size / 2**20
-    budget = session.reader.pool.budget / 2**20
+    kept = session.context.pool.size / 2**20
+    budget = session.context.pool.budget / 2**20
     print(f"| {options.branches} branches' caches | {kept:.0f} MiB | <= {budget:.0f} MiB |")
     print(f"| to another branch, median | {median(waits):.0f} ms | |")
     print(f"| the same, slowest | {max(waits):.0f} ms | < 1000 ms |")

@@ -26,7 +26,9 @@ _HOMES = {
     "TokenRecord": "entropix_mlx.records.record",
     "Session": "entropix_mlx.session.session",
     "Settings": "entropix_mlx.sampling.settings",
+    "Storage": "entropix_mlx.session.journal",
     "TraceWriter": "entropix_mlx.trace.trace",
+    "TurnRequest": "entropix_mlx.session.request",
     "read_trace": "entropix_mlx.trace.trace",
 }
 

@@ -61,7 +61,10 @@ WITH_MLX_LM = {
 }
 ORACLES = {"transformers", "torch", "scipy", "llama_models", "gguf", "hypothesis", "pytest"}
 
-LONGEST_FILE, MOST_PARAMETERS = 400, 13
+COMMAND_IN_PYTHON = "entropix_mlx.api.generate"
+"""Its keywords are the options of `entropix-mlx generate`, documented and completed as such."""
+
+LONGEST_FILE, MOST_PARAMETERS = 400, 11
 
 
 def sources() -> Iterator[tuple[str, Path]]:
@@ -179,11 +182,13 @@ def test_files_stay_short() -> None:
 
 
 def test_functions_take_few_parameters() -> None:
-    """But for the commands, whose options are click's."""
+    """But for the commands, whose options are click's, and what Python has in a command's place."""
     wrong = []
     for module, tree in MODULES.items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_command(node):
+                continue
+            if f"{module}.{node.name}" == COMMAND_IN_PYTHON:
                 continue
             given = node.args
             names = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from entropix_mlx.decoding.decoder import PendingStep
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT
+from entropix_mlx.session.halted import Halted
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.resume import changed, settings_of
 from entropix_mlx.session.session import Session
-from entropix_mlx.session.turn import Turn
+from entropix_mlx.session.turn import Prompt
 from entropix_mlx.trace.trace import Trace
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
@@ -101,7 +102,7 @@ class _Sampler:
         self._settings, self._seed = changed(self._settings, self._seed, event)
         self.session.use(settings_of(self._settings, self._path))
         if self._seed is not None:
-            self.session.reader.decoder.reseed(self._seed)
+            self.session.reseed(self._seed)
 
 
 def _turns(records: Sequence[TurnRecord]) -> Iterator[_Turn]:
@@ -137,38 +138,37 @@ def _again(sampler: _Sampler, turn: _Turn, after: int) -> Generator[PromptRecord
     for event in turn.changes.get(0, ()):
         if event.kind == "setting":
             sampler.change(event)
-    prompts = [(prompt.role, prompt.ids, prompt.text) for prompt in turn.prompts]
-    again = Turn(session.tree.path(after), prompts, len(turn.tokens))
+    prompts = [Prompt(prompt.role, prompt.ids, prompt.text) for prompt in turn.prompts]
+    request = TurnRequest(max_tokens=len(turn.tokens), after=after)
+    again = session.prepare(request, prompts)
     with closing(session.step(again)) as records:
         for record in records:
-            if record is None:
-                _decide(sampler, turn, again.tokens)
+            if isinstance(record, Halted):
+                _decide(sampler, turn, again.outcome.tokens, record)
             elif isinstance(record, PromptRecord | TokenRecord):
                 yield record
 
 
-def _decide(sampler: _Sampler, turn: _Turn, done: int) -> None:
+def _decide(sampler: _Sampler, turn: _Turn, done: int, halted: Halted) -> None:
     """Have the token after so many decided as the recorded one was."""
-    decoder = sampler.session.reader.decoder
     changes = turn.changes.get(done, ())
     for event in changes:
         if event.kind == "setting" and done:
             sampler.change(event)
     if turn.tokens[done : done + 1] and turn.tokens[done].forced == "user":
-        decoder.reconsider(turn.tokens[done].id)
+        halted.reconsider(turn.tokens[done].id)
         return
     for event in changes:
         if event.kind == "redraw":
-            decoder.reconsider(None, *_redrawn(event, decoder.pending))
+            halted.reconsider(None, *_redrawn(event, halted.pending.distribution.logits.size))
 
 
-def _redrawn(event: Event, pending: PendingStep | None) -> tuple[int, tuple[int, ...]]:
+def _redrawn(event: Event, vocabulary: int) -> tuple[int, tuple[int, ...]]:
     """Number and banned ids of a `redraw` event; what cannot be right counts as nothing."""
     detail = event.detail or {}
     redraw, banned = detail.get("redraw"), detail.get("banned")
-    size = pending.distribution.logits.size if pending is not None else 0
     ids = [id for id in banned if isinstance(id, int)] if isinstance(banned, list) else []
     return (
         redraw if isinstance(redraw, int) and 0 <= redraw < 2**31 else 0,
-        tuple(id for id in ids if 0 <= id < size),
+        tuple(id for id in ids if 0 <= id < vocabulary),
     )

@@ -27,6 +27,7 @@ from entropix_mlx.cli.session import begin, writers
 from entropix_mlx.debugger.breakpoints import Breakpoints
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.summary import Summary
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import UsageError
 from entropix_models.progress import quiet
@@ -123,14 +124,14 @@ def generate(
                 date=date,
                 progress=progress if sys.stderr.isatty() else quiet,
             )
-            turn = session.asked(text, max_tokens, stop, prefill, raw=raw)
+            request = TurnRequest(text, max_tokens=max_tokens, stop=stop, raw=raw, prefill=prefill)
             output = Output(cast(Format, format_))
             halted: list[str] = []
+            if conditions:
+                records = _until(session, session.prepare(request), breakpoints, halted)
+            else:
+                records = session.run(request)
             with graceful(session.stop):
-                if conditions:
-                    records = _until(session, turn, breakpoints, halted)
-                else:
-                    records = session.run(turn)
                 summary = _stream(session.header, records, output)
         click.echo(summary.line(session.seed), err=True)
         if halted:

@@ -55,17 +55,16 @@ def begin(
     progress: Progress = quiet,
 ) -> "Session":
     """A session; thresholds and a seed that are not the user's are told on standard error."""
+    from entropix_mlx.session.journal import Storage
     from entropix_mlx.session.session import Session
 
-    trace, attention = written
     session = Session(
         model,
         settings,
         seed=seed,
         system=system,
         date=date_of(date),
-        trace=trace,
-        attention=attention,
+        storage=Storage(*written),
         progress=progress,
     )
     note_calibration(model, session.calibration)

@@ -15,6 +15,8 @@ from entropix_mlx.debugger.stepper import Stepper
 from entropix_mlx.records.record import PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.halted import Halted
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
 from entropix_mlx.session.turn import Turn
 from entropix_models.errors import UsageError
@@ -48,11 +50,13 @@ class Debugger:
 
     def ask(self, text: str, after: int | None = None) -> Iterator[Output]:
         """Send a prompt, and halt before its answer's first token."""
-        yield from self.begin(self.session.asked(text, self.max_tokens, after=after))
+        request = TurnRequest(text, max_tokens=self.max_tokens, after=after)
+        yield from self.begin(self.session.prepare(request))
 
     def go_to(self, index: int) -> Iterator[Output]:
         """Halt after a record, as it was before the token that followed was drawn."""
-        yield from self.begin(self.session.continued(self.max_tokens, after=index))
+        request = TurnRequest(max_tokens=self.max_tokens, after=index)
+        yield from self.begin(self.session.prepare(request))
 
     def leave(self) -> list[TurnRecord]:
         """End the turn that is halted, if one is; its end."""
@@ -62,11 +66,18 @@ class Debugger:
         return told
 
     @property
-    def live(self) -> Stepper:
-        """The halted turn. Raises UsageError if there is none."""
-        if self.stepper is None or self.stepper.ended:
+    def running(self) -> Stepper:
+        """The turn that is halted. Raises UsageError if none is."""
+        if self.stepper is None or self.stepper.halted is None:
             raise UsageError("no answer is under way: ask something, or go back to a token")
         return self.stepper
+
+    @property
+    def live(self) -> Halted:
+        """Where it is halted. Raises UsageError as `running`."""
+        halted = self.running.halted
+        assert halted is not None
+        return halted
 
     def begin(self, turn: Turn) -> Iterator[Output]:
         """Run a turn, halted before its first token."""
@@ -81,19 +92,19 @@ class Debugger:
                     break
                 self._before.insert(0, node)
             self._so_far = "".join(record.text for record in self._before)[-TAIL:]
-        read = self.session.reader.decoder.read
+        read = self.session.ids_read
         yield from self.stepper.take()
-        read = self.session.reader.decoder.read - read
+        read = self.session.ids_read - read
         self._reread = 0 if turn.prompts else read - 1
         yield from self._halt(self.check())
 
     def _halt(self, hits: list[Hit]) -> Iterator[Output]:
         """Say where it stands."""
         if self.stepper is None or self.stepper.ended:
-            reason = self.stepper.turn.reason if self.stepper else None
+            reason = self.stepper.turn.outcome.reason if self.stepper else None
             yield Finished(reason)
         else:
-            yield Halt(self.stepper.proposal(), hits, self._reread)
+            yield Halt(self.live.proposal(), hits, self._reread)
             self._reread = 0
 
     def here(self) -> Iterator[Output]:
@@ -113,7 +124,7 @@ class Debugger:
 
     def take(self) -> Iterator[TurnRecord]:
         """Take what is proposed."""
-        for record in self.live.take():
+        for record in self.running.take():
             if isinstance(record, TokenRecord):
                 self._before.append(record)
                 self._so_far = (self._so_far + record.text)[-TAIL:]
@@ -176,11 +187,12 @@ class Debugger:
         """A branch of one token for each of the most likely ones but the one that is proposed."""
         proposal, leaf = self.live.proposal(), self.session.tree.leaf
         others = [id for id, *_ in proposal.candidates if id != proposal.id][: ways - 1]
-        left, before, so_far = self.live.turn.max_tokens, self._before, self._so_far
+        before, so_far = self._before, self._so_far
+        rest = TurnRequest(max_tokens=self.running.turn.request.max_tokens, after=leaf)
         yield from self.leave()
         for id in others:
-            yield from self.session.continue_(max_tokens=1, after=leaf, force=[id])
-        self.stepper = Stepper(self.session, self.session.continued(left, after=leaf))
+            yield from self.session.run(TurnRequest(max_tokens=1, after=leaf, force=(id,)))
+        self.stepper = Stepper(self.session, self.session.prepare(rest))
         yield from self.stepper.take()
         self._before, self._so_far = before, so_far
 
@@ -188,8 +200,8 @@ class Debugger:
 
     def proposed(self) -> Proposed:
         """What a condition is asked about where it halts."""
-        stepper, session = self.live, self.session
-        record, tokenizer = stepper.proposal(), session.model.tokenizer
+        halted, session = self.live, self.session
+        record, tokenizer = halted.proposal(), session.model.tokenizer
         leaf = session.tree.leaf
         valleys = session.tree.events(leaf) if leaf != ROOT else []
         return Proposed(
@@ -200,8 +212,8 @@ class Debugger:
             p_of=self._p_of,
             is_end=record.id in tokenizer.stop_ids and record.forced is None,
             is_special=record.id in tokenizer.special_ids,
-            incomplete=stepper.leaves_open(record.id),
-            room=session.context - len(session.ids),
+            incomplete=halted.leaves_open(record.id),
+            room=session.context_length - len(session.ids),
             valley=next((event.at for event in valleys if event.kind == "valley"), None),
         )
 

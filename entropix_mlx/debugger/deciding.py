@@ -11,9 +11,9 @@ from entropix_models.errors import UsageError
 
 def take(debugger: Debugger, rest: str) -> Iterator[Output]:
     yield from debugger.make_live()
-    stepper = debugger.live
+    halted = debugger.live
     if rest:
-        stepper.reconsider(force=arguments.candidate(debugger, rest))
+        halted.reconsider(force=arguments.candidate(debugger, rest))
     yield from debugger.run(lambda _taken, _proposed: True)
 
 
@@ -25,9 +25,9 @@ def insert(debugger: Debugger, rest: str) -> Iterator[Output]:
 
 def ban(debugger: Debugger, rest: str) -> Iterator[Output]:
     yield from debugger.make_live()
-    stepper = debugger.live
-    id = arguments.candidate(debugger, rest) if rest else stepper.proposal().id
-    stepper.ban(id)
+    halted = debugger.live
+    id = arguments.candidate(debugger, rest) if rest else halted.proposal().id
+    halted.ban(id)
     yield from debugger.here()
 
 
@@ -61,5 +61,5 @@ def _use(debugger: Debugger, settings: Settings) -> Iterator[Output]:
 
 def end(debugger: Debugger, _rest: str) -> Iterator[Output]:
     debugger.cursor = None
-    yield from debugger.live.leave()
+    yield from debugger.running.leave()
     yield from debugger.here()

@@ -1,26 +1,17 @@
-"""A turn that halts before each of its tokens: look, decide, go on."""
+"""A turn that is run a token at a time."""
 
-from collections.abc import Sequence
-
-import mlx.core as mx
-import numpy as np
-
-from entropix_mlx.decoding.decoder import Decoder, PendingStep
-from entropix_mlx.decoding.inspect import futures, inspect, lens
-from entropix_mlx.decoding.waterfall import waterfall
-from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
-from entropix_mlx.records.record import TokenRecord, TurnRecord
+from entropix_mlx.records.record import TurnRecord
+from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.session import Session
 from entropix_mlx.session.turn import Turn
 
 
 class Stepper:
-    """Runs one turn of a session, a token at a time. What is proposed can be reconsidered until it
-    is taken.
-    """
+    """Runs one turn of a session from halt to halt; what is proposed there is in `halted`."""
 
     def __init__(self, session: Session, turn: Turn) -> None:
         self.turn = turn
+        self.halted: Halted | None = None
         self.ended = False
         self._session = session
         self._records = session.step(turn)
@@ -32,12 +23,14 @@ class Stepper:
         banned, is preceded by an event that says so.
         """
         taken: list[TurnRecord] = []
-        pending = self._decoder.pending if self.turn.answer is not None else None
+        pending = None if self.halted is None else self.halted.pending
         if pending is not None and pending.force is None and (pending.redraw or pending.banned):
             detail = {"redraw": pending.redraw, "banned": list(pending.banned)}
             taken.append(self._session.note("redraw", detail))
+        self.halted = None
         for record in self._records:
-            if record is None:
+            if isinstance(record, Halted):
+                self.halted = record
                 return taken
             taken.append(record)
         self.ended = True
@@ -46,76 +39,6 @@ class Stepper:
     def leave(self) -> list[TurnRecord]:
         """End the turn here; the conversation stands at its last token. Gives the end."""
         self._records.close()
-        self.ended = True
-        return [self.turn.end] if self.turn.end is not None else []
-
-    def proposal(self) -> TokenRecord:
-        """The record that would be taken next."""
-        assert self.turn.answer is not None
-        index = self._session.newest + 1
-        return self.turn.answer.preview(self._decoder.peek(), index)
-
-    def reconsider(
-        self, force: int | None = None, redraw: int = 0, banned: tuple[int, ...] = ()
-    ) -> None:
-        """Decide on the proposal anew; see `Decoder.reconsider`."""
-        self._decoder.reconsider(force, redraw, banned)
-
-    def ban(self, id: int) -> None:
-        """Forbid an id here, and those banned before it."""
-        pending = self._pending
-        self.reconsider(redraw=pending.redraw, banned=(*pending.banned, id))
-
-    def redraw(self, key: int | None = None) -> None:
-        """Draw again with another key than that of the draw (0); without one, with the next."""
-        pending = self._pending
-        self.reconsider(None, pending.redraw + 1 if key is None else key, pending.banned)
-
-    def inspect(self) -> Inspection:
-        """The whole distribution and the attention of the query that it is of."""
-        reader, tree = self._session.reader, self._session.tree
-        cache = reader.cache_of(reader.ids[:-1])
-        index = self._session.newest + 1
-        return inspect(self._session.model, index, reader.ids[-1], cache, tree.path())
-
-    def leaves_open(self, id: int) -> bool:
-        """Whether a token would leave a character unfinished."""
-        assert self.turn.answer is not None
-        return self.turn.answer.leaves_open(id)
-
-    def p(self, id: int) -> float:
-        """The raw probability of an id here."""
-        logits = self._logits
-        return float(np.exp(np.array(logits[id] - mx.logsumexp(logits))))
-
-    def waterfall(self) -> Waterfall:
-        """How the proposal came about."""
-        return waterfall(self._decoder)
-
-    def lens(self) -> list[LayerSaid]:
-        """What each layer says here.
-
-        Raises UnsupportedError for architectures whose layers can't be asked.
-        """
-        reader = self._session.reader
-        return lens(self._session.model, reader.ids[-1], reader.cache_of(reader.ids[:-1]))
-
-    def futures(self, count: int) -> list[Future]:
-        """What would come after each of the most likely tokens here, in one batched pass."""
-        logits = self._logits
-        ids: Sequence[int] = np.array(mx.argsort(-logits)[:count]).tolist()
-        return futures(self._session.model, self._decoder.cache, list(ids), logits)
-
-    @property
-    def _decoder(self) -> Decoder:
-        return self._session.reader.decoder
-
-    @property
-    def _logits(self) -> mx.array:
-        return self._pending.distribution.logits.astype(mx.float32)
-
-    @property
-    def _pending(self) -> PendingStep:
-        pending = self._decoder.pending
-        assert pending is not None
-        return pending
+        self.halted, self.ended = None, True
+        end = self.turn.outcome.end
+        return [end] if end is not None else []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from entropix_mlx.decoding.cache_pool import PromptCachePool, common
-from entropix_mlx.decoding.decoder import Decoder, OnChunk
+from entropix_mlx.decoding.decoder import Decoder, OnChunk, prefill
 from entropix_mlx.decoding.make_records import given_records
 from entropix_mlx.records.record import TokenRecord
 from entropix_models.language_model import Cache
@@ -14,7 +14,7 @@ LEAST_KEPT = 256
 """Shorter caches are not worth a file: they are read again in a moment."""
 
 
-class Reader:
+class PromptContext:
     """A decoder and the ids that it stands after; its cache holds a prefix of them."""
 
     def __init__(self, decoder: Decoder, ids: Sequence[int] = ()) -> None:
@@ -90,9 +90,7 @@ class Reader:
         excess = model.cached(cache) - held
         if not held or (excess and not model.trim(cache, excess)):
             cache = model.new_cache()
-        aside = Decoder(model, self.decoder.settings, self.decoder.calibration, 0)
-        aside.cache = cache
-        aside.prefill(ids[aside.length :])
+        prefill(model, cache, ids[model.cached(cache) :])
         return cache
 
     def save(self, path: Path) -> bool:

@@ -17,7 +17,7 @@ from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.sampler import Decision, Sampler, Stages, draw_key
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.sampling.state import State
-from entropix_models.language_model import LanguageModel
+from entropix_models.language_model import Cache, LanguageModel
 
 _CLEAR_EVERY = 256
 """Tokens between two releases of MLX's unused buffers, which grow with the attention's length."""
@@ -54,6 +54,23 @@ class PendingStep(NamedTuple):
     force: int | None = None
     redraw: int = 0
     banned: tuple[int, ...] = ()
+
+
+def prefill(
+    model: LanguageModel, cache: Cache, ids: Sequence[int], on_chunk: OnChunk = lambda *_: True
+) -> int:
+    """Read ids into a cache, in chunks of bounded time.
+
+    How many: fewer than there are if `on_chunk`, asked before each chunk, said to stop.
+    """
+    chunk = model.prefill_chunk
+    for start in range(0, len(ids), chunk):
+        if not on_chunk(start, len(ids)):
+            return start
+        model.step(mx.array(list(ids[start : start + chunk])), cache)
+        mx.eval([layer.state for layer in cache])
+        mx.clear_cache()
+    return len(ids)
 
 
 class Decoder:
@@ -152,15 +169,9 @@ class Decoder:
         """
         if ids:
             self.pending = None
-        chunk = self.model.prefill_chunk
-        for start in range(0, len(ids), chunk):
-            if not on_chunk(start, len(ids)):
-                return False
-            self.model.step(mx.array(list(ids[start : start + chunk])), self.cache)
-            self.read += len(ids[start : start + chunk])
-            mx.eval([layer.state for layer in self.cache])
-            mx.clear_cache()
-        return on_chunk(len(ids), len(ids))
+        read = prefill(self.model, self.cache, ids, on_chunk)
+        self.read += read
+        return read == len(ids) and on_chunk(read, len(ids))
 
     def measure(
         self, ids: Sequence[int], on_chunk: OnChunk = lambda _done, _total: True

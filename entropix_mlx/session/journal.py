@@ -1,5 +1,7 @@
 """Where a conversation's records are numbered and kept: in a tree, and in a trace."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,22 +21,31 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Storage:
+    """What keeps a conversation: `trace` its records, `attention` the entropy of every head,
+    `cache_file` the model's cache. `tree`: the records that are there already.
+    """
+
+    trace: Writer | None = None
+    attention: AttentionWriter | None = None
+    cache_file: Path | None = None
+    tree: Tree | None = None
+
+
+UNSAVED = Storage()
+
+
 class Journal:
     """Everything told goes into the trace first, then into the tree."""
 
-    def __init__(
-        self,
-        header: RunHeader,
-        tree: Tree,
-        trace: Writer | None,
-        attention: AttentionWriter | None = None,
-    ) -> None:
-        self.tree = tree
-        self.index = tree.newest
+    def __init__(self, header: RunHeader, storage: Storage) -> None:
+        self.tree = Tree() if storage.tree is None else storage.tree
+        self.index = self.tree.newest
         """The last number given out."""
         self._header = header
-        self._trace = trace
-        self._attention = attention
+        self._trace = storage.trace
+        self._attention = storage.attention
 
     def number(self) -> int:
         """A new record's index."""

@@ -11,9 +11,8 @@ from entropix_mlx.decoding.make_records import now, versions
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TurnRecord
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import PRESETS, Settings, recorded
-from entropix_mlx.session.journal import Writer
+from entropix_mlx.session.journal import UNSAVED, Storage
 from entropix_mlx.session.session import Session
-from entropix_mlx.trace.attention_file import AttentionWriter
 from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.errors import TraceError, UsageError
 from entropix_models.language_model import LanguageModel
@@ -31,18 +30,16 @@ def resume(
     model: LanguageModel,
     path: Path,
     *,
-    writer: Writer | None,
-    attention: AttentionWriter | None = None,
+    storage: Storage,
     settings: Settings | None = None,
-    cache_file: Path | None = None,
     score_prompts: bool = False,
     progress: Progress = quiet,
 ) -> Resumed:
-    """Go on with a trace, which `writer` appends to.
+    """Go on with a trace, which `storage` appends to.
 
     Without `settings`, with those that were in force at its end. Nothing is read by the model
-    before the next turn, and then only what `cache_file` does not hold. Raises TraceError for what
-    is no trace, UsageError for one of another model.
+    before the next turn, and then only what the stored cache does not hold. Raises TraceError for
+    what is no trace, UsageError for one of another model.
     """
     trace = read_trace(path)
     header = trace.header
@@ -56,9 +53,7 @@ def resume(
         header,
         trace.records,
         path,
-        writer=writer,
-        attention=attention,
-        cache_file=cache_file,
+        storage=storage,
         score_prompts=score_prompts,
         progress=progress,
     )
@@ -74,9 +69,7 @@ def revive(
     records: Sequence[TurnRecord],
     path: Path,
     *,
-    writer: Writer | None = None,
-    attention: AttentionWriter | None = None,
-    cache_file: Path | None = None,
+    storage: Storage = UNSAVED,
     score_prompts: bool = False,
     progress: Progress = quiet,
 ) -> Session:
@@ -86,18 +79,15 @@ def revive(
     what would append to it is refused. Raises TraceError for settings that cannot be right.
     """
     sampler, seed = in_force(header, records)
-    only_looked_at = not sampler and writer is None
+    only_looked_at = not sampler and storage.trace is None
     return Session(
         model,
         Settings.make() if only_looked_at else settings_of(sampler, path),
         seed=seed,
         system=system_of(records),
         date=_date(header.date),
-        trace=writer,
-        attention=attention,
+        storage=dataclasses.replace(storage, tree=Tree.of(records)),
         score_prompts=score_prompts,
-        tree=Tree.of(records),
-        cache_file=cache_file,
         progress=progress,
     )
 

@@ -6,22 +6,23 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from entropix_mlx.decoding.context import Reader
+from entropix_mlx.decoding.context import PromptContext
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.inspect import inspect
 from entropix_mlx.decoding.make_records import calibration_of, header_of
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
-from entropix_mlx.records.tree import ROOT, Node, Tree, ids_of, messages_of
-from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration
+from entropix_mlx.records.tree import ROOT, Node, ids_of
+from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.sampling.state import State
-from entropix_mlx.session.journal import Journal, Writer
-from entropix_mlx.session.turn import Turn
-from entropix_mlx.trace.attention_file import AttentionWriter
+from entropix_mlx.session.halted import Halted
+from entropix_mlx.session.journal import UNSAVED, Journal, Storage
+from entropix_mlx.session.request import TurnRequest
+from entropix_mlx.session.turn import Prompt, Turn, prompts_of
 from entropix_models.errors import ContextLengthError, UsageError
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
@@ -30,11 +31,9 @@ from entropix_models.progress import Progress, quiet
 class Session:
     """One conversation with one model. Belongs to the thread that made it, but for `stop`.
 
-    Everything that is yielded has been written to `trace` before, and to `attention` the entropy of
-    every head. `progress` is told of the prefill. Without a `seed` one is drawn; without a `date`,
-    templates that print one print today. With `score_prompts` prompts are measured while they are
-    read, and told once they are. A `tree` is a conversation to go on with. In `cache_file` the
-    cache outlives the session.
+    Everything that is yielded has been written to `storage` before. `progress` is told of the
+    prefill. Without a `seed` one is drawn; without a `date`, templates that print one print today.
+    With `score_prompts` prompts are measured while they are read, and told once they are.
     """
 
     def __init__(
@@ -45,26 +44,22 @@ class Session:
         seed: int | None = None,
         system: str = "",
         date: datetime.date | None = None,
-        calibration: Calibration | None = None,
-        trace: Writer | None = None,
-        attention: AttentionWriter | None = None,
+        storage: Storage = UNSAVED,
         score_prompts: bool = False,
-        tree: Tree | None = None,
-        cache_file: Path | None = None,
         progress: Progress = quiet,
     ) -> None:
         self.model = model
-        self.calibration = calibration or calibration_of(model) or PROVISIONAL
-        self.tree = Tree() if tree is None else tree
+        self.calibration = calibration_of(model) or PROVISIONAL
         seed = secrets.randbelow(2**32) if seed is None else seed
         self._decoder = Decoder(
-            model, settings, self.calibration, seed, heads=attention is not None
+            model, settings, self.calibration, seed, heads=storage.attention is not None
         )
-        self.reader = Reader(self._decoder)
+        self.context = PromptContext(self._decoder)
+        """What the model has read, and may read again without computing it anew."""
         self._date = date or datetime.date.today()
         self._system = system
         self._score_prompts = score_prompts
-        self._cache_file = cache_file
+        self._cache_file = storage.cache_file
         self._progress = progress
         self._stopped = threading.Event()
         prints_date = model.tokenizer.has_chat_template and model.tokenizer.template_prints_date
@@ -75,14 +70,15 @@ class Session:
             seed=seed,
             date=self._date if prints_date else None,
         )
-        self._journal = Journal(self.header, self.tree, trace, attention)
+        self._journal = Journal(self.header, storage)
+        self.tree = self._journal.tree
         if path := self.tree.path():
             self._go_to(path)
-            if cache_file is not None:
-                self.reader.load(cache_file)
+            if self._cache_file is not None:
+                self.context.load(self._cache_file)
 
     @property
-    def context(self) -> int:
+    def context_length(self) -> int:
         """The longest conversation that the model can hold, in tokens."""
         return self.model.info.context_length
 
@@ -94,7 +90,12 @@ class Session:
     @property
     def ids(self) -> list[int]:
         """What the conversation consists of, for the model."""
-        return self.reader.ids
+        return self.context.ids
+
+    @property
+    def ids_read(self) -> int:
+        """How many ids the model has read in all, whatever became of them."""
+        return self._decoder.read
 
     @property
     def settings(self) -> Settings:
@@ -115,7 +116,7 @@ class Session:
         self._journal.close()
         if self._cache_file is not None:
             with suppress(OSError):
-                self.reader.save(self._cache_file)
+                self.context.save(self._cache_file)
 
     def use(self, settings: Settings) -> Event | None:
         """Sample by other settings from the next token drawn; None if nothing changes.
@@ -130,6 +131,13 @@ class Session:
             return None
         self._decoder.use(settings)
         return self._journal.event("setting", self._journal.index, detail=changed)
+
+    def reseed(self, seed: int) -> Event | None:
+        """Draw by another seed from the next token on; None if nothing changes."""
+        if seed == self.seed:
+            return None
+        self._decoder.reseed(seed)
+        return self._journal.event("setting", self._journal.index, detail={"seed": seed})
 
     def note(self, kind: str, detail: dict[str, Any]) -> Event:
         """Record that something happened between two turns."""
@@ -155,7 +163,7 @@ class Session:
             raise UsageError(f"record {index} is a prompt: it was not drawn from anything")
         path = self.tree.path(self.tree.parent(index))
         ids = ids_of(path)
-        return inspect(self.model, index, ids[-1], self.reader.cache_of(ids[:-1]), path)
+        return inspect(self.model, index, ids[-1], self.context.cache_of(ids[:-1]), path)
 
     def send(
         self,
@@ -167,188 +175,117 @@ class Session:
         raw: bool = False,
         after: int | None = None,
     ) -> Generator[TurnRecord]:
+        """`run` for a prompt; what is asked for is as in `TurnRequest`."""
+        return self.run(
+            TurnRequest(
+                text, max_tokens=max_tokens, stop=tuple(stop), after=after, raw=raw, prefill=prefill
+            )
+        )
+
+    def run(self, request: TurnRequest) -> Generator[TurnRecord]:
         """One turn: prompt records, then tokens and events as they come, an `End` last.
 
-        `raw`: the text as it stands, without a template, special tokens in it recognised.
-        `prefill`: how the answer begins. `after`: the record that it follows (`ROOT`: none),
-        otherwise where the conversation stands. Raises UsageError or ContextLengthError, before
-        anything is yielded or written; a later error is raised after an `End` that says so.
+        Raises UsageError or ContextLengthError, before anything is yielded or written; a later
+        error is raised after an `End` that says so.
         """
-        return self.run(self.asked(text, max_tokens, stop, prefill, raw=raw, after=after))
+        return self._unhalted(self.prepare(request))
 
-    def asked(
-        self,
-        text: str,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        prefill: str = "",
-        *,
-        raw: bool = False,
-        after: int | None = None,
-    ) -> Turn:
-        """The turn that `send` runs."""
-        if not text.strip() and not (raw and text):
-            raise UsageError("the prompt is empty; give some text")
-        base = self._path(after)
-        ids = self._encode(base, text, raw)
-        if prefill:
-            ids = ids + self.model.tokenizer.encode(prefill)
-        if not ids:
-            raise UsageError("the prompt has no tokens; give some text")
-        prompts = [("user", ids, text)]
-        if self._system and not base:
-            prompts.insert(0, ("system", [], self._system))
-        if prefill:
-            prompts.append(("assistant", [], prefill))
-        return Turn(base, prompts, max_tokens, stop)
+    def prepare(self, request: TurnRequest, prompts: list[Prompt] | None = None) -> Turn:
+        """The turn that a request asks for; `prompts`: what is said, in place of its text.
 
-    def continue_(
-        self,
-        *,
-        max_tokens: int,
-        after: int | None = None,
-        force: Sequence[int] = (),
-        seed: int | None = None,
-        settings: Settings | None = None,
-        stop: Sequence[str] = (),
-    ) -> Generator[TurnRecord]:
-        """Tokens without a new prompt: an answer continued, made again, or taken another way.
-
-        `after` as in `send`; `force`: the ids that come first; `seed`: from here on; `settings`:
-        for this turn only. Errors as in `send`.
+        Errors as in `run`.
         """
-        return self.run(self.continued(max_tokens, after, force, seed, settings, stop))
-
-    def continued(
-        self,
-        max_tokens: int,
-        after: int | None = None,
-        force: Sequence[int] = (),
-        seed: int | None = None,
-        settings: Settings | None = None,
-        stop: Sequence[str] = (),
-    ) -> Turn:
-        """The turn that `continue_` runs."""
-        base = self._path(after)
-        if not ids_of(base[-1:]):
-            raise UsageError("there is nothing to go on from; send a prompt first")
-        last = base[-1]
-        if isinstance(last, TokenRecord) and last.id in self.model.tokenizer.stop_ids:
-            raise UsageError("the answer is complete; send a prompt, or fork at one of its tokens")
-        if any(not 0 <= id < self.model.info.vocab_size for id in force):
-            raise UsageError(f"an id to force is not in the vocabulary of {self.model.info.name}")
-        return Turn(base, [], max_tokens, stop, force, seed, settings)
-
-    def run(self, turn: Turn) -> Generator[TurnRecord]:
-        """A turn from its beginning to its end. Raises ContextLengthError before anything."""
-        self._make_room(turn)
-        return self._unpaused(turn)
-
-    def step(self, turn: Turn) -> Generator[TurnRecord | None]:
-        """A turn that yields None before each token is taken."""
-        self._make_room(turn)
-        turn.pauses = True
-        return self._whole(turn)
-
-    def _unpaused(self, turn: Turn) -> Generator[TurnRecord]:
-        with closing(self._whole(turn)) as records:
-            for record in records:
-                assert record is not None
-                yield record
-
-    def _known(self, index: int) -> None:
-        if index not in self.tree:
-            raise UsageError(f"there is no record {index} in this conversation")
-
-    def _path(self, after: int | None) -> list[Node]:
-        """The records up to `after`: whatever is said now is said after them."""
         self._stopped.clear()
-        if after is not None and after != ROOT:
-            self._known(after)
-        return self.tree.path(after)
-
-    def _encode(self, base: list[Node], text: str, raw: bool) -> list[int]:
-        """The ids that a prompt adds to the context, up to where the answer begins."""
-        tokenizer, ids = self.model.tokenizer, ids_of(base)
-        if raw:
-            return tokenizer.encode(text, special=True, bos=tokenizer.adds_bos and not ids)
-        messages = messages_of(base)
-        if self._system and not base:
-            messages.append({"role": "system", "content": self._system})
-        messages.append({"role": "user", "content": text})
-        if ids:
-            return tokenizer.next_turn(messages, date=self._date, after=ids)
-        return tokenizer.chat(messages, date=self._date)
-
-    def _go_to(self, path: list[Node]) -> None:
-        """Return to the end of a path: what the model has read and the sampler's memory."""
-        self.reader.go_to(ids_of(path))
-        tokens = [node for node in path if isinstance(node, TokenRecord)]
-        rolling = self.settings.rolling or 1.0
-        self._decoder.state = State.after(tokens, len(self._decoder.clarify), rolling)
-        self.tree.leaf = path[-1].index if path else ROOT
-
-    def _make_room(self, turn: Turn) -> None:
-        total = len(ids_of(turn.base)) + len(turn.added)
-        room = self.context - total
+        if request.after is not None and request.after != ROOT:
+            self._known(request.after)
+        base, info = self.tree.path(request.after), self.model.info
+        if prompts is None:
+            if request.text is None:
+                self._require_unfinished(base)
+            tokenizer = self.model.tokenizer
+            prompts = prompts_of(request, base, tokenizer, system=self._system, date=self._date)
+        if any(not 0 <= id < info.vocab_size for id in request.force):
+            raise UsageError(f"an id to force is not in the vocabulary of {info.name}")
+        total = len(ids_of(base)) + sum(len(prompt.ids) for prompt in prompts)
+        room = self.context_length - total
         if room < 1:
             raise ContextLengthError(
-                f"the conversation would be {total} tokens long, the context of "
-                f"{self.model.info.name} is {self.context}; shorten the prompt"
+                f"the conversation would be {total} tokens long, the context of {info.name} is "
+                f"{self.context_length}; shorten the prompt"
             )
-        turn.max_tokens = min(turn.max_tokens, room)
+        return Turn(replace(request, max_tokens=min(request.max_tokens, room)), base, prompts)
 
-    def _whole(self, turn: Turn) -> Generator[TurnRecord | None]:
-        """A turn from the changes that it begins with to its end."""
-        began, before = time.perf_counter(), self.settings
+    def step(self, turn: Turn) -> Generator[TurnRecord | Halted]:
+        """A turn from the changes that it begins with to its end, halted before each token."""
+        began, before, request = time.perf_counter(), self.settings, turn.request
         siblings = self.tree.children(turn.leaf)
         try:
-            if turn.seed is not None and turn.seed != self.seed:
-                self._decoder.reseed(turn.seed)
-                yield self._journal.event(
-                    "setting", self._journal.index, detail={"seed": turn.seed}
-                )
-            if turn.settings is not None and (event := self.use(turn.settings)):
+            if request.seed is not None and (event := self.reseed(request.seed)):
+                yield event
+            if request.settings is not None and (event := self.use(request.settings)):
                 yield event
             if self.tree.leaf != turn.leaf:
                 self._go_to(turn.base)
-            with closing(self._records_of(turn)) as records:
+            records = turn.records(
+                self.context,
+                self._journal,
+                self._on_chunk,
+                self._stopped,
+                score=self._score_prompts,
+            )
+            with closing(records):
                 for record in records:
                     yield record
                     if siblings and isinstance(record, PromptRecord | TokenRecord):
                         yield self._journal.event("fork", record.index, at=siblings.pop())
                         siblings.clear()
-            if turn.settings is not None and (event := self.use(before)):
+            if request.settings is not None and (event := self.use(before)):
                 yield event
         except GeneratorExit:  # the caller wants no more; what was made is kept
-            turn.reason = "interrupted"
+            turn.outcome.reason = "interrupted"
             return
         except BaseException as error:
-            turn.reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+            interrupted = isinstance(error, KeyboardInterrupt)
+            turn.outcome.reason = "interrupted" if interrupted else "error"
             self._decoder.forget()  # what it holds may be ahead of what was told, or torn
             raise
         finally:
-            if turn.settings is not None:
+            if request.settings is not None:
                 self.use(before)
-            turn.end = end = End(
+            turn.outcome.end = end = End(
                 leaf=self.tree.leaf,
-                finish_reason=turn.reason,
-                tokens=turn.tokens,
+                finish_reason=turn.outcome.reason,
+                tokens=turn.outcome.tokens,
                 seconds=time.perf_counter() - began,
-                prefill_seconds=turn.prefill_seconds,
+                prefill_seconds=turn.outcome.prefill_seconds,
             )
             self._journal.tell(end)
         yield end
 
-    def _records_of(self, turn: Turn) -> Generator[TurnRecord | None]:
-        return turn.records(
-            self.reader,
-            self._journal,
-            self._on_chunk,
-            self._stopped,
-            score=self._score_prompts,
-            valley_delta=self.calibration.valley_delta,
-        )
+    def _unhalted(self, turn: Turn) -> Generator[TurnRecord]:
+        with closing(self.step(turn)) as records:
+            for record in records:
+                if not isinstance(record, Halted):
+                    yield record
+
+    def _require_unfinished(self, base: list[Node]) -> None:
+        if not ids_of(base[-1:]):
+            raise UsageError("there is nothing to go on from; send a prompt first")
+        last = base[-1]
+        if isinstance(last, TokenRecord) and last.id in self.model.tokenizer.stop_ids:
+            raise UsageError("the answer is complete; send a prompt, or fork at one of its tokens")
+
+    def _known(self, index: int) -> None:
+        if index not in self.tree:
+            raise UsageError(f"there is no record {index} in this conversation")
+
+    def _go_to(self, path: list[Node]) -> None:
+        """Return to the end of a path: what the model has read and the sampler's memory."""
+        self.context.go_to(ids_of(path))
+        tokens = [node for node in path if isinstance(node, TokenRecord)]
+        rolling = self.settings.rolling or 1.0
+        self._decoder.state = State.after(tokens, len(self._decoder.clarify), rolling)
+        self.tree.leaf = path[-1].index if path else ROOT
 
     def _on_chunk(self, done: int, total: int) -> bool:
         self._progress("reading the prompt", done, total)

@@ -1,43 +1,51 @@
 """One turn of a conversation: what is read, what is drawn, how it ends."""
 
+import datetime
 import threading
 import time
-from collections.abc import Generator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import NamedTuple
 
 from entropix_mlx.decoding.answer import Answer
-from entropix_mlx.decoding.context import Reader
+from entropix_mlx.decoding.context import PromptContext
 from entropix_mlx.decoding.decoder import OnChunk
 from entropix_mlx.records.record import End, Event, FinishReason, PromptRecord, TokenRecord
-from entropix_mlx.records.tree import ROOT, Node
-from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.records.tree import ROOT, Node, ids_of, messages_of
+from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.journal import Journal
+from entropix_mlx.session.request import TurnRequest
+from entropix_models.errors import UsageError
+from entropix_models.tokenizer.tokenizer import Tokenizer
+
+
+class Prompt(NamedTuple):
+    """What is said to the model; `ids` is what the context gains by it."""
+
+    role: str
+    ids: list[int]
+    text: str
 
 
 @dataclass
-class Turn:
-    """What was asked for, and what came of it.
+class Outcome:
+    """What has come of a turn so far; `end` once it is over."""
 
-    `base`: the records that it follows; `prompts`: role, ids, text of each; `force`: the ids that
-    the answer begins with; `seed`: from this turn on; `settings`: for this turn only; `pauses`:
-    whether to halt before each token is taken.
-    """
-
-    base: list[Node]
-    prompts: list[tuple[str, list[int], str]]
-    max_tokens: int
-    stop: Sequence[str] = ()
-    force: Sequence[int] = ()
-    seed: int | None = None
-    settings: Settings | None = None
-    pauses: bool = False
-    prefill_seconds: float = 0.0
     tokens: int = 0
+    prefill_seconds: float = 0.0
     reason: FinishReason = "interrupted"
-    answer: Answer | None = None
     end: End | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A request in its place, after the records `base`, and what comes of it."""
+
+    request: TurnRequest
+    base: list[Node]
+    prompts: list[Prompt]
+    outcome: Outcome = field(default_factory=Outcome)
 
     @property
     def leaf(self) -> int:
@@ -47,38 +55,37 @@ class Turn:
     @property
     def added(self) -> list[int]:
         """What the prompts add to the context."""
-        return [id for _, ids, _ in self.prompts for id in ids]
+        return [id for prompt in self.prompts for id in prompt.ids]
 
     def records(
         self,
-        reader: Reader,
+        context: PromptContext,
         journal: Journal,
         on_chunk: OnChunk,
         stopped: threading.Event,
         *,
         score: bool,
-        valley_delta: float,
-    ) -> Generator[PromptRecord | TokenRecord | Event | None]:
+    ) -> Generator[PromptRecord | TokenRecord | Event | Halted]:
         """Prompts, then tokens, each with its valley if any; told in `journal` before.
 
-        `reader` stands where the turn begins. With `score` the prompts come once they were
-        measured.
+        It halts before each token. `context` stands where the turn begins. With `score` the
+        prompts come once they were measured.
         """
         began = time.perf_counter()
-        reader.ids += self.added
-        if score and self.prompts and self.max_tokens > 0:
-            scored = reader.score(len(self.added), on_chunk)
+        context.ids += self.added
+        if score and self.prompts and self.request.max_tokens > 0:
+            scored = context.score(len(self.added), on_chunk)
             yield from self._prompts(journal, scored)
             complete = scored is not None
         else:
             yield from self._prompts(journal, None)
-            if self.max_tokens < 1:
-                self.reason = "length"
+            if self.request.max_tokens < 1:
+                self.outcome.reason = "length"
                 return
-            complete = reader.read(on_chunk)
+            complete = context.read(on_chunk)
         if complete:
-            self.prefill_seconds = time.perf_counter() - began
-            yield from self._answer(reader, journal, stopped, valley_delta)
+            self.outcome.prefill_seconds = time.perf_counter() - began
+            yield from self._answer(context, journal, stopped)
 
     def _prompts(
         self, journal: Journal, scored: list[TokenRecord] | None
@@ -96,34 +103,94 @@ class Turn:
             yield record
 
     def _answer(
-        self, reader: Reader, journal: Journal, stopped: threading.Event, valley_delta: float
-    ) -> Generator[TokenRecord | Event | None]:
-        decoder = reader.decoder
+        self, context: PromptContext, journal: Journal, stopped: threading.Event
+    ) -> Generator[TokenRecord | Event | Halted]:
+        decoder, request = context.decoder, self.request
         begun = takewhile(lambda node: isinstance(node, TokenRecord), reversed(self.base))
         before = [node for node in begun if isinstance(node, TokenRecord)]
-        self.answer = answer = Answer(
+        answer = Answer(
             decoder.model.tokenizer,
             () if self.prompts else before[::-1],
             journal.tree.leaf,
             journal.number,
             journal.attend,
-            valley_delta=valley_delta,
-            stop=self.stop,
-            pauses=lambda: self.pauses and decoder.pending is not None,
+            valley_delta=decoder.calibration.valley_delta,
+            stop=request.stop,
         )
-        if not reader.is_under_way:
-            decoder.begin(reader.ids[-1])
-        choices = decoder.generate(None, self.max_tokens, self.force)
+        halted = Halted(context, answer, journal)
+        reason: FinishReason = "length"
+        if not context.is_under_way:
+            decoder.begin(context.ids[-1])
+        last = time.perf_counter()
+        choices = decoder.generate(None, request.max_tokens, request.force)
         try:
-            with closing(answer.tokens(choices, reader.ids, stopped.is_set)) as records:
-                for record in records:
-                    if record is not None:
-                        journal.tell(record)
-                        self.tokens += isinstance(record, TokenRecord)
-                    yield record
-            self.reason = answer.reason
+            for _ in range(request.max_tokens):
+                began = time.perf_counter()
+                yield halted
+                last += time.perf_counter() - began  # the user's time, not the token's
+                choice = next(choices)
+                now = time.perf_counter()
+                context.ids.append(choice.id)
+                ends = answer.add(choice, (now - last) * 1e3)
+                last = now
+                yield from self._told(journal, answer)
+                if ends or stopped.is_set():
+                    reason = "stop" if ends else "interrupted"
+                    break
+            answer.finish()
+            yield from self._told(journal, answer)
+            self.outcome.reason = reason
         finally:
+            choices.close()
             # Whoever left in between, or failed, wants no more of them; but they were made.
-            for unasked in answer.rest():
-                journal.tell(unasked)
-                self.tokens += isinstance(unasked, TokenRecord)
+            answer.finish()
+            for _ in self._told(journal, answer):
+                pass
+
+    def _told(self, journal: Journal, answer: Answer) -> Generator[TokenRecord | Event]:
+        for record in answer.settled():
+            journal.tell(record)
+            self.outcome.tokens += isinstance(record, TokenRecord)
+            yield record
+
+
+def prompts_of(
+    request: TurnRequest,
+    base: list[Node],
+    tokenizer: Tokenizer,
+    *,
+    system: str,
+    date: datetime.date,
+) -> list[Prompt]:
+    """What a request says after the records `base`, if it has a text.
+
+    A conversation begins with its system prompt. Raises UsageError where there is nothing to read.
+    """
+    text, raw = request.text, request.raw
+    if text is None:
+        return []
+    if not text.strip() and not (raw and text):
+        raise UsageError("the prompt is empty; give some text")
+    before = ids_of(base)
+    opening = system if not base else ""
+    if raw:
+        ids = tokenizer.encode(text, special=True, bos=tokenizer.adds_bos and not before)
+    else:
+        messages = messages_of(base)
+        if opening:
+            messages.append({"role": "system", "content": opening})
+        messages.append({"role": "user", "content": text})
+        if before:
+            ids = tokenizer.next_turn(messages, date=date, after=before)
+        else:
+            ids = tokenizer.chat(messages, date=date)
+    if request.prefill:
+        ids = ids + tokenizer.encode(request.prefill)
+    if not ids:
+        raise UsageError("the prompt has no tokens; give some text")
+    prompts = [Prompt("user", ids, text)]
+    if opening:
+        prompts.insert(0, Prompt("system", [], opening))
+    if request.prefill:
+        prompts.append(Prompt("assistant", [], request.prefill))
+    return prompts

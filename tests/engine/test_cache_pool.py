@@ -8,6 +8,7 @@ from turns import session, tokens, turn
 
 from entropix_mlx.decoding.cache_pool import PromptCachePool, common, nbytes
 from entropix_mlx.decoding.scoring import score
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.language_model import LanguageModel
 
 
@@ -68,39 +69,39 @@ def test_a_branch_that_was_left_is_not_read_again(
     made = session(llama, "temperature", overrides={"temperature": "3"})
     first = turn(made, "x" * 150, 20)
     fork = tokens(first)[2].index
-    second = list(made.continue_(max_tokens=20, after=fork, force=[70]))
+    second = list(made.run(TurnRequest(max_tokens=20, after=fork, force=(70,))))
     reads = Reads(llama, monkeypatch)
-    again = tokens(list(made.continue_(max_tokens=3, after=tokens(first)[18].index)))
+    again = tokens(list(made.run(TurnRequest(max_tokens=3, after=tokens(first)[18].index))))
     assert reads.total == 3  # the id before the first new one, and two of those
     assert [r.id for r in again[:1]] == [tokens(first)[19].id]
     assert [r.entropy for r in again[:1]] == [tokens(first)[19].entropy]
     reads.total = 0
-    back = tokens(list(made.continue_(max_tokens=1, after=tokens(second)[18].index)))
+    back = tokens(list(made.run(TurnRequest(max_tokens=1, after=tokens(second)[18].index))))
     assert reads.total == 1
     assert back[0].entropy == tokens(second)[19].entropy
 
 
 def test_without_room_it_is(llama: LanguageModel) -> None:
     made = session(llama, "temperature", overrides={"temperature": "3"})
-    made.reader.pool.budget = 0
+    made.context.pool.budget = 0
     first = tokens(turn(made, "Hello", 20))
-    list(made.continue_(max_tokens=20, after=first[2].index, force=[70]))
-    again = tokens(list(made.continue_(max_tokens=1, after=first[18].index)))
+    list(made.run(TurnRequest(max_tokens=20, after=first[2].index, force=(70,))))
+    again = tokens(list(made.run(TurnRequest(max_tokens=1, after=first[18].index))))
     assert again[0].entropy == pytest.approx(first[19].entropy, abs=1e-4)
-    assert len(made.reader.pool) == 0
+    assert len(made.context.pool) == 0
 
 
 def test_sixty_four_branches(llama: LanguageModel) -> None:
     made = session(llama, "temperature", overrides={"temperature": "3"})
-    made.reader.pool.budget = 20 * nbytes(cache_of(llama, list(range(3, 203))))
+    made.context.pool.budget = 20 * nbytes(cache_of(llama, list(range(3, 203))))
     first = tokens(turn(made, "x" * 150, 12))
     leaves = [made.tree.leaf]
     for n in range(63):
-        list(made.continue_(max_tokens=6, after=first[5].index, force=[70 + n]))
+        list(made.run(TurnRequest(max_tokens=6, after=first[5].index, force=(70 + n,))))
         leaves.append(made.tree.leaf)
-        assert made.reader.pool.size <= made.reader.pool.budget
+        assert made.context.pool.size <= made.context.pool.budget
     for leaf in (leaves[0], leaves[31], leaves[60]):
-        said = tokens(list(made.continue_(max_tokens=1, after=leaf)))
+        said = tokens(list(made.run(TurnRequest(max_tokens=1, after=leaf))))
         *_, direct = score(llama, made.ids, made.calibration)
         assert said[0].entropy == pytest.approx(direct.entropy, abs=2e-4)
 
@@ -112,9 +113,9 @@ def test_caches_that_cannot_be_trimmed(
     monkeypatch.setattr(llama, "trim", lambda _cache, _tokens: False)
     made = session(llama, "temperature", overrides={"temperature": "3"})
     first = tokens(turn(made, "Hello", 12))
-    other = tokens(list(made.continue_(max_tokens=12, after=first[2].index, force=[70])))
+    other = tokens(list(made.run(TurnRequest(max_tokens=12, after=first[2].index, force=(70,)))))
     for old, leaf in ((first, first[5].index), (other, other[5].index)):
-        again = tokens(list(made.continue_(max_tokens=2, after=leaf)))
+        again = tokens(list(made.run(TurnRequest(max_tokens=2, after=leaf))))
         wanted = old[[r.index for r in old].index(leaf) + 1]
         assert (again[0].id, again[0].entropy) == (
             wanted.id,

@@ -18,6 +18,7 @@ from entropix_mlx.debugger.text import lines, report
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records.record import Event, TokenRecord
 from entropix_mlx.records.tree import ids_of
+from entropix_mlx.session.journal import UNSAVED
 from entropix_mlx.session.resume import resume
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
@@ -265,7 +266,7 @@ class TestBreakpoints:
             do(made, "ask Hello", "break entropy > 3", "tbreak rank > 5", "ignore 1 2", "step")
             made.leave()
         whole(path)
-        again = Debugger(resume(llama, path, writer=None).session)
+        again = Debugger(resume(llama, path, storage=UNSAVED).session)
         assert again.breakpoints.lines() == made.breakpoints.lines()
 
     def test_p_of_a_named_token(self, llama: LanguageModel) -> None:
@@ -341,7 +342,7 @@ def test_any_order_of_commands(llama: LanguageModel, commands: list[str]) -> Non
         assert all(tree[index] == record for index, record in seen.items())
         assert made.session.ids == ids_of(tree.path())
         if made.stepper is not None and not made.stepper.ended:
-            assert made.stepper.proposal().parent == tree.leaf
+            assert made.live.proposal().parent == tree.leaf
         if made.cursor is not None:
             assert made.cursor in tree
         for output in outputs:

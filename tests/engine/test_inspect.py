@@ -6,6 +6,7 @@ from turns import session, tokens, turn
 
 from entropix_mlx.records.inspection import HEAD, STRONGEST, TAIL
 from entropix_mlx.records.record import PromptRecord
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 
@@ -66,7 +67,7 @@ def test_on_another_branch(llama: LanguageModel) -> None:
     """What the cache doesn't hold any more is read again, aside."""
     made = session(llama)
     first = tokens(turn(made, "Hello", 6))
-    list(made.continue_(max_tokens=6, after=first[1].index, force=[70]))
+    list(made.run(TurnRequest(max_tokens=6, after=first[1].index, force=(70,))))
     seen = made.inspect(first[5].index)
     assert seen.head[0][2] == pytest.approx(first[5].candidates[0][2], abs=1e-4)
 

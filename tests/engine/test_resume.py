@@ -9,6 +9,8 @@ import pytest
 from turns import DATE, session, tokens, turn, whole
 
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.journal import Storage
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.resume import Resumed, resume
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.archive import Archive
@@ -33,9 +35,8 @@ def reopened(
 ) -> Resumed:
     writer = archive.open(name)
     try:
-        return resume(
-            model, archive.path(name), writer=writer, cache_file=archive.cache(name), **options
-        )
+        storage = Storage(writer, cache_file=archive.cache(name))
+        return resume(model, archive.path(name), storage=storage, **options)
     except BaseException:
         writer.close()
         raise
@@ -107,7 +108,7 @@ def test_settings_and_seed_are_those_at_its_end(llama: LanguageModel, archive: A
     made = begin(llama, archive)
     records = turn(made, "Hello", 3)
     made.use(Settings.make("temperature", {"temperature": "2"}))
-    list(made.continue_(max_tokens=3, after=records[0].index, seed=99))  # type: ignore[union-attr]
+    list(made.run(TurnRequest(max_tokens=3, after=records[0].index, seed=99)))  # type: ignore[union-attr]
     made.close()
     again = reopened(llama, archive).session
     assert (again.settings.preset, again.settings.temperature, again.seed) == (

@@ -2,7 +2,7 @@
 
 import datetime
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mlx.core as mx
@@ -11,7 +11,7 @@ import pytest
 from turns import end, plain, session, timeless, tokens, turn, whole
 
 from entropix_mlx.decoding.decoder import Decoder
-from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
@@ -146,19 +146,33 @@ class TestRecords:
         unseen = tokens(turn(session(llama, "greedy", overrides={"capture": "false"})))
         assert all(r.attn_entropy is r.agreement is r.interaction_strength is None for r in unseen)
 
+    COURSE = (*[6.0] * 20, *[1.0] * 20, *[6.0] * 25, *[0.5] * 20, *[6.0] * 25)
+
+    def along(
+        self, course: Sequence[float], made: Session, patching: pytest.MonkeyPatch, last: int = -1
+    ) -> list[TurnRecord]:
+        """A turn whose tokens have these entropies; it is left at record `last`."""
+        read, entropies = Decoder._read, iter(course)
+        with patching.context() as patch:
+            patch.setattr(
+                Decoder, "_read", lambda *a: read(*a)._replace(entropy=next(entropies), id=70)
+            )
+            records = []
+            running = made.send("Hello", max_tokens=len(course))
+            for record in running:
+                records.append(record)
+                if isinstance(record, TokenRecord) and record.index == last:
+                    running.close()
+        return records
+
     def test_valleys_are_where_the_entropies_have_them(
         self, llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Against SciPy, over the same moving average."""
         from scipy.signal import find_peaks
 
-        course = [6.0] * 20 + [1.0] * 20 + [6.0] * 25 + [0.5] * 20 + [6.0] * 25
-        entropies = iter(course)
-        read = Decoder._read
-        monkeypatch.setattr(
-            Decoder, "_read", lambda self, d: read(self, d)._replace(entropy=next(entropies), id=70)
-        )
-        records = turn(session(llama), max_tokens=len(course))
+        course = self.COURSE
+        records = self.along(course, session(llama), monkeypatch)
         smooth = [course[0]]
         for value in course[1:]:
             smooth.append(0.05 * value + 0.95 * smooth[-1])
@@ -171,6 +185,17 @@ class TestRecords:
             before = records[records.index(event) - 1]
             assert isinstance(before, TokenRecord)
             assert before.index == event.index > (event.at or 0)
+
+    def test_a_valley_is_told_of_a_token_that_was_the_last_one_looked_at(
+        self, llama: LanguageModel, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        records = self.along(self.COURSE, session(llama), monkeypatch)
+        valley, *_ = (record for record in records if isinstance(record, Event))
+        with TraceWriter(file) as trace:
+            made = session(llama, trace=trace)
+            *_, last = self.along(self.COURSE, made, monkeypatch, last=valley.index)
+        assert isinstance(last, TokenRecord)
+        assert whole(file).records[-2] == valley
 
 
 class TestStopping:

@@ -10,6 +10,7 @@ from entropix_mlx.decoding.scoring import score
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import ROOT, Tree, ids_of
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.errors import UsageError
@@ -39,20 +40,20 @@ class TestReturning:
         """A visit to an early token does not cost the way back to a late one."""
         made = hot(llama)
         taken = tokens(turn(made, max_tokens=60))
-        decoder = made.reader.decoder
+        decoder = made.context.decoder
         for at in (50, 5, 40, 54, 0, 33, 20, 56, 2, 48):
             read = decoder.read
-            again = tokens(made.continue_(max_tokens=3, after=taken[at].index))
+            again = tokens(made.run(TurnRequest(max_tokens=3, after=taken[at].index)))
             assert [r.id for r in again] == [r.id for r in taken[at + 1 : at + 4]][: len(again)]
             assert [measures(r) for r in again] == [measures(r) for r in taken[at + 1 : at + 4]]
             assert decoder.read - read <= 4
-        assert len(made.reader.pool) <= 2, "what is a beginning of another is not kept twice"
+        assert len(made.context.pool) <= 2, "what is a beginning of another is not kept twice"
 
     def test_the_same_again(self, llama: LanguageModel) -> None:
         """Rewinding by trimming is exact: the same seed gives the same records."""
         made = hot(llama)
         first = turn(made, "Hello", 10)
-        again = list(made.continue_(max_tokens=10, after=prompt_of(first).index))
+        again = list(made.run(TurnRequest(max_tokens=10, after=prompt_of(first).index)))
         assert [r.id for r in tokens(first)] == [r.id for r in tokens(again)]
         assert [measures(r) for r in tokens(first)] == [measures(r) for r in tokens(again)]
         assert tokens(again)[0].parent == prompt_of(first).index
@@ -64,18 +65,36 @@ class TestReturning:
     def test_another_seed(self, llama: LanguageModel) -> None:
         made = hot(llama)
         first = turn(made, "Hello", 10)
-        again = list(made.continue_(max_tokens=10, after=prompt_of(first).index, seed=8))
+        again = list(made.run(TurnRequest(max_tokens=10, after=prompt_of(first).index, seed=8)))
         assert [r.id for r in tokens(first)] != [r.id for r in tokens(again)]
         assert events(again, "setting")[0].detail == {"seed": 8}
         fresh = hot(llama, seed=8)
         assert [r.id for r in tokens(turn(fresh, "Hello", 10))] == [r.id for r in tokens(again)]
         assert made.seed == 8
 
+    def test_another_seed_in_mid_answer(self, llama: LanguageModel, file: Path) -> None:
+        """Whatever was drawn before: from there on it is as that seed has it."""
+        with TraceWriter(file) as trace:
+            made = hot(llama, trace=trace)
+            running = made.send("Hello", max_tokens=8)
+            records = [next(running) for _ in range(4)]
+            event = made.reseed(8)
+            records += running
+        assert whole(file).records.count(event) == 1  # type: ignore[arg-type]
+        assert event is not None
+        assert (event.index, event.detail) == (records[3].index, {"seed": 8})
+        assert made.reseed(8) is None
+        fresh = hot(llama, seed=8)
+        forced = tuple(record.id for record in tokens(records)[:3])
+        again = list(fresh.run(TurnRequest("Hello", max_tokens=8, force=forced)))
+        assert [r.forced for r in tokens(again)] == ["user"] * 3 + [None] * 5
+        assert [r.id for r in tokens(again)] == [r.id for r in tokens(records)]
+
     def test_going_on(self, llama: LanguageModel) -> None:
         """An answer in two parts is the answer, valleys and unfinished characters included."""
         parts = hot(llama)
         first = turn(parts, "Hello", 5)
-        second = list(parts.continue_(max_tokens=5))
+        second = list(parts.run(TurnRequest(max_tokens=5)))
         whole_answer = tokens(turn(hot(llama), "Hello", 10))
         both = tokens(first) + tokens(second)
         assert [(r.id, r.text) for r in both] == [(r.id, r.text) for r in whole_answer]
@@ -91,7 +110,7 @@ class TestReturning:
         step = llama.step
         llama.step = lambda ids, *rest: (reads.append(ids.size), step(ids, *rest))[1]  # type: ignore[method-assign, assignment]
         try:
-            other = list(made.continue_(max_tokens=4, after=first[5].parent, force=[70]))
+            other = list(made.run(TurnRequest(max_tokens=4, after=first[5].parent, force=(70,))))
         finally:
             del llama.step
         assert reads == [1] * 4  # nothing before the fork was read again
@@ -131,7 +150,7 @@ class TestReturning:
     def test_switching_between_branches(self, llama: LanguageModel) -> None:
         made = hot(llama)
         a = turn(made, "Hello", 6)
-        b = list(made.continue_(max_tokens=6, after=prompt_of(a).index, seed=9))
+        b = list(made.run(TurnRequest(max_tokens=6, after=prompt_of(a).index, seed=9)))
         for leaf in (end(a).leaf, end(b).leaf):
             said = list(made.send("And?", max_tokens=3, after=leaf))
             path = made.tree.path(end(said).leaf)
@@ -143,18 +162,18 @@ class TestReturning:
     def test_what_cannot_be(self, llama: LanguageModel) -> None:
         made = hot(llama)
         with pytest.raises(UsageError, match="nothing to go on from"):
-            made.continue_(max_tokens=3)
+            made.run(TurnRequest(max_tokens=3))
         first = turn(made, "Hello", 3)
         with pytest.raises(UsageError, match="no record 99"):
             made.send("x", max_tokens=3, after=99)
         with pytest.raises(UsageError, match="vocabulary"):
-            made.continue_(max_tokens=3, force=[10**6])
+            made.run(TurnRequest(max_tokens=3, force=(10**6,)))
         stop = min(llama.tokenizer.stop_ids)
-        list(made.continue_(max_tokens=3, force=[stop]))
+        list(made.run(TurnRequest(max_tokens=3, force=(stop,))))
         forced = made.tree[first[0].index + 4]
         assert isinstance(forced, TokenRecord)
         with pytest.raises(UsageError, match="complete"):
-            made.continue_(max_tokens=3, after=forced.index)
+            made.run(TurnRequest(max_tokens=3, after=forced.index))
 
     def test_a_name(self, llama: LanguageModel) -> None:
         made = hot(llama)
@@ -187,14 +206,14 @@ class TestSettings:
         made = session(llama, "greedy")
         first = turn(made, "Hello", 4)
         after = prompt_of(first).index
-        other = list(made.continue_(max_tokens=4, after=after, settings=HOT))
+        other = list(made.run(TurnRequest(max_tokens=4, after=after, settings=HOT)))
         assert [r.temperature for r in tokens(other)] == [3.0] * 4
         assert [e.detail["preset"] for e in events(other, "setting") if e.detail] == [
             "temperature",
             "greedy",
         ]
         assert made.settings.preset == "greedy"
-        running = made.continue_(max_tokens=4, after=after, settings=HOT)
+        running = made.run(TurnRequest(max_tokens=4, after=after, settings=HOT))
         next(running)
         running.close()
         assert made.settings.preset == "greedy"
@@ -252,7 +271,7 @@ def test_a_trace_holds_the_tree(llama: LanguageModel, file: Path) -> None:
     with TraceWriter(file) as trace:
         made = hot(llama, trace=trace, score_prompts=True)
         first = turn(made, "Hello", 5)
-        list(made.continue_(max_tokens=5, after=tokens(first)[1].index, force=[70]))
+        list(made.run(TurnRequest(max_tokens=5, after=tokens(first)[1].index, force=(70,))))
         made.name_branch(made.tree.leaf, "other")
     again = Tree.of(whole(file).records)
     assert again.branches() == made.tree.branches()
@@ -266,8 +285,8 @@ def test_another_seed_in_mid_answer(llama: LanguageModel) -> None:
     stopping = made.send("Hello", max_tokens=20)
     first = tokens([next(stopping) for _ in range(4)])
     stopping.close()
-    other = list(made.continue_(max_tokens=4, seed=99))
+    other = list(made.run(TurnRequest(max_tokens=4, seed=99)))
     turn(fresh, "Hello", 3)
-    expected = list(fresh.continue_(max_tokens=4, seed=99))
+    expected = list(fresh.run(TurnRequest(max_tokens=4, seed=99)))
     assert len(first) == 3
     assert [r.id for r in tokens(other)] == [r.id for r in tokens(expected)]

@@ -12,7 +12,6 @@ from turns import end, first_of, session, tokens, turn, whole
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.records.record import End, PromptRecord, TurnRecord
-from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.errors import ContextLengthError, UsageError
 from entropix_models.language_model import LanguageModel
@@ -68,7 +67,7 @@ class TestErrors:
     def test_the_context_is_never_left(self, llama: LanguageModel) -> None:
         made = session(llama, "greedy")
         records = turn(made, "x" * 470, max_tokens=400)
-        assert len(made.ids) <= made.context == 512
+        assert len(made.ids) <= made.context_length == 512
         if end(records).finish_reason == "length":
             assert len(made.ids) == 512
             with pytest.raises(ContextLengthError):
@@ -167,7 +166,7 @@ class TestTurns:
 class TestRealModel:
     def test_a_conversation(self, smollm2: LanguageModel, file: Path) -> None:
         with TraceWriter(file) as trace:
-            made = session(smollm2, "greedy", trace=trace, calibration=PROVISIONAL)
+            made = session(smollm2, "greedy", trace=trace)
             first = turn(made, "What is the capital of France? Answer in one word.", 8)
             known = len(made.ids)
             second = turn(made, "And of Italy?", 2)

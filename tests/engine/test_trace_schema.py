@@ -10,6 +10,7 @@ import pytest
 from turns import session, tokens, turn
 
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
 
@@ -29,7 +30,7 @@ def lines(tmp_path: Path, llama: LanguageModel) -> list[dict[str, Any]]:
     made = session(llama, trace=TraceWriter(path), score_prompts=True, system="Be kind.")
     first = tokens(turn(made, "One", 14))
     made.use(Settings.make("temperature"))
-    list(made.continue_(max_tokens=9, after=first[4].index, force=[11]))
+    list(made.run(TurnRequest(max_tokens=9, after=first[4].index, force=(11,))))
     made.name_branch(first[-1].index, "first")
     made.close()
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -18,6 +18,7 @@ from entropix_mlx.decoding.scoring import score
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.trace.trace import Trace, TraceWriter
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
@@ -30,7 +31,7 @@ def file(tmp_path: Path, llama: LanguageModel) -> Path:
     made = session(llama, trace=TraceWriter(path), score_prompts=True)
     first = tokens(turn(made, "One", 14))
     turn(made, "Two", 10)
-    list(made.continue_(max_tokens=9, after=first[4].index, force=[11, 12], seed=99))
+    list(made.run(TurnRequest(max_tokens=9, after=first[4].index, force=(11, 12), seed=99)))
     hot = Settings.make("temperature", {"temperature": "3"})
     for record in made.send("Three", max_tokens=12):
         if isinstance(record, TokenRecord) and len(made.ids) % 7 == 0:
@@ -224,7 +225,7 @@ def test_an_answer_of_the_real_model(smollm2: LanguageModel, tmp_path: Path) -> 
     path = tmp_path / "run.jsonl"
     made = session(smollm2, "calibrated", trace=TraceWriter(path), score_prompts=True)
     first = tokens(turn(made, "Which is larger, 9.9 or 9.11?", 10))
-    list(made.continue_(max_tokens=5, after=first[3].index, seed=2))
+    list(made.run(TurnRequest(max_tokens=5, after=first[3].index, seed=2)))
     made.close()
     trace = whole(path)
     found = checked(smollm2, trace)

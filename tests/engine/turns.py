@@ -12,6 +12,7 @@ from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.records.record import End, TokenRecord, TurnRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.journal import Storage
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.language_model import LanguageModel
@@ -21,7 +22,10 @@ DATE = datetime.date(2026, 1, 2)
 
 def session(model: LanguageModel, preset: str = "calibrated", **others: Any) -> Session:
     overrides = others.pop("overrides", {})
-    options: dict[str, Any] = {"seed": 7, "date": DATE} | others
+    kept = {
+        name: others.pop(name) for name in ("trace", "attention", "cache_file") if name in others
+    }
+    options: dict[str, Any] = {"seed": 7, "date": DATE, "storage": Storage(**kept)} | others
     return Session(model, Settings.make(preset, overrides), **options)
 
 

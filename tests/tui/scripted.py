@@ -22,6 +22,7 @@ from entropix_mlx.records.record import (
 )
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
 from entropix_tui.engine.outputs import Restored, TurnRecord, Unsaved
 from entropix_tui.engine.protocol import Complain, Fresh, Opened, Progress, Resume, SessionRequest
@@ -228,7 +229,7 @@ class ScriptedSession:
     answers: Sequence[Sequence[Step]] = (STORY,)
     gate: Gate = field(default_factory=Gate)
     header: RunHeader = HEADER
-    context: int | None = 2048
+    context_length: int | None = 2048
     settings: Settings = SETTINGS
     name: str | None = None
     note: str = ""
@@ -246,6 +247,17 @@ class ScriptedSession:
         self.tree = Tree.of(self.past)
         self._index = self.tree.newest + 1
         self._script: dict[int, int] = {}  # record index -> the answer that it came from
+
+    def run(self, request: TurnRequest) -> Iterator[TurnRecord]:
+        if request.text is not None:
+            return self.send(request.text, max_tokens=request.max_tokens, after=request.after)
+        return self.continue_(
+            max_tokens=request.max_tokens,
+            after=request.after,
+            force=request.force,
+            seed=request.seed,
+            settings=request.settings,
+        )
 
     def send(self, text: str, *, max_tokens: int, after: int | None = None) -> Iterator[TurnRecord]:
         self.calls.append(("send", {"text": text, "max_tokens": max_tokens, "after": after}))

@@ -10,6 +10,7 @@ from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession, pr
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import DownloadError
 from entropix_tui.engine.outputs import (
     Failed,
@@ -38,7 +39,7 @@ def test_asides_are_served_between_two_records_of_a_turn() -> None:
     gate = Gate(2)
     session = ScriptedSession(gate=gate)
     with running(ScriptedFactory([session])) as got:
-        got.engine.send("Which?", max_tokens=512)
+        got.engine.run(TurnRequest("Which?", max_tokens=512))
         got.until_count(TokenRecord, 2)
         got.engine.use(HOT)
         got.engine.inspect(1)
@@ -67,7 +68,7 @@ def test_asides_are_served_at_once_while_nothing_runs() -> None:
         got.until_count(Event)
         kinds = [type(output) for output in got.outputs]
         assert kinds.index(Ready) < kinds.index(Event)
-        got.engine.send("a", max_tokens=1)
+        got.engine.run(TurnRequest("a", max_tokens=1))
         got.until_count(End)
         got.engine.inspect(1)
         got.until_count(Inspected)
@@ -85,7 +86,7 @@ def test_of_several_that_wait_only_the_last_is_served() -> None:
 
     session = Slow()
     with running(ScriptedFactory([session])) as got:
-        got.engine.send("a", max_tokens=512)
+        got.engine.run(TurnRequest("a", max_tokens=512))
         got.until_count(End)
         got.engine.inspect(1)
         assert entered.wait(20)
@@ -106,7 +107,7 @@ def test_of_several_that_wait_only_the_last_is_served() -> None:
 def test_asides_are_served_while_a_turn_waits_for_room() -> None:
     session = ScriptedSession(answers=[["x"] * 200])
     with running(ScriptedFactory([session]), limit=16) as got:
-        got.engine.send("go", max_tokens=200)
+        got.engine.run(TurnRequest("go", max_tokens=200))
         got.until_waiting(16)
         for asked in range(1, 4):  # nobody drains, and they are answered all the same
             got.engine.inspect(1)
@@ -120,7 +121,7 @@ def test_asides_are_served_while_a_turn_waits_for_room() -> None:
 def test_quitting_while_a_turn_waits_for_room_and_asides_wait_too() -> None:
     session = ScriptedSession(answers=[["x"] * 10_000])
     with running(ScriptedFactory([session]), limit=4) as got:
-        got.engine.send("go", max_tokens=10_000)
+        got.engine.run(TurnRequest("go", max_tokens=10_000))
         got.until_waiting(4)
         got.engine.use(HOT)
         got.engine.inspect(1)
@@ -138,7 +139,7 @@ def test_an_aside_that_fails_ends_no_turn(error: Exception) -> None:
 
     gate = Gate(1)
     with running(ScriptedFactory([Failing(gate=gate)])) as got:
-        got.engine.send("a", max_tokens=512)
+        got.engine.run(TurnRequest("a", max_tokens=512))
         got.until_count(TokenRecord)
         got.engine.inspect(1)
         got.engine.use(HOT)
@@ -157,20 +158,20 @@ def test_an_aside_without_a_session_says_so() -> None:
         got.engine.use(HOT)
         got.until_count(Failed, 2)
         assert [f.scope for f in got.of(Failed)] == ["load", "aside"]  # type: ignore[union-attr]
-        got.engine.send("a", max_tokens=1)
+        got.engine.run(TurnRequest("a", max_tokens=1))
         got.until_count(End)
 
 
 def test_going_on_regenerating_and_forking() -> None:
     session = ScriptedSession()
     with running(ScriptedFactory([session])) as got:
-        got.engine.send("a", max_tokens=2)
+        got.engine.run(TurnRequest("a", max_tokens=2))
         got.until_count(End)
-        got.engine.continue_(max_tokens=2)
+        got.engine.run(TurnRequest(max_tokens=2))
         got.until_count(End, 2)
-        got.engine.continue_(max_tokens=1, after=0, seed=9)
+        got.engine.run(TurnRequest(max_tokens=1, after=0, seed=9))
         got.until_count(End, 3)
-        got.engine.continue_(max_tokens=2, after=1, force=[5])
+        got.engine.run(TurnRequest(max_tokens=2, after=1, force=(5,)))
         got.until_count(End, 4)
     records = [o for o in got.outputs if isinstance(o, TokenRecord)]
     assert [(r.index, r.parent) for r in records] == [
@@ -189,11 +190,11 @@ def test_a_resumed_conversation_is_restored_and_goes_on() -> None:
     old, resumed = ScriptedSession(gate=Gate(2)), ScriptedSession(past=PAST, name="one")
     factory = ScriptedFactory([old, resumed])
     with running(factory) as got:
-        got.engine.send("a", max_tokens=512)
+        got.engine.run(TurnRequest("a", max_tokens=512))
         got.until_count(TokenRecord, 2)
         got.engine.resume("one")
         got.until_count(Restored)
-        got.engine.send("more", max_tokens=1)
+        got.engine.run(TurnRequest("more", max_tokens=1))
         got.until_count(End, 2)
     assert old.closed
     assert factory.wishes == [AS_STARTED, Resume("one")]
@@ -228,7 +229,7 @@ def test_a_new_chat_keeps_the_settings_and_takes_the_system_prompt() -> None:
         got.engine.use(HOT)
         got.engine.new_chat("Be terse.")
         got.until_count(Ready, 2)
-        got.engine.send("a", max_tokens=1)
+        got.engine.run(TurnRequest("a", max_tokens=1))
         got.until_count(End)
     assert factory.wishes[1] == Fresh("Be terse.")
     second = got.of(Ready)[-1]
@@ -247,7 +248,7 @@ def test_what_cannot_be_prepared_leaves_the_conversation_alone() -> None:
         got.engine.switch_model("llama-3.2-1b")
         got.until_count(Failed)
         assert not session.closed
-        got.engine.send("a", max_tokens=1)
+        got.engine.run(TurnRequest("a", max_tokens=1))
         got.until_count(End)
     (failed,) = got.of(Failed)
     assert isinstance(failed, Failed)
@@ -263,7 +264,7 @@ def test_a_model_that_does_not_load_gives_the_saved_conversation_back() -> None:
         got.engine.switch_model("llama-3.2-1b")
         got.until_count(Failed)
         assert old.closed
-        got.engine.send("a", max_tokens=1)
+        got.engine.run(TurnRequest("a", max_tokens=1))
         got.until_count(End)
     assert factory.wishes == [Resume("kept"), Switch("llama-3.2-1b"), Resume("kept")]
     assert [f.scope for f in got.of(Failed)] == ["load"]  # type: ignore[union-attr]
@@ -274,7 +275,7 @@ def test_a_model_that_does_not_load_gives_the_saved_conversation_back() -> None:
 def test_a_save_that_fails_is_told_and_the_answer_goes_on() -> None:
     session = ScriptedSession(answers=[["a", Unsaved("the disk is full"), "b"]], name="kept")
     with running(ScriptedFactory([session])) as got:
-        got.engine.send("a", max_tokens=9)
+        got.engine.run(TurnRequest("a", max_tokens=9))
         got.until_count(End)
     assert got.of(Unsaved) == [Unsaved("the disk is full")]
     assert len(got.of(TokenRecord)) == 2

@@ -11,6 +11,7 @@ from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession
 
 from entropix_mlx.records.record import End, PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import DownloadError
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Loading, Ready, Renewed
@@ -46,7 +47,7 @@ def _loading(done: int) -> Loading:
 def test_loading_then_a_turn_in_order() -> None:
     session = ScriptedSession()
     with running(ScriptedFactory([session])) as got:
-        got.engine.send("Which?", max_tokens=512)
+        got.engine.run(TurnRequest("Which?", max_tokens=512))
         got.until_count(End)
     loading = [output for output in got.outputs if isinstance(output, Loading)]
     assert loading[-1] == _loading(100)
@@ -75,7 +76,7 @@ def test_every_call_on_the_session_is_made_in_one_thread() -> None:
         return Session()
 
     with running(Maker(make)) as got:
-        got.engine.send("a", max_tokens=1)
+        got.engine.run(TurnRequest("a", max_tokens=1))
         got.engine.use(SETTINGS)
         got.until_count(End)
     assert threads == {"engine"}
@@ -85,7 +86,7 @@ def test_the_thread_waits_while_nobody_drains() -> None:
     session = ScriptedSession(answers=[["x"] * 5000])
     with running(ScriptedFactory([session]), limit=64) as got:
         got.until_count(Ready)
-        got.engine.send("go", max_tokens=5000)
+        got.engine.run(TurnRequest("go", max_tokens=5000))
         deadline = time.monotonic() + 20
         while got.engine.waiting < 64:
             assert time.monotonic() < deadline
@@ -100,12 +101,12 @@ def test_stop_ends_the_turn_and_the_next_one_runs() -> None:
     gate = Gate(3)
     session = ScriptedSession(gate=gate)
     with running(ScriptedFactory([session])) as got:
-        got.engine.send("one", max_tokens=512)
+        got.engine.run(TurnRequest("one", max_tokens=512))
         got.until_count(TokenRecord, 3)
         got.engine.stop()
         got.until_count(End)
         gate.open()
-        got.engine.send("two", max_tokens=512)
+        got.engine.run(TurnRequest("two", max_tokens=512))
         got.until_count(End, 2)
     first, second = got.of(End)
     assert isinstance(first, End)
@@ -118,7 +119,7 @@ def test_a_turn_that_was_stopped_before_it_began_ends_at_once() -> None:
     session = ScriptedSession(gate=Gate(0))
     with running(ScriptedFactory([session])) as got:
         got.until_count(Ready)
-        got.engine.send("one", max_tokens=512)
+        got.engine.run(TurnRequest("one", max_tokens=512))
         got.engine.stop()
         got.until_count(End)
     (end,) = got.of(End)
@@ -136,7 +137,7 @@ def test_stop_while_loading_and_try_again() -> None:
         got.until_count(Failed)
         assert not got.of(Ready)
         gate.open()
-        got.engine.send("Which?", max_tokens=2)
+        got.engine.run(TurnRequest("Which?", max_tokens=2))
         got.until_count(End)
     assert len(got.of(Ready)) == 1
 
@@ -162,7 +163,7 @@ def test_quitting_while_generating_and_while_the_queue_is_full() -> None:
     session.answers = [["x"] * 100_000]
     engine = Engine(ScriptedFactory([session]), limit=16)
     engine.start()
-    engine.send("go", max_tokens=100_000)
+    engine.run(TurnRequest("go", max_tokens=100_000))
     deadline = time.monotonic() + 20
     while engine.waiting < 16:
         assert time.monotonic() < deadline
@@ -207,9 +208,9 @@ def test_errors_are_one_line_and_the_thread_lives_on(error: Exception, message: 
     ]
     with running(ScriptedFactory(sessions)) as got:
         got.until_count(Failed)
-        got.engine.send("again", max_tokens=9)  # loads again, then fails in mid-answer
+        got.engine.run(TurnRequest("again", max_tokens=9))  # loads again, then fails in mid-answer
         got.until_count(Failed, 2)
-        got.engine.send("and again", max_tokens=9)
+        got.engine.run(TurnRequest("and again", max_tokens=9))
         got.until_count(End)
     for failed in got.of(Failed):
         assert isinstance(failed, Failed)
@@ -221,13 +222,13 @@ def test_a_new_chat_closes_the_old_session() -> None:
     old, new = ScriptedSession(gate=Gate(2)), ScriptedSession()
     with running(ScriptedFactory([old, new])) as got:
         got.until_count(Ready)
-        got.engine.send("one", max_tokens=512)
+        got.engine.run(TurnRequest("one", max_tokens=512))
         got.until_count(TokenRecord, 2)
         got.engine.new_chat()
         got.until_count(Ready, 2)
         assert old.closed
         kinds = [type(output) for output in got.outputs]
         assert kinds.index(End) < kinds.index(Renewed), "the old conversation ends first"
-        got.engine.send("two", max_tokens=1)
+        got.engine.run(TurnRequest("two", max_tokens=1))
         got.until_count(End, 2)
     assert new.heard == ["two"]

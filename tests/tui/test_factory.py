@@ -11,6 +11,7 @@ from scripted import HEADER, prompt, token
 
 from entropix_mlx.records.record import End, PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.attention_file import read_attention
 from entropix_mlx.trace.trace import TraceWriter, read_trace
@@ -107,20 +108,20 @@ def test_saved_left_and_resumed_on_the_real_model(tmp_path: Path) -> None:
         trace_attention=True,
     )
     with running(factory) as got:
-        got.engine.send("What is the capital of France?", max_tokens=4)
+        got.engine.run(TurnRequest("What is the capital of France?", max_tokens=4))
         got.until_count(End)
         first = [record for record in got.outputs if isinstance(record, TokenRecord)]
         got.engine.inspect(first[0].index)
         got.engine.new_chat("Be terse.")
         got.until_count(Ready, 2)
-        got.engine.send("Hello.", max_tokens=2)
+        got.engine.run(TurnRequest("Hello.", max_tokens=2))
         got.until_count(End, 2)
         got.engine.switch_model("no-such-model")
         got.until_count(Failed)
         got.engine.resume("one")
         got.until_count(Restored)
         got.until_count(Ready, 3)
-        got.engine.continue_(max_tokens=2)
+        got.engine.run(TurnRequest(max_tokens=2))
         got.until_count(End, 3)
     one, two, three = (ready for ready in got.of(Ready) if isinstance(ready, Ready))
     assert (one.name, one.system, one.settings.preset) == ("one", "", "greedy")

@@ -19,6 +19,7 @@ from textual.widgets import Input
 
 from entropix_mlx.records.record import End, Event, RunHeader, TokenRecord
 from entropix_mlx.records.tree import Tree
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.trace.attention_file import AttentionWriter
 from entropix_mlx.trace.trace import TraceWriter, attention_beside
 from entropix_models.errors import TraceError
@@ -757,7 +758,7 @@ async def test_what_a_model_finds_out_is_shown() -> None:
         screen = replay.screen
         await replay.press("left")
         engine._thread.start()
-        engine.continue_(max_tokens=1, after=SECOND)
+        engine.run(TurnRequest(max_tokens=1, after=SECOND))
         await until(replay.pilot, lambda: engine.has_model)
         assert "with its model" in replay.drawn()
         screen.action_attention()
@@ -776,7 +777,7 @@ async def test_what_comes_while_one_looks_elsewhere_waits_at_the_end() -> None:
         before = screen.conversation.tree.leaf
         length = screen.playback.length
         engine._thread.start()
-        engine.continue_(max_tokens=3, after=SECOND)
+        engine.run(TurnRequest(max_tokens=3, after=SECOND))
         await until(replay.pilot, lambda: screen.playback.length == length + 3)
         assert screen.conversation.tree.leaf == before
         await replay.press("end")

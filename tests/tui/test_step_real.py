@@ -53,7 +53,7 @@ class Chat:
             first="ask Hello",
             settings=self.debugger.session.settings,
             seed=self.debugger.session.seed,
-            context=self.debugger.session.context,
+            context=self.debugger.session.context_length,
         )
         return self.screen
 

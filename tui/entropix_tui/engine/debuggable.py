@@ -1,12 +1,13 @@
 """A session and its debugger, as the engine's thread runs them: one of the two at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from entropix_mlx.debugger.outputs import Output
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Event, RunHeader, TurnRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 
 if TYPE_CHECKING:
     from entropix_mlx.debugger.debugger import Debugger
@@ -27,30 +28,16 @@ class DebuggableSession:
         return self._session.header
 
     @property
-    def context(self) -> int | None:
-        return self._session.context
+    def context_length(self) -> int | None:
+        return self._session.context_length
 
     @property
     def settings(self) -> Settings:
         return self._session.settings
 
-    def send(self, text: str, *, max_tokens: int, after: int | None = None) -> Iterator[TurnRecord]:
+    def run(self, request: TurnRequest) -> Iterator[TurnRecord]:
         yield from self._left()
-        yield from self._session.send(text, max_tokens=max_tokens, after=after)
-
-    def continue_(
-        self,
-        *,
-        max_tokens: int,
-        after: int | None = None,
-        force: Sequence[int] = (),
-        seed: int | None = None,
-        settings: Settings | None = None,
-    ) -> Iterator[TurnRecord]:
-        yield from self._left()
-        yield from self._session.continue_(
-            max_tokens=max_tokens, after=after, force=force, seed=seed, settings=settings
-        )
+        yield from self._session.run(request)
 
     def debug(self, line: str, *, max_tokens: int) -> Iterator[Output]:
         """Do what a line of the debugger's language says; see `entropix_mlx.debugger.commands`."""

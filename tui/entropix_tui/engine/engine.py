@@ -8,10 +8,11 @@ whatever the screen does. Nothing of MLX leaves the thread.
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
 from entropix_tui.engine.errors import CancelledError, one_line
 from entropix_tui.engine.mailbox import Aside, Command, Mailbox, Make, Turn
@@ -76,32 +77,9 @@ class Engine:
 
     # A turn. If no session could be made, making one is tried again first.
 
-    def send(self, text: str, *, max_tokens: int, after: int | None = None) -> None:
-        """Say something after record `after`; None: where the conversation stands."""
-        self._command(
-            lambda number: Turn(
-                number, lambda session: session.send(text, max_tokens=max_tokens, after=after)
-            )
-        )
-
-    def continue_(
-        self,
-        *,
-        max_tokens: int,
-        after: int | None = None,
-        force: Sequence[int] = (),
-        seed: int | None = None,
-        settings: Settings | None = None,
-    ) -> None:
-        """Generate after record `after`, the ids of `force` first; the rest for this turn only."""
-        self._command(
-            lambda number: Turn(
-                number,
-                lambda session: session.continue_(
-                    max_tokens=max_tokens, after=after, force=force, seed=seed, settings=settings
-                ),
-            )
-        )
+    def run(self, request: TurnRequest) -> None:
+        """One turn of the conversation."""
+        self._command(lambda number: Turn(number, lambda session: session.run(request)))
 
     def debug(self, line: str, *, max_tokens: int) -> None:
         """Do what a line of the debugger's language says."""
@@ -278,7 +256,7 @@ class Engine:
         self._mail.emit(
             Ready(
                 session.header,
-                session.context,
+                session.context_length,
                 session.settings,
                 opened.name,
                 opened.note,

@@ -180,6 +180,7 @@ class SessionFactory:
     def _fresh(
         self, model: "LanguageModel", settings: Settings, progress: Progress, complain: Complain
     ) -> Opened:
+        from entropix_mlx.session.journal import Storage
         from entropix_mlx.session.session import Session
         from entropix_tui.engine.autosave import AutosaveWriter
 
@@ -191,10 +192,12 @@ class SessionFactory:
             seed=self.seed,
             system=self.system,
             date=self.date,
-            trace=None if writer is None else AutosaveWriter(writer, complain),
-            attention=None if path is None else self._attention(path, complain, append=False),
+            storage=Storage(
+                trace=None if writer is None else AutosaveWriter(writer, complain),
+                attention=None if path is None else self._attention(path, complain, append=False),
+                cache_file=None if name is None else self._saved().cache(name),
+            ),
             score_prompts=True,
-            cache_file=None if name is None else self._saved().cache(name),
             progress=progress,
         )
         if trouble:
@@ -205,6 +208,7 @@ class SessionFactory:
     def _resumed(
         self, name: str, model: "LanguageModel", progress: Progress, complain: Complain
     ) -> Opened:
+        from entropix_mlx.session.journal import Storage
         from entropix_mlx.session.resume import resume, system_of
         from entropix_tui.engine.autosave import AutosaveWriter
 
@@ -216,10 +220,12 @@ class SessionFactory:
             session, trace = resume(
                 model,
                 path,
-                writer=AutosaveWriter(file, complain),
-                attention=self._attention(path, complain, append=True),
+                storage=Storage(
+                    trace=AutosaveWriter(file, complain),
+                    attention=self._attention(path, complain, append=True),
+                    cache_file=archive.cache(name),
+                ),
                 settings=explicit,
-                cache_file=archive.cache(name),
                 score_prompts=True,
                 progress=progress,
             )

@@ -1,6 +1,6 @@
 """Between the engine's thread and the sessions that it runs: what is asked for, what it gets."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Event, RunHeader
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_tui.engine.outputs import Restored, TurnRecord
 
 Progress = Callable[[str, int, int | None], None]
@@ -19,31 +20,18 @@ Complain = Callable[[str], None]
 class SessionLike(Protocol):
     """What the thread needs of a session; it is made, used and closed in the thread.
 
-    `send` and `continue_` raise before anything is yielded, or in mid-turn; either leaves a session
-    that can go on. `use`, `name_branch` and `inspect` may come between two records of a turn.
+    `run` raises before anything is yielded, or in mid-turn; either leaves a session that
+    can go on. `use`, `name_branch` and `inspect` may come between two records of a turn.
     """
 
     @property
     def header(self) -> RunHeader: ...
     @property
-    def context(self) -> int | None: ...
+    def context_length(self) -> int | None: ...
     @property
     def settings(self) -> Settings: ...
 
-    def send(
-        self, text: str, *, max_tokens: int, after: int | None = None
-    ) -> Iterator[TurnRecord]: ...
-
-    def continue_(
-        self,
-        *,
-        max_tokens: int,
-        after: int | None = None,
-        force: Sequence[int] = (),
-        seed: int | None = None,
-        settings: Settings | None = None,
-    ) -> Iterator[TurnRecord]: ...
-
+    def run(self, request: TurnRequest) -> Iterator[TurnRecord]: ...
     def debug(self, line: str, *, max_tokens: int) -> Iterator[Output]: ...
     def use(self, settings: Settings) -> Event | None: ...
     def name_branch(self, leaf: int, name: str) -> Event: ...

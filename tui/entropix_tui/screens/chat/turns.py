@@ -9,6 +9,7 @@ from textual.screen import Screen
 
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.engine import Engine
 from entropix_tui.tokens import lookup
@@ -84,7 +85,7 @@ class TurnActions(Screen[None]):
             return False
         self._forget_draft()
         self.conversation.say(text, after)
-        self.engine.send(text, max_tokens=self.max_tokens, after=after)
+        self.engine.run(TurnRequest(text, max_tokens=self.max_tokens, after=after))
         self.show_turn()
         return True
 
@@ -169,8 +170,10 @@ class TurnActions(Screen[None]):
             return False
         self._forget_draft()
         self.conversation.continue_(after)
-        self.engine.continue_(
-            max_tokens=self.max_tokens, after=after, force=force, seed=seed, settings=settings
+        self.engine.run(
+            TurnRequest(
+                max_tokens=self.max_tokens, after=after, force=force, seed=seed, settings=settings
+            )
         )
         self.show_turn()
         return True
