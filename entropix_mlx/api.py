@@ -13,7 +13,6 @@ from entropix_mlx.run import Run
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.state import State
 from entropix_mlx.session.journal import Storage
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
@@ -84,7 +83,7 @@ class EntropixSampler:
         chosen = Settings.make(preset, overrides)
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self._sampler = Sampler(chosen, PROVISIONAL, (), attention=False)
-        self._state = State.start()
+        self._state = self._sampler.state(())
         self._depth = 0
         logging.getLogger("entropix_mlx").warning(
             "EntropixSampler sees log-probabilities in the model's precision and no attention; "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def sampler_options(command: Command) -> Command:
             "--sampler",
             default="calibrated",
             metavar="PRESET",
-            help=f"One of {', '.join(PRESETS)}, or one of your own. Default: calibrated.",
+            help=f"One of {', '.join(declared())}, or one of your own. Default: calibrated.",
         ),
     ):
         command = option(command)
@@ -99,7 +99,7 @@ def require_attention(settings: Settings) -> None:
 
 
 def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
-    """Raises UsageError for an unknown preset, setting or value, and what `presets.load` raises."""
+    """Raises UsageError for an unknown preset, setting or value, and what `own_presets` raises."""
     pairs = {}
     for override in overrides:
         name, equals, value = override.partition("=")

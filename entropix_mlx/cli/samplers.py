@@ -1,13 +1,12 @@
 """`entropix-mlx samplers`: the presets and their knobs."""
 
-import dataclasses
 import json
 from typing import Any
 
 import click
 
-from entropix_mlx.sampling.presets import Preset, load
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.presets import Preset
+from entropix_mlx.sampling.settings import Settings, declared, own_presets
 from entropix_models.errors import EntropixError
 
 
@@ -20,44 +19,38 @@ def samplers(preset: str | None, as_json: bool) -> None:
         _show(preset, as_json)
         return
     try:
-        own = load()
+        own = own_presets()
     except EntropixError as error:
         click.echo(f"note: {error}", err=True)
         own = {}
     if as_json:
-        click.echo(json.dumps(PRESETS | {name: _values(name) for name in own}, indent=2))
+        click.echo(json.dumps({name: _values(name) for name in (*declared(), *own)}, indent=2))
         return
-    for name, about in _ABOUT.items():
-        click.echo(f"{name:<16} {about}")
+    for name, sampler in declared().items():
+        click.echo(f"{name:<16} {sampler.summary}")
     for name, mine in own.items():
         click.echo(f"{name:<16} {_about(mine)}")
 
 
 def _show(preset: str, as_json: bool) -> None:
-    values = _values(preset)
+    settings, values = Settings.make(preset), _values(preset)
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return
-    documents = {f.name: f.metadata.get("doc", "") for f in dataclasses.fields(Settings)}
+    documents = settings.parameters()
     for name, value in values.items():
         shown = "calibrated" if value is None else str(value).lower()
-        click.echo(f"{name:<16} {shown:<11} {documents[name]}")
+        click.echo(f"{name:<16} {shown:<11} {documents[name].metadata['doc']}")
+    for line in settings.documentation():
+        click.echo(line)
 
 
 def _values(preset: str) -> dict[str, Any]:
     """The settings that a preset has, None where the model's calibration fills them in."""
     settings = Settings.make(preset)
-    return {name: getattr(settings, name) for name in PRESETS[settings.preset]}
+    return {name: getattr(settings, name) for name in settings.parameters()}
 
 
 def _about(preset: Preset) -> str:
     changes = ", ".join(f"{name} {text}" for name, text in preset.values.items())
     return f"yours: {preset.base}" + (f" with {changes}" if changes else "")
-
-
-_ABOUT = {
-    "calibrated": "strategies by entropy and varentropy, thresholds of the model (default)",
-    "entropixplained": "the guide's fixed thresholds and formulas, to the letter",
-    "greedy": "always the most likely token",
-    "temperature": "temperature, min-p, top-k, top-p and one draw",
-}

@@ -4,13 +4,13 @@ Each knows its value for a proposal and how it is written.
 """
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS, Forced, Strategy, TokenRecord
+from entropix_mlx.records.record import FORCED, QUADRANTS, REGIONS, TokenRecord
+from entropix_mlx.sampling.settings import measures, strategies
 
 
 class Proposed(NamedTuple):
@@ -41,37 +41,7 @@ class Proposed(NamedTuple):
 Value = float | str | None
 
 
-def _p(record: TokenRecord) -> float | None:
-    # Rounding can leave a log-probability a little above 0.
-    return None if record.logprob is None else math.exp(min(record.logprob, 0.0))
-
-
-def _surprisal(record: TokenRecord) -> float | None:
-    return None if record.logprob is None else -record.logprob / math.log(2)
-
-
-def _field(name: str) -> Callable[[TokenRecord], float | None]:
-    return operator.attrgetter(name)
-
-
-MEASURES: dict[str, Callable[[TokenRecord], float | None]] = {
-    "entropy": _field("entropy"),
-    "varentropy": _field("varentropy"),
-    "attn_entropy": _field("attn_entropy"),
-    "attn_varentropy": _field("attn_varentropy"),
-    "agreement": _field("agreement"),
-    "interaction_strength": _field("interaction_strength"),
-    "logprob": _field("logprob"),
-    "p": _p,
-    "surprisal": _surprisal,
-    "rank": _field("rank"),
-    "rank1": lambda record: None if record.rank is None else record.rank + 1,
-    "temperature": _field("temperature"),
-    "top_k": _field("top_k"),
-    "top_p": _field("top_p"),
-    "min_p": _field("min_p"),
-    "ms": _field("ms"),
-}
+MEASURES = measures()
 """Numbers that can be null, in the units of the trace; `surprisal` in bits."""
 
 COUNTS = ("index", "step")
@@ -83,10 +53,13 @@ TEXTS = ("text", "token", "so_far")
 NAMED: dict[str, tuple[str, ...]] = {
     "quadrant": QUADRANTS,
     "region": REGIONS,
-    "strategy": get_args(Strategy),
-    "forced": get_args(Forced),
+    "strategy": tuple(strategies()),
+    "forced": FORCED,
 }
 """Fields with few values, which are these or null."""
+
+OPEN = ("strategy", "forced")
+"""Those that a trace of another program may have other values of."""
 
 CHANGING = ("region", "quadrant", "strategy")
 """What `changed` takes."""
@@ -184,7 +157,7 @@ class Field(Operand):
     def read(self, proposed: Proposed) -> Value:
         record, name = proposed.record, self.name
         if name in MEASURES:
-            return _finite(MEASURES[name](record))
+            return _finite(MEASURES[name].value(record))
         match name:
             case "index":
                 return float(record.index)
@@ -210,7 +183,7 @@ class Delta(Operand):
     def read(self, proposed: Proposed) -> Value:
         if proposed.before is None:
             return None
-        now, before = (MEASURES[self.name](r) for r in (proposed.record, proposed.before))
+        now, before = (MEASURES[self.name].value(r) for r in (proposed.record, proposed.before))
         return None if now is None or before is None else _finite(now - before)
 
 

@@ -21,6 +21,7 @@ from entropix_mlx.conditions.operands import (
     FIELDS,
     MEASURES,
     NAMED,
+    OPEN,
     TEXTS,
     Delta,
     Field,
@@ -205,7 +206,9 @@ class _Parser:
                     self._check_name(named.name, other.value, at)
 
     def _check_name(self, name: str, value: float | str, at: Lexeme) -> None:
-        if isinstance(value, str) and name in NAMED and value not in NAMED[name]:
+        if not isinstance(value, str) or name not in NAMED or value in NAMED[name]:
+            return
+        if name not in OPEN or did_you_mean(value, NAMED[name]):
             raise ConditionError(
                 f"no {name} is {shown(quoted(value))}{did_you_mean(value, NAMED[name])}; "
                 f"expected {listed(NAMED[name])}",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from entropix_mlx.debugger import arguments
 from entropix_mlx.debugger.debugger import Debugger
 from entropix_mlx.debugger.outputs import Output
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
 
 
@@ -42,7 +42,7 @@ def change(debugger: Debugger, rest: str) -> Iterator[Output]:
     if not equals:
         raise UsageError("set takes KEY=VALUE, as in: set temperature=0.5")
     present = debugger.session.settings
-    known = PRESETS[present.preset]
+    known = present.parameters()
     values = {k: str(v) for k, v in present.to_dict().items() if k in known and v is not None}
     yield from _use(debugger, Settings.make(present.preset, values | {name: value}))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from entropix_mlx.debugger.breakpoints import Hit
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
-from entropix_mlx.records.record import FinishReason, TokenRecord, TurnRecord
+from entropix_mlx.records.record import TokenRecord, TurnRecord
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Looking:
 class Finished:
     """The answer is over; None if there is none yet."""
 
-    reason: FinishReason | None
+    reason: str | None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,19 @@
 """One token and its distribution as host values: what a record says, but for text and place."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS, Forced, Quadrant, Region, Strategy
-from entropix_mlx.sampling import metrics, strategies
-from entropix_mlx.sampling.sampler import CANDIDATES, Decision
-from entropix_mlx.sampling.state import FORCED
-from entropix_mlx.sampling.strategies import STRATEGIES
+from entropix_mlx.records.record import QUADRANTS, REGIONS, Quadrant, Region
+from entropix_mlx.sampling import draw, metrics
+from entropix_mlx.sampling.decision import Decision, forces
+from entropix_mlx.sampling.draw import Scalars
+from entropix_mlx.sampling.sampler import CANDIDATES
+from entropix_mlx.sampling.settings import Past
 
 AttentionMetrics = tuple[float, float, float, float]
 
@@ -20,8 +22,9 @@ class Choice(NamedTuple):
     """A drawn, forced or given token.
 
     `candidates`: `(id, log-probability, final probability)`, most likely first, the chosen one
-    last if it is not among them. Attention metrics are None where they were not measured; `heads`:
-    float32 `[layers, heads]`, each head's entropy in bits, where that was asked for.
+    last if it is not among them. Attention metrics are None where they were not measured;
+    `measures`: the sampler's own, None for what is no number; `heads`: float32 `[layers, heads]`,
+    each head's entropy in bits, where that was asked for.
     """
 
     id: int
@@ -32,14 +35,21 @@ class Choice(NamedTuple):
     attention: AttentionMetrics | None
     quadrant: Quadrant
     region: Region
-    strategy: Strategy | None
-    forced: Forced | None
+    strategy: str | None
+    forced: str | None
     temperature: float | None
     top_k: int | None
     top_p: float | None
     min_p: float | None
     candidates: list[tuple[int, float, float]]
+    measures: Mapping[str, float | None]
     heads: npt.NDArray[np.float32] | None = None
+
+    @property
+    def past(self) -> Past:
+        """What a sampler may remember of it."""
+        attention = self.attention or (0.0, 0.0, 0.0, 0.0)
+        return Past(self.forced, (self.entropy, self.varentropy, *attention))
 
 
 def drawn(decision: Decision, *, attention: bool) -> Choice:
@@ -47,33 +57,39 @@ def drawn(decision: Decision, *, attention: bool) -> Choice:
 
     `attention`: whether it was measured.
     """
-    ints: list[Any] = cast("list[Any]", decision.ints.tolist())
-    floats: list[Any] = cast("list[Any]", decision.floats.tolist())
-    token, rank, quadrant, region, strategy, forced, top_k, *listed = ints
-    logprob, p = floats[9:11]
-    logprobs, ps = floats[11 : 11 + len(listed)], floats[11 + len(listed) :]
-    random = not forced and STRATEGIES[strategy] != "greedy"
+    ints, floats = decision.read()
+    sampler = decision.sampler
+    entropy, varentropy, *seen = floats.measured
+    forced = forces(sampler)[ints.forced]
+    strategy = list(sampler.strategies)[ints.strategy]
+    random = forced is None and sampler.strategies[strategy].random
+    candidates = (ints.listed, floats.logprobs, floats.ps)
     return Choice(
-        id=token,
-        rank=rank,
-        logprob=logprob,
-        entropy=floats[0],
-        varentropy=floats[1],
-        attention=(floats[2], floats[3], floats[4], floats[5]) if attention else None,
-        quadrant=QUADRANTS[quadrant],
-        region=REGIONS[region],
-        strategy="clarify" if FORCED[forced] == "clarify" else STRATEGIES[strategy],
-        forced=FORCED[forced],
-        temperature=floats[6] if random else None,
-        top_k=top_k if random else None,
-        top_p=floats[7] if random else None,
-        min_p=floats[8] if random else None,
-        candidates=_candidates(token, logprob, p, listed, logprobs, ps),
+        id=ints.id,
+        rank=ints.rank,
+        logprob=floats.logprob,
+        entropy=entropy,
+        varentropy=varentropy,
+        attention=cast("AttentionMetrics", tuple(seen)) if attention else None,
+        quadrant=QUADRANTS[ints.quadrant],
+        region=REGIONS[ints.region],
+        # A text that has begun is finished wherever its later ids are.
+        strategy=forced if forced in sampler.strategies else strategy,
+        forced=forced,
+        temperature=floats.temperature if random else None,
+        top_k=ints.top_k if random else None,
+        top_p=floats.top_p if random else None,
+        min_p=floats.min_p if random else None,
+        candidates=_candidates(ints.id, floats.logprob, floats.p, *candidates),
+        measures={
+            measure.name: value if math.isfinite(value) else None
+            for measure, value in zip(sampler.measures, floats.measures, strict=True)
+        },
     )
 
 
 def given(
-    logits: mx.array, attention: mx.array | None, ids: Sequence[int], p: strategies.Parameters
+    logits: mx.array, attention: mx.array | None, ids: Sequence[int], p: Scalars
 ) -> list[Choice]:
     """Tokens that were not drawn, and the distributions that they met.
 
@@ -89,8 +105,8 @@ def given(
         moments.entropy,
         moments.varentropy,
         mx.zeros((len(ids), 4)) if attention is None else attention,
-        strategies.quadrants(moments.entropy, moments.varentropy, p),
-        strategies.regions(moments.entropy, moments.varentropy, p),
+        draw.quadrant(moments.entropy, moments.varentropy, p),
+        draw.region(moments.entropy, moments.varentropy, p),
         own[:, 0],
         metrics.rank(logits, rows),
         listed,
@@ -124,6 +140,7 @@ def _given(id: int, row: tuple[Any, ...], attention: bool) -> Choice:
         top_p=None,
         min_p=None,
         candidates=_candidates(id, logprob, p, listed, logprobs, ps),
+        measures={},
     )
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from entropix_mlx.decoding import choice
 from entropix_mlx.decoding.choice import Choice
-from entropix_mlx.sampling import metrics, strategies
+from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import Calibration
-from entropix_mlx.sampling.sampler import Decision, Sampler, Stages, draw_key
-from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.state import State
+from entropix_mlx.sampling.decision import Decision
+from entropix_mlx.sampling.sampler import Sampler, Stages, draw_key
+from entropix_mlx.sampling.settings import Past, Settings
 from entropix_models.language_model import Cache, LanguageModel
 
 _CLEAR_EVERY = 256
@@ -24,6 +24,9 @@ _CLEAR_EVERY = 256
 
 STATISTICS = len(metrics.ATTENTION)
 """So many statistics come before what is told of the heads."""
+
+State = tuple[mx.array, ...]
+"""A sampler's memory, which it alone can read."""
 
 OnChunk = Callable[[int, int], bool]
 """Told `(done, total)` ids of a text that is being read; False stops the reading."""
@@ -92,7 +95,8 @@ class Decoder:
         self.seed = seed
         self._heads = heads
         self.cache = model.new_cache()
-        self.state = State.start()
+        self.path: list[Past] = []
+        """What the sampler's state follows from."""
         self.read = 0
         """How many ids were read in all, whatever became of them."""
         self.captures = settings.capture
@@ -109,7 +113,15 @@ class Decoder:
         self._layers = settings.layer_indices(self.model.info.layers)
         self._sampler = Sampler(settings, self.calibration, self.clarify, attention=self.captures)
         self.settings = self._sampler.settings
+        self.remember(self.path)
+        if self.pending is not None:
+            self.pending = self.pending._replace(state=self.state)
         self._decide_again()
+
+    def remember(self, path: Sequence[Past]) -> None:
+        """Be at the end of a path: the sampler's state follows from it alone."""
+        self.path = list(path)
+        self.state = self._sampler.state(self.path)
 
     def reseed(self, seed: int) -> None:
         """Draw by another seed from the next token on."""
@@ -181,7 +193,6 @@ class Decoder:
         Like `prefill`, in memory bounded by a chunk; ends early if `on_chunk` says so.
         """
         self.pending = None
-        parameters = strategies.parameters(self.settings, self.calibration)
         chunk, total = self.model.prefill_chunk, len(ids) - 1
         for start in range(0, total, chunk):
             if not on_chunk(start, total):
@@ -193,7 +204,7 @@ class Decoder:
             attention = step.attention
             if attention is not None:
                 attention = self._over_layers(attention)
-            choices = choice.given(step.logits, attention, targets, parameters)
+            choices = choice.given(step.logits, attention, targets, self._sampler.scalars)
             if self._heads and step.attention is not None:
                 heads = np.array(step.attention)[..., STATISTICS:].swapaxes(0, 1)
                 choices = [one._replace(heads=of) for one, of in zip(choices, heads, strict=True)]
@@ -225,9 +236,11 @@ class Decoder:
 
     def stages(self, pending: PendingStep) -> Stages:
         """How the proposal of a step came about."""
-        logits, _, keys = pending.distribution
+        logits, attention, keys = pending.distribution
+        if attention is not None:
+            attention = self._over_layers(attention)
         key = draw_key(self.seed, keys, pending.redraw)
-        return self._sampler.stages(logits, keys, pending.proposal.state, key, pending.banned)
+        return self._sampler.stages(logits, attention, keys, pending.state, key, pending.banned)
 
     def peek(self) -> Choice:
         """What the step under way proposes."""
@@ -261,6 +274,7 @@ class Decoder:
                 # Cut on the host: a kernel more would wait for the step that is under way.
                 result = result._replace(heads=np.array(attention)[:, STATISTICS:])
             self.state = landed.state
+            self.path.append(result.past)
             if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
                 mx.clear_cache()
             yield result

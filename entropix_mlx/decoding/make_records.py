@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET
 
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.records.record import Candidate, RunHeader, TokenRecord
@@ -57,6 +58,7 @@ def token_record(
         forced=choice.forced,
         candidates=candidates,
         ms=ms,
+        measures=dict(choice.measures) or UNSET,
     )
 
 

@@ -11,37 +11,45 @@ from collections.abc import Iterator
 import msgspec
 
 from entropix_mlx.export.passage import Passage
+from entropix_mlx.records.record import TokenRecord
 
 Value = str | int | float | bool | None
 
-MEASURES = (
-    *("logprob", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
-    *("agreement", "interaction_strength", "quadrant", "region", "strategy", "temperature"),
-    *("top_k", "top_p", "min_p", "forced", "ms"),
+COLUMNS = (
+    *("index", "nth", "parent", "role", "id", "text", "bytes"),
+    *(name for name in TokenRecord.__struct_fields__[5:] if name not in ("candidates", "measures")),
+    "valley",
 )
-COLUMNS = ("index", "nth", "parent", "role", "id", "text", "bytes", *MEASURES, "valley")
 """As in the trace. A scored prompt's tokens have its `index` and `parent` and are numbered by
 `nth`, which is 0 for all others; `role` is `system`, `user`, `assistant`, or `text` where a given
 text was scored; `valley`: the smoothed entropy had a valley here.
 """
 
 
+def columns(passage: Passage) -> tuple[str, ...]:
+    """Those of a table: `COLUMNS`, and the samplers' own measures that some token has."""
+    own = {name for cell in passage.cells for name in cell.token.measures or {}}
+    return (*COLUMNS, *sorted(own - {*COLUMNS}))
+
+
 def rows(passage: Passage) -> Iterator[dict[str, Value]]:
     """Every token's, by column: of the scored prompts and of the answers."""
+    names = columns(passage)
     parents = {node.index: node.parent for node in passage.nodes}
     for cell in passage.cells:
         token = cell.token
         row: dict[str, Value] = {"index": cell.index, "nth": cell.nth}
         row |= {"parent": parents[cell.index], "role": cell.role}
         row |= {"id": token.id, "text": token.text, "bytes": token.bytes}
-        row |= {name: getattr(token, name) for name in MEASURES}
-        yield row | {"valley": passage.is_valley(cell)}
+        row |= {"valley": passage.is_valley(cell)}
+        held = {**(token.measures or {}), **row}
+        yield {name: held[name] if name in held else getattr(token, name, None) for name in names}
 
 
 def csv_table(passage: Passage) -> str:
     """With a line of names; None is an empty cell."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, columns(passage), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows(passage))
     return file.getvalue()

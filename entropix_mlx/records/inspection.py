@@ -1,9 +1,9 @@
 """What records don't hold, computed for one token on demand: the vocabulary, the attention."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from entropix_mlx.records.record import Candidate, Region, Strategy
+from entropix_mlx.records.record import Candidate, Region
 
 if TYPE_CHECKING:  # screens know these values before they need NumPy
     import numpy as np
@@ -78,16 +78,14 @@ class Future:
     then: list[Candidate]
 
 
-StageName = Literal["raw", "banned", "temperature", "min-p", "top-k", "top-p", "draws"]
-
-
 @dataclass(frozen=True)
 class Stage:
     """`p`: the probabilities of the followed tokens after it, 0 where removed. `kept`: how many
     tokens of the vocabulary are left; `removed`: the probability (before it) of what it removed.
+    `name`: raw, banned (if ids are), the sampler's own, draws.
     """
 
-    name: StageName
+    name: str
     setting: float | int | None
     p: list[float]
     kept: int
@@ -105,7 +103,7 @@ class Waterfall:
     """
 
     region: Region
-    strategy: Strategy
+    strategy: str
     tokens: list[tuple[int, str]]
     stages: list[Stage]
     drawn: list[int]

@@ -14,9 +14,11 @@ SCHEMA = 1
 
 Quadrant = Literal["LELV", "HELV", "LEHV", "HEHV"]
 Region = Literal["LELV", "HELV", "LEHV", "HEHV", "MID"]
-Strategy = Literal["greedy", "clarify", "explore", "resample", "adaptive", "sample"]
-Forced = Literal["clarify", "user", "exit"]
 FinishReason = Literal["stop", "length", "exit", "interrupted", "error"]
+"""Why this program ends a run; a trace may say others."""
+
+FORCED = ("clarify", "user", "exit")
+"""What this program puts tokens in for; a trace may say others."""
 
 QUADRANTS: tuple[Quadrant, ...] = ("LELV", "HELV", "LEHV", "HEHV")
 REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")
@@ -46,7 +48,9 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
 
     `text` is what the stream gains, empty while a character is incomplete; `bytes` are the
     token's own bytes in hexadecimal. `rank` counts from 0 = most likely. `temperature`, `top_k`,
-    `top_p` and `min_p` are the values used, None where none was.
+    `top_p` and `min_p` are the values used, None where none was. `strategy` is what the sampler
+    did, `forced` what put the token there in place of a drawn one; `measures` are the sampler's own
+    numbers by name, unset where it has none.
     """
 
     index: int
@@ -64,14 +68,15 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
     interaction_strength: float | None
     quadrant: Quadrant | None
     region: Region | None
-    strategy: Strategy | None
+    strategy: str | None
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
-    forced: Forced | None = None
+    forced: str | None = None
     candidates: list[Candidate] = []
     ms: float | None = None
+    measures: dict[str, float | None] | msgspec.UnsetType = msgspec.UNSET
 
 
 class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
@@ -101,7 +106,7 @@ class End(msgspec.Struct, frozen=True, tag="end", kw_only=True):
     """The end of a run: `leaf` is the last record's index, `tokens` how many were generated."""
 
     leaf: int
-    finish_reason: FinishReason
+    finish_reason: str
     tokens: int
     seconds: float
     prefill_seconds: float

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from entropix_mlx.records.record import End, Event, FinishReason, Record, TokenRecord
+from entropix_mlx.records.record import End, Event, Record, TokenRecord
 
 
 class Summary:
@@ -15,7 +15,7 @@ class Summary:
         self.valleys = 0
         self.bytes = 0
         self.regions: Counter[str] = Counter()
-        self.finish_reason: FinishReason | None = None
+        self.finish_reason: str | None = None
         self._ended = 0  # tokens of the turns that have ended
         self._seconds = 0.0  # and how long decoding them took
         self._running = 0  # tokens since

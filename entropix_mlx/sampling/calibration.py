@@ -54,8 +54,28 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = 1
 
     @property
+    def thresholds(self) -> dict[str, float]:
+        """Of each corner, as settings call them."""
+        return thresholds(self.entropy, self.varentropy)
+
+    @property
     def name(self) -> str:
         return key(self.model, self.revision, self.quantization)
+
+
+def thresholds(entropy: Band, varentropy: dict[Side, Band]) -> dict[str, float]:
+    """A corner's inequalities are those of the two bands that it lies outside of."""
+    low, high = varentropy["low"], varentropy["high"]
+    return {
+        "lelv_entropy": entropy.low,
+        "lelv_varentropy": low.low,
+        "helv_entropy": entropy.high,
+        "helv_varentropy": high.low,
+        "lehv_entropy": entropy.low,
+        "lehv_varentropy": low.high,
+        "hehv_entropy": entropy.high,
+        "hehv_varentropy": high.high,
+    }
 
 
 def key(model: str, revision: str | None, quantization: str | None) -> str:

@@ -1,47 +1,57 @@
-"""Temperature and filters: pure functions of sorted logits, branch-free.
+"""Temperature and filters: pure functions of logits, branch-free.
 
 They act in the order temperature, min-p, top-k, top-p, each on what the one before it left,
-renormalised; the most likely token always stays.
+renormalised; the most likely token always stays, as it is first and nothing is before it.
 """
 
 from typing import NamedTuple
 
 import mlx.core as mx
 
-from entropix_mlx.sampling.strategies import SamplingParams
 
+class SamplingParams(NamedTuple):
+    """Float32 scalars."""
 
-class Filtered(NamedTuple):
-    """What each filter left. `scaled` float32 `[support]`: log-probabilities at the temperature, up
-    to a constant; the others are bool `[support]`, each contained in the one before it.
-    """
-
-    scaled: mx.array
-    min_p: mx.array
+    temperature: mx.array
     top_k: mx.array
     top_p: mx.array
-
-    @property
-    def log_p(self) -> mx.array:
-        """Log-probabilities after all of them, -inf where removed."""
-        kept = mx.where(self.top_p, self.scaled, -mx.inf)
-        return kept - mx.logsumexp(kept)
+    min_p: mx.array
 
 
-def filtered(logits: mx.array, draw: SamplingParams, *, ordered: bool) -> Filtered:
+class Stage(NamedTuple):
+    """What something on the way to a draw left: `weights` float32 `[support]`, log-probabilities
+    up to a constant, -inf where removed; `setting`: what it was set to.
+    """
+
+    name: str
+    setting: mx.array
+    weights: mx.array
+
+
+def filtered(logits: mx.array, params: SamplingParams, *, ordered: bool) -> tuple[Stage, ...]:
     """`logits` float32 `[support]`, in descending order if `ordered`; without an order top-k and
     top-p must be off.
     """
-    scaled = (logits - mx.max(logits)) / draw.temperature
-    likely = scaled >= mx.log(draw.min_p)
-    if not ordered:
-        return Filtered(scaled, likely, likely, likely)
-    places = mx.arange(logits.shape[0])
-    first = places == 0
-    ranked = likely & ((places < draw.top_k) | (draw.top_k == 0))
-    p = mx.softmax(mx.where(ranked, scaled, -mx.inf))
-    nucleus = ranked & ((mx.cumsum(p) - p < draw.top_p) | (draw.top_p >= 1))
-    return Filtered(scaled, likely | first, ranked | first, nucleus | first)
+    scaled = (logits - mx.max(logits)) / params.temperature
+    likely = mx.where(scaled >= mx.log(params.min_p), scaled, -mx.inf)
+    ranked = nucleus = likely
+    if ordered:
+        places = mx.arange(logits.shape[0])
+        ranked = mx.where((places < params.top_k) | (params.top_k == 0), likely, -mx.inf)
+        p = mx.softmax(ranked)
+        nucleus = mx.where((mx.cumsum(p) - p < params.top_p) | (params.top_p >= 1), ranked, -mx.inf)
+    return (
+        Stage("temperature", params.temperature, scaled),
+        Stage("min-p", params.min_p, likely),
+        Stage("top-k", params.top_k, ranked),
+        Stage("top-p", params.top_p, nucleus),
+    )
+
+
+def log_p(stages: tuple[Stage, ...]) -> mx.array:
+    """Log-probabilities after all of them, -inf where removed."""
+    weights = stages[-1].weights
+    return weights - mx.logsumexp(weights)
 
 
 def best_of(p: mx.array, n: mx.array) -> mx.array:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from entropix_mlx.records.record import REGIONS, TokenRecord
-from entropix_mlx.sampling.calibration import METRICS, Band, Calibration, Side
+from entropix_mlx.sampling.calibration import METRICS, Band, Calibration, Side, thresholds
+from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.valleys import ALPHA
 
 _ENTROPY = (0.45, 0.50, 0.80)
@@ -56,8 +57,9 @@ def fit(
         name: (float(np.quantile(values[name], 0.05)), float(np.quantile(values[name], 0.95)))
         for name in METRICS
     }
+    corners = bounds(thresholds(entropy, varentropy))
     regions = Counter(
-        region(record.entropy or 0.0, record.varentropy or 0.0, entropy, varentropy)
+        region_of(record.entropy or 0.0, record.varentropy or 0.0, corners)
         for run in held_out
         for record in run
     )
@@ -77,19 +79,6 @@ def fit(
         shares=shares,
         source=source,
     )
-
-
-def region(entropy: float, varentropy: float, h: Band, v: dict[Side, Band]) -> str:
-    """As `strategies.regions`, on host values."""
-    if entropy < h.low:
-        side, high = v["low"], "LE"
-    elif entropy > h.high:
-        side, high = v["high"], "HE"
-    else:
-        return "MID"
-    if varentropy < side.low:
-        return high + "LV"
-    return high + "HV" if varentropy > side.high else "MID"
 
 
 def valley_delta(runs: Sequence[Sequence[TokenRecord]]) -> float:

@@ -1,55 +1,60 @@
 """From a distribution to a decision: pure functions, branch-free, without host synchronisation."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple, cast
 
 import mlx.core as mx
 
-from entropix_mlx.records.record import REGIONS
-from entropix_mlx.sampling import metrics, strategies
+from entropix_mlx.sampling import draw, metrics
 from entropix_mlx.sampling.calibration import Calibration
-from entropix_mlx.sampling.filters import Filtered, best_of, filtered
-from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.state import FORCED, LONG_AGO, State
-from entropix_mlx.sampling.strategies import SamplingParams
+from entropix_mlx.sampling.decision import Decision, Floats, Ints, forces, packed
+from entropix_mlx.sampling.draw import Outcome, Scalars, Seen
+from entropix_mlx.sampling.filters import Stage
+from entropix_mlx.sampling.settings import Past, Settings, Support
 
 CANDIDATES = 8
 """How many of the most likely tokens a decision lists."""
 
 
-class Decision(NamedTuple):
-    """What a sampler made of one distribution, lazy.
-
-    `token` int32 `[]`. `ints` int32: id, rank, quadrant, region, strategy, forced, top-k used,
-    then the candidates' ids. `floats` float32: entropy, varentropy, the four attention metrics,
-    temperature, top-p and min-p used, log-probability and final probability of the token, then
-    the candidates' log-probabilities and final probabilities.
-    """
-
-    token: mx.array
-    ints: mx.array
-    floats: mx.array
-    state: State
-
-
 @dataclass(frozen=True)
 class _Program:
-    """What is fixed when a decision is compiled; everything else is an argument.
+    """What is fixed when a decision is compiled; everything else is an argument."""
 
-    `support` and `ordered` are those of `_support`.
+    sampler: type[Settings]
+    fixed: Hashable
+    support: Support
+    attention: bool
+
+
+class _Given(NamedTuple):
+    """What a decision is made from: `logits` `[1, vocabulary]`, `attention` float32 `[4]`, `keys`
+    float32, `key` uint32 `[2]`, `forced` int32: the user's id, -1 for none.
     """
 
-    entropix: bool
-    greedy: bool
-    literal: bool
-    attention: bool
-    draws: int
-    support: int | None
-    ordered: bool
-    clarify: tuple[int, ...]
+    logits: mx.array
+    attention: mx.array
+    keys: mx.array
+    key: mx.array
+    forced: mx.array
+
+
+class _Ban(NamedTuple):
+    """`weights` float32 `[vocabulary]`: -inf for the `banned` ids, which are so many, else 0."""
+
+    weights: mx.array
+    banned: int
+
+
+class _Places(NamedTuple):
+    """`ids` and `logits` that can be drawn; `listed`, the most likely ids, and their `places`."""
+
+    ids: mx.array
+    logits: mx.array
+    listed: mx.array
+    places: mx.array
 
 
 class Sampler:
@@ -65,28 +70,28 @@ class Sampler:
     ) -> None:
         bound = settings.bind(calibration)
         self.settings = bound
-        support, ordered = _support(bound)
-        self._program = program = _Program(
-            entropix=bound.is_entropix,
-            greedy=bound.temperature is None,
-            literal=bound.is_literal,
-            attention=attention,
-            draws=bound.draws or 1,
-            support=support,
-            ordered=ordered,
-            clarify=clarify if bound.clarify else (),
-        )
+        self._clarify = len(clarify)
+        size, ordered = bound.support()
+        support = Support(size and max(CANDIDATES, size), ordered)
+        program = _Program(type(bound), bound.fixed(clarify), support, attention)
+        self._program = program
         # Nothing is compiled on the CPU (devices.choose says why), whoever chose it.
         on_gpu = mx.default_device().type == mx.gpu
         self._decide = _compiled(program) if on_gpu else partial(_decide, program)
-        self._parameters = strategies.parameters(bound, calibration)
+        self.scalars: Scalars = {
+            name: mx.array(value, mx.float32) for name, value in bound.scalars(calibration).items()
+        }
+
+    def state(self, path: Sequence[Past]) -> tuple[mx.array, ...]:
+        """The memory at the end of a path."""
+        return self.settings.state(path, self._clarify)
 
     def decide(
         self,
         logits: mx.array,
         attention: mx.array | None,
         keys: int,
-        state: State,
+        state: tuple[mx.array, ...],
         key: mx.array,
         force: int | None = None,
         banned: Sequence[int] = (),
@@ -98,71 +103,44 @@ class Sampler:
         the id that the user wants, whatever would be drawn; `banned`: ids that cannot be drawn, and
         count for nothing in what the filters see. All measures are of the raw distribution.
         """
-        arguments = (
-            logits[None],
-            mx.zeros(4) if attention is None else attention,
-            mx.array(keys, mx.float32),
-            self._parameters,
-            *state,
-            key,
-            mx.array(-1 if force is None else force),
-        )
+        given = _given(logits, attention, keys, key, force)
         if banned:  # rare, and as long as it likes: not worth a compiled program
-            forbidden = _forbidden(logits, banned)
-            token, ints, floats, counts, means = _decide(
-                self._program, *arguments, forbidden, len(banned)
-            )
+            made = _decide(self._program, given, state, self.scalars, _ban(logits, banned))
         else:
-            token, ints, floats, counts, means = self._decide(*arguments)
-        return Decision(token, ints, floats, State(counts, means))
+            made = self._decide(given, state, self.scalars)
+        token, ints, floats, *new = made
+        return Decision(token, ints, floats, tuple(new), self._program.sampler)
 
     def stages(
         self,
         logits: mx.array,
+        attention: mx.array | None,
         keys: int,
-        state: State,
+        state: tuple[mx.array, ...],
         key: mx.array,
         banned: Sequence[int] = (),
     ) -> "Stages":
-        """How `decide` came to its token; `state` is the one that it returned."""
-        program, p = self._program, self._parameters
-        region, draw = _intended(program, state.means, mx.array(keys, mx.float32), p)
-        forbidden = _forbidden(logits, banned) if banned else None
-        ids, values, _, _ = _supported(program, logits[None], forbidden, len(banned))
-        left, drawn, chosen, final = _drawn(program, draw, values, key)
-        return Stages(region, draw, ids, values, left, drawn, chosen, final)
+        """How `decide` comes to its token; `state` is the one that it is given."""
+        given = _given(logits, attention, keys, key, None)
+        ban = _ban(logits, banned) if banned else None
+        measured = _measured(given.logits, given.attention)[0]
+        places = _places(self._program.support, given.logits, ban)
+        outcome = _stepped(self._program, given, places.logits, measured, state, self.scalars)
+        all_ = _places(Support(None), given.logits, ban)
+        whole = _stepped(self._program, given, all_.logits, measured, state, self.scalars)
+        return Stages(outcome, places.ids, all_.ids, whole.stages)
 
 
 class Stages(NamedTuple):
-    """How one decision came about, lazy; everything over the ids that can be drawn.
+    """How one decision came about, lazy.
 
-    `ids`, `logits` `[support]`; `left`: what the filters left, None for greedy; `drawn`: the places
-    drawn, in their order, `chosen` the one taken; `final` `[support]`: each one's probability.
+    `outcome` is over the `ids` that can be drawn; `stages` are over `order`, the whole vocabulary.
     """
 
-    region: mx.array
-    draw: SamplingParams
+    outcome: Outcome
     ids: mx.array
-    logits: mx.array
-    left: Filtered | None
-    drawn: mx.array
-    chosen: mx.array
-    final: mx.array
-
-
-def _support(settings: Settings) -> tuple[int | None, bool]:
-    """How many of the most likely tokens can be drawn (None = all), and whether in order.
-
-    Only a nucleus without top-k, or an enormous top-k, makes the whole vocabulary be sorted.
-    """
-    top_k = settings.top_k or 0
-    if settings.temperature is None:
-        return CANDIDATES, True
-    if settings.is_entropix:  # the guide's formulas widen the base by up to a half
-        return max(128, top_k * 3 // 2), True
-    if 0 < top_k <= 1024:
-        return max(CANDIDATES, top_k), True
-    return None, top_k > 0 or (settings.top_p or 1.0) < 1
+    order: mx.array
+    stages: tuple[Stage, ...]
 
 
 @cache
@@ -173,152 +151,106 @@ def _compiled(program: _Program) -> Callable[..., tuple[mx.array, ...]]:
 
 def _decide(
     program: _Program,
-    logits: mx.array,
-    attention: mx.array,
-    keys: mx.array,
-    p: strategies.Parameters,
-    counts: mx.array,
-    means: mx.array,
-    key: mx.array,
-    given: mx.array,
-    forbidden: mx.array | None = None,
-    more: int = 0,
+    given: _Given,
+    state: tuple[mx.array, ...],
+    p: Scalars,
+    ban: _Ban | None = None,
 ) -> tuple[mx.array, ...]:
-    """Token, ints, floats and the next state, as `Decision` describes them.
-
-    `forbidden` float32 `[vocabulary]`: -inf where an id is banned, else 0; `more`: how many are.
-    """
-    entropy, varentropy, log_normaliser = (x[0] for x in metrics.moments(logits))
-    measured = mx.concatenate([mx.stack([entropy, varentropy]), attention])
-    means = mx.where(counts[2] == 0, measured, p["rolling"] * measured + (1 - p["rolling"]) * means)
-    region, draw = _intended(program, means, keys, p)
-    ids, values, listed, places = _supported(program, logits, forbidden, more)
-    _, _, chosen, final = _drawn(program, draw, values, key)
-    token, forced, counts = _force(program, ids[chosen], given, region, counts)
+    """Token, ints, floats and the next state's arrays, as `Decision` describes them."""
+    given = _Given(*given)  # a plain tuple, where it was compiled
+    logits = given.logits
+    measured, log_normaliser = _measured(logits, given.attention)
+    ids, values, listed, places = _places(program.support, logits, ban)
+    outcome = _stepped(program, given, values, measured, state, p)
+    token, forced = _forced(program, given.forced, ids[outcome.chosen], outcome.inserted)
     named = mx.concatenate([token[None], listed])
-    log_p_named = logits[0][named].astype(mx.float32) - log_normaliser
-    listed_p = final[places]
-    own_p = mx.where(forced > 0, 1.0, final[chosen])
-    listed_p = mx.where(forced > 0, (listed == token).astype(mx.float32), listed_p)
-    ints = mx.concatenate(
-        [
-            mx.stack(
-                [
-                    token,
-                    metrics.rank(logits, token[None])[0],
-                    strategies.quadrants(entropy, varentropy, p),
-                    region,
-                    draw.strategy,
-                    forced,
-                    draw.top_k,
-                ]
-            ).astype(mx.int32),
-            listed,
-        ]
+    log_p = logits[0][named].astype(mx.float32) - log_normaliser
+    ints = Ints(
+        id=token,
+        rank=metrics.rank(logits, token[None])[0],
+        quadrant=draw.quadrant(measured[0], measured[1], p),
+        region=outcome.region,
+        strategy=outcome.strategy,
+        forced=forced,
+        top_k=outcome.params.top_k,
+        listed=listed,
     )
-    floats = mx.concatenate(
-        [
-            measured,
-            mx.stack([draw.temperature, draw.top_p, draw.min_p]),
-            log_p_named[:1],
-            own_p[None],
-            log_p_named[1:],
-            listed_p,
-        ]
+    final = outcome.final
+    floats = Floats(
+        temperature=outcome.params.temperature,
+        top_p=outcome.params.top_p,
+        min_p=outcome.params.min_p,
+        logprob=log_p[0],
+        p=mx.where(forced > 0, 1.0, final[outcome.chosen]),
+        measured=measured,
+        logprobs=log_p[1:],
+        ps=mx.where(forced > 0, (listed == token).astype(mx.float32), final[places]),
+        measures=outcome.measures,
     )
-    return token, ints, floats, counts, means
+    return token, packed(ints, mx.int32), packed(floats, mx.float32), *outcome.state
 
 
-def _intended(
-    program: _Program, means: mx.array, keys: mx.array, p: strategies.Parameters
-) -> tuple[mx.array, SamplingParams]:
-    """The region that the metrics fall into, and how it wants the token drawn."""
-    region = strategies.regions(means[0], means[1], p)
-    if program.greedy:
-        return region, SamplingParams(
-            mx.array(strategies.GREEDY), *(mx.array(0.0) for _ in range(4))
+def _measured(logits: mx.array, attention: mx.array) -> tuple[mx.array, mx.array]:
+    """Float32 `[6]` in the order of `METRICS`, and the log-sum-exp of the logits."""
+    entropy, varentropy, log_normaliser = (x[0] for x in metrics.moments(logits))
+    return mx.concatenate([mx.stack([entropy, varentropy]), attention]), log_normaliser
+
+
+def _stepped(
+    program: _Program,
+    given: _Given,
+    logits: mx.array,
+    measured: mx.array,
+    state: tuple[mx.array, ...],
+    p: Scalars,
+) -> Outcome:
+    """What the sampler makes of `logits`, those that can be drawn."""
+    return program.sampler.step(
+        Seen(
+            logits=logits,
+            ordered=program.support.ordered,
+            measured=measured,
+            attention=program.attention,
+            keys=given.keys,
+            key=given.key,
+            taken=given.forced >= 0,
+            state=state,
+            p=p,
+            fixed=program.fixed,
         )
-    if program.entropix:
-        draw = strategies.entropix_draw(
-            region, means, keys, p, has_attention=program.attention, literal=program.literal
-        )
-        return region, draw
-    base = (p["temperature"], p["top_k"], p["top_p"], p["min_p"])
-    return region, SamplingParams(mx.array(strategies.SAMPLE), *base)
+    )
 
 
-def _supported(
-    program: _Program, logits: mx.array, forbidden: mx.array | None, more: int
-) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+def _places(support: Support, logits: mx.array, ban: _Ban | None) -> _Places:
     """Ids and logits that can be drawn; the most likely ids, and where they stand among them."""
-    if program.support is None and not program.ordered:
-        ids, values = mx.arange(logits.shape[-1], dtype=mx.int32), logits[0]
-        values = values.astype(mx.float32)
-    else:
-        size = min((program.support or logits.shape[-1]) + more, logits.shape[-1])
+    vocabulary = logits.shape[-1]
+    if support.ordered:
+        size = min((support.size or vocabulary) + (ban.banned if ban else 0), vocabulary)
         top_ids, top_values = metrics.top(logits, size)
         ids, values = top_ids[0], top_values[0]
-    listed, places = _candidates(program, logits, ids)
-    if forbidden is not None:
-        values = values + forbidden[ids]
-        if program.ordered:
+        listed, places = ids[:CANDIDATES], mx.arange(min(CANDIDATES, size))
+    else:
+        ids, values = mx.arange(vocabulary, dtype=mx.int32), logits[0].astype(mx.float32)
+        listed = places = metrics.top(logits, min(CANDIDATES, vocabulary))[0][0]
+    if ban is not None:
+        values = values + ban.weights[ids]
+        if support.ordered:
             order = mx.argsort(-values)
             ids, values, places = ids[order], values[order], mx.argsort(order)[places]
-    return ids, values, listed, places
+    return _Places(ids, values, listed, places)
 
 
-def _drawn(
-    program: _Program, draw: SamplingParams, values: mx.array, key: mx.array
-) -> tuple[Filtered | None, mx.array, mx.array, mx.array]:
-    """What the filters left, the places drawn, the one chosen, and each place's probability."""
-    if program.greedy:
-        return None, mx.array([0]), mx.array(0), _one_hot(0, values.shape[0])
-    left = filtered(values, draw, ordered=program.ordered)
-    log_p = left.log_p
-    drawn = mx.random.categorical(log_p, num_samples=program.draws, key=key)
-    final = mx.exp(log_p)
-    if not program.entropix:
-        return left, drawn, drawn[0], final
-    middle, greedy = draw.strategy == strategies.ADAPTIVE, draw.strategy == strategies.GREEDY
-    # Scores are log p plus a confidence that all candidates of a step share, so the best of the
-    # drawn is the one that comes first in the order.
-    chosen = mx.where(middle, mx.min(drawn), drawn[0])
-    final = best_of(final, mx.where(middle, program.draws, 1))
-    final = mx.where(greedy, _one_hot(0, values.shape[0]), final)
-    return left, drawn, mx.where(greedy, 0, chosen), final
-
-
-def _candidates(program: _Program, logits: mx.array, ids: mx.array) -> tuple[mx.array, mx.array]:
-    """The most likely ids, and where they stand in the support."""
-    if program.ordered:
-        return ids[:CANDIDATES], mx.arange(min(CANDIDATES, ids.shape[0]))
-    listed = metrics.top(logits, min(CANDIDATES, logits.shape[-1]))[0][0]
-    return listed, listed
-
-
-def _force(
-    program: _Program, drawn: mx.array, given: mx.array, region: mx.array, counts: mx.array
-) -> tuple[mx.array, mx.array, mx.array]:
-    """Token, what forced it (an index into `FORCED`), and the new counts.
-
-    What the user gives comes first. In HELV, if none of the last n ids was a forced clarifying
-    one (n = the text's length), all n are forced, one a step.
-    """
-    n = len(program.clarify)
-    since, position, steps = counts[0], counts[1], counts[2]
+def _forced(
+    program: _Program, given: mx.array, drawn: mx.array, inserted: mx.array | None
+) -> tuple[mx.array, mx.array]:
+    """Token, and what forced it, a number in `forces`. What the user gives comes first."""
+    _, user, own = range(len(forces(program.sampler)))
     taken = given >= 0
-    token = mx.where(taken, given, drawn)
-    since = mx.minimum(since + 1, LONG_AGO)
-    forced = mx.where(taken, FORCED.index("user"), 0)
-    if n and program.entropix:
-        begins = (position == 0) & (region == REGIONS.index("HELV")) & (counts[0] >= n)
-        clarifying = (begins | (position > 0)) & ~taken
-        text = mx.array(program.clarify, mx.int32)
-        token = mx.where(clarifying, text[position], token)
-        forced = mx.where(clarifying, FORCED.index("clarify"), forced)
-        position = mx.where(clarifying, (position + 1) % n, 0)
-        since = mx.where(clarifying, 0, since)
-    return token, forced, mx.stack([since, position, steps + 1])
+    token, forced = mx.where(taken, given, drawn), mx.where(taken, user, 0)
+    if inserted is not None:
+        inserts = inserted >= 0
+        token, forced = mx.where(inserts, inserted, token), mx.where(inserts, own, forced)
+    return token, forced
 
 
 def draw_key(seed: int, depth: int, redraw: int = 0, branch: int = 0) -> mx.array:
@@ -331,9 +263,18 @@ def draw_key(seed: int, depth: int, redraw: int = 0, branch: int = 0) -> mx.arra
     return mx.array([int.from_bytes(digest[:4]), int.from_bytes(digest[4:])], mx.uint32)
 
 
-def _forbidden(logits: mx.array, banned: Sequence[int]) -> mx.array:
-    return mx.zeros(logits.shape[-1]).at[mx.array(list(banned))].add(-mx.inf)
+def _given(
+    logits: mx.array, attention: mx.array | None, keys: int, key: mx.array, force: int | None
+) -> _Given:
+    return _Given(
+        logits[None],
+        mx.zeros(4) if attention is None else attention,
+        mx.array(keys, mx.float32),
+        key,
+        mx.array(-1 if force is None else force),
+    )
 
 
-def _one_hot(index: int, size: int) -> mx.array:
-    return (mx.arange(size) == index).astype(mx.float32)
+def _ban(logits: mx.array, banned: Sequence[int]) -> _Ban:
+    weights = mx.zeros(logits.shape[-1]).at[mx.array(list(banned))].add(-mx.inf)
+    return _Ban(weights, len(banned))

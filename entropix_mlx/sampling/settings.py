@@ -1,181 +1,263 @@
-"""Every knob of a sampler: the presets, their ranges, and the values a run is made with.
+"""What every sampler declares, and how one is made by its name.
 
-Imports no MLX, so that a wrong flag is told before a model is loaded.
+A sampler is a module of the folder `samplers`, under whose name it is known, with one class in it:
+its parameters as fields, its strategies, its state, its step from a distribution to what may be
+drawn, its explanation. Imports no MLX, so that a wrong flag is told before a model is loaded.
 """
 
 import dataclasses
-import difflib
-import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import importlib
+import pkgutil
+from abc import abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from entropix_mlx.sampling.calibration import Calibration
-from entropix_models.errors import UsageError
+from entropix_mlx.records.measures import MEASURES, Measure
+from entropix_mlx.records.record import Quadrant, TokenRecord
+from entropix_mlx.sampling import presets
+from entropix_mlx.sampling.calibration import METRICS, Calibration
+from entropix_mlx.sampling.explanation import Line, Told
+from entropix_mlx.sampling.parameters import (
+    GROUPS,
+    absent,
+    admits,
+    did_you_mean,
+    layer_numbers,
+    layers,
+    parsed,
+    switch,
+)
+from entropix_mlx.sampling.presets import Preset
+from entropix_models.errors import DamagedFileError, UsageError
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from entropix_mlx.sampling.draw import Outcome, Seen
 
 
-def _number(low: float, high: float, *, default: float, doc: str) -> Any:
-    return field(default=default, metadata={"range": (low, high), "doc": doc})
+class Strategy(NamedTuple):
+    """Something that a sampler may do with a token: the quadrant whose look it has, if one's, and
+    whether temperature and filters take part.
+    """
+
+    look: Quadrant | None = None
+    random: bool = True
 
 
-def _threshold(doc: str) -> Any:
-    return field(default=None, metadata={"range": (0.0, 1000.0), "doc": doc})
+class Support(NamedTuple):
+    """How many of the most likely tokens can be drawn (None = all), and whether in order."""
+
+    size: int | None
+    ordered: bool = True
+
+
+class Past(NamedTuple):
+    """What a state may follow from, of one token of the path: what forced it, and its metrics in
+    the order of `METRICS`, 0 where they were not measured.
+    """
+
+    forced: str | None
+    measured: tuple[float, ...]
+
+    @staticmethod
+    def of(record: TokenRecord) -> "Past":
+        return Past(record.forced, tuple(getattr(record, name) or 0.0 for name in METRICS))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One sampler, completely. Made by `make`, which knows each preset's values and knobs.
+    """One sampler, completely. Made by `make`; a setting that only others have is None.
 
-    Thresholds are None in a preset that takes them from the model's calibration until `bind`
-    fills them in. A corner of the entropy x varentropy plane is met when both of its
-    inequalities hold, strictly, in the order LELV, HELV, LEHV, HEHV; the rest is MID.
+    Thresholds are None where they are the model's own, until `bind` fills them in. A corner of the
+    entropy x varentropy plane is met when both of its inequalities hold, strictly, in the order
+    LELV, HELV, LEHV, HEHV; the rest is MID.
     """
 
-    preset: str
-    temperature: float | None = _number(0.01, 10, default=0.7, doc="base temperature T0")
-    top_p: float | None = _number(0.01, 1, default=0.9, doc="base nucleus mass")
-    top_k: int | None = _number(0, 100, default=27, doc="base number of candidates")
-    min_p: float | None = _number(0, 1, default=0.03, doc="base share of the top probability")
-    draws: int | None = _number(1, 64, default=12, doc="draws in the middle, best one kept")
-    lelv_entropy: float | None = _threshold("greedy below this entropy (bits)")
-    lelv_varentropy: float | None = _threshold("... and below this varentropy (bits^2)")
-    helv_entropy: float | None = _threshold("clarify above this entropy")
-    helv_varentropy: float | None = _threshold("... and below this varentropy")
-    lehv_entropy: float | None = _threshold("explore below this entropy")
-    lehv_varentropy: float | None = _threshold("... and above this varentropy")
-    hehv_entropy: float | None = _threshold("resample above this entropy")
-    hehv_varentropy: float | None = _threshold("... and above this varentropy")
-    min_temperature: float | None = _number(0.01, 10, default=0.3, doc="floor of the temperature")
-    max_temperature: float | None = _number(0.01, 100, default=1.5, doc="cap of the temperature")
-    resample_floor: float | None = _number(0, 10, default=0.0, doc="floor when resampling")
-    rolling: float | None = _number(
-        0.01, 1, default=1.0, doc="weight of the newest in rolling metrics; 1: no past"
-    )
-    clarify: bool | None = field(
-        default=False, metadata={"doc": "insert the clarifying text; false: only draw hotter"}
-    )
-    capture: bool = field(default=True, metadata={"doc": "measure attention"})
-    layers: str = field(
-        default="all", metadata={"doc": "layers averaged for attention: all, or 0,3-5"}
-    )
+    lelv_entropy: float | None = absent("corners")
+    lelv_varentropy: float | None = absent("corners")
+    helv_entropy: float | None = absent("corners")
+    helv_varentropy: float | None = absent("corners")
+    lehv_entropy: float | None = absent("corners")
+    lehv_varentropy: float | None = absent("corners")
+    hehv_entropy: float | None = absent("corners")
+    hehv_varentropy: float | None = absent("corners")
+    capture: bool = switch(True, "measure attention", group="measured")
+    layers: str = layers("layers averaged for attention: all, or 0,3-5")
+
+    summary: ClassVar[str]
+    """In a line, for the list of samplers."""
+    strategies: ClassVar[Mapping[str, Strategy]]
+    """By name; a step tells which by its number here."""
+    inserts: ClassVar[str | None] = None
+    """What a record says forced the ids that `step` puts in place of drawn ones, if it does."""
+    measures: ClassVar[tuple[Measure, ...]] = ()
+    """What `step` tells beside a token, see `records.measures.sampled`."""
+
+    # What a sampler is, on the host.
+
+    def support(self) -> Support:
+        """Which ids a step is to see."""
+        return Support(None)
+
+    def fixed(self, clarify: tuple[int, ...]) -> Hashable:
+        """What a step is compiled for; `clarify`: the ids of the model's clarifying text."""
+        del clarify
+        return None
+
+    def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
+        """What a step is given as arguments: its numbers by name, and the model's middles."""
+        declared = dataclasses.fields(self)
+        values = {field.name: getattr(self, field.name) for field in declared}
+        varentropy = calibration.varentropy
+        return {
+            **{k: float(v) for k, v in values.items() if not isinstance(v, bool | str | None)},
+            "h_mid": calibration.entropy.mid,
+            "v_mid_low": varentropy["low"].mid,
+            "v_mid_high": varentropy["high"].mid,
+        }
+
+    def state(self, path: Sequence[Past], clarify: int) -> "tuple[mx.array, ...]":
+        """The sampler's memory at the end of a path, from its tokens alone; `clarify`: how many ids
+        the clarifying text has.
+        """
+        del path, clarify  # most remember nothing
+        return ()
+
+    def check(self) -> None:
+        """Raises UsageError for values that exclude each other."""
+
+    @abstractmethod
+    def explain(self, told: Told) -> list[Line]:
+        """Why the token came out as it did, the most important first; see `analysis.explain`."""
+
+    # What it does, on the device.
+
+    @classmethod
+    @abstractmethod
+    def step(cls, seen: "Seen") -> "Outcome":
+        """From a distribution to what may be drawn: pure, lazy, without a branch on a value."""
+
+    # What all of them have.
 
     @classmethod
     def make(cls, preset: str = "calibrated", overrides: Mapping[str, str] = {}) -> "Settings":
-        """A preset with some values replaced, given as text.
+        """A sampler with some values replaced, given as text.
 
-        The preset is a built-in one or the user's, which comes to its base preset and the values
-        that it replaces. Raises UsageError, and what `presets.load` raises if a name is not
-        built-in.
+        The name is a built-in one or the user's, which comes to its base and the values that it
+        replaces. Raises UsageError, and what `own_presets` raises if a name is not built-in.
         """
-        if preset not in PRESETS:
-            preset, overrides = _users(preset, overrides)
-        values = dict(PRESETS[preset])
-        for name, text in overrides.items():
-            if name not in values:
+        if preset not in declared():
+            own = own_presets()
+            if preset not in own:
+                known = dict.fromkeys((*declared(), *own))
                 raise UsageError(
-                    f"sampler {preset!r} has no setting {name!r}"
-                    f"{_did_you_mean(name, values)}; it has: {', '.join(values)}"
+                    f"unknown sampler {preset!r}{did_you_mean(preset, known)}; presets: "
+                    f"{', '.join(known)}"
                 )
-            values[name] = _parse(preset, name, text)
-        none = {f.name: None for f in dataclasses.fields(cls) if f.name not in {"preset", *values}}
-        settings = cls(preset=preset, **(none | values))
-        low, high = settings.min_temperature, settings.max_temperature
-        if low is not None and high is not None and low > high:
-            raise UsageError(f"min_temperature {low:g} is above max_temperature {high:g}")
-        return settings
+            preset, overrides = own[preset].base, {**own[preset].values, **overrides}
+        return _made(preset, overrides)
+
+    @classmethod
+    def parameters(cls) -> dict[str, dataclasses.Field[Any]]:
+        """What can be set, by name, in the order in which it is shown."""
+        return {field.name: field for field in cls._ordered() if "doc" in field.metadata}
+
+    @classmethod
+    def usual(cls) -> dict[str, Any]:
+        """The parameters' values without any change."""
+        return {name: field.default for name, field in cls.parameters().items()}
+
+    @classmethod
+    def _ordered(cls) -> list[dataclasses.Field[Any]]:
+        return sorted(dataclasses.fields(cls), key=lambda f: GROUPS.index(f.metadata["group"]))
+
+    @classmethod
+    def documentation(cls) -> list[str]:
+        """Lines on what it does, beside its settings."""
+        return []
 
     @property
-    def is_entropix(self) -> bool:
-        """Whether the metrics steer the draw; otherwise this is a baseline."""
-        return self.draws is not None
-
-    @property
-    def is_literal(self) -> bool:
-        """Whether the guide's formulas take raw metrics and its literal agreement."""
-        return self.preset == "entropixplained"
+    def preset(self) -> str:
+        """The sampler's name."""
+        return type(self).__module__.rpartition(".")[2]
 
     def bind(self, calibration: Calibration) -> "Settings":
         """Thresholds that are still None become the model's, for baselines too."""
-        entropy, low, high = (
-            calibration.entropy,
-            calibration.varentropy["low"],
-            calibration.varentropy["high"],
-        )
-        bands = {
-            "lelv_entropy": entropy.low,
-            "lelv_varentropy": low.low,
-            "helv_entropy": entropy.high,
-            "helv_varentropy": high.low,
-            "lehv_entropy": entropy.low,
-            "lehv_varentropy": low.high,
-            "hehv_entropy": entropy.high,
-            "hehv_varentropy": high.high,
-        }
         missing: dict[str, Any] = {
-            name: value for name, value in bands.items() if getattr(self, name) is None
+            name: value
+            for name, value in calibration.thresholds.items()
+            if getattr(self, name) is None
         }
         return dataclasses.replace(self, **missing)
 
     def to_dict(self) -> dict[str, Any]:
         """For a run's header: every setting that this sampler has."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        values = {field.name: getattr(self, field.name) for field in self._ordered()}
+        return {"preset": self.preset} | {k: v for k, v in values.items() if v is not None}
 
     def layer_indices(self, count: int) -> list[int] | None:
         """The layers to average over, or None for all. Raises UsageError."""
-        return None if self.layers == "all" else _layers(self.layers, count)
+        return None if self.layers == "all" else layer_numbers(self.layers, count)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and is_setting(name):
+            return None
+        raise AttributeError(f"no sampler has a setting {name!r}")
 
 
-_CAPTURE = {"capture": True, "layers": "all"}
+@cache
+def declared() -> dict[str, type[Settings]]:
+    """Every sampler by its name: what is in the folder."""
+    folder = importlib.import_module("entropix_mlx.sampling.samplers")
+    found = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
+        module = importlib.import_module(f"{folder.__name__}.{name}")
+        (found[name],) = (
+            kind
+            for kind in vars(module).values()
+            if isinstance(kind, type)
+            and issubclass(kind, Settings)
+            and kind.__module__ == module.__name__
+        )
+    return found
 
-_THRESHOLDS: dict[str, Any] = dict.fromkeys(
-    f"{corner}_{metric}"
-    for corner in ("lelv", "helv", "lehv", "hehv")
-    for metric in ("entropy", "varentropy")
-)
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # The guide's directions on metrics scaled by the model's calibration.
-    "calibrated": {
-        "temperature": 0.7,
-        "top_p": 0.9,
-        "top_k": 27,
-        "min_p": 0.03,
-        "draws": 12,
-        **_THRESHOLDS,
-        "min_temperature": 0.3,
-        "max_temperature": 1.5,
-        "resample_floor": 0.0,
-        "rolling": 1.0,
-        "clarify": False,  # an answer holds nothing that was not drawn, unless it is asked for
-        "layers": "all",
-        "capture": True,
-    },
-    # The guide to the letter.
-    "entropixplained": {
-        "temperature": 1.0,
-        "top_p": 0.9,
-        "top_k": 27,
-        "min_p": 0.03,
-        "draws": 12,
-        "lelv_entropy": 0.1,
-        "lelv_varentropy": 0.1,
-        "helv_entropy": 3.0,
-        "helv_varentropy": 0.1,
-        "lehv_entropy": 5.0,
-        "lehv_varentropy": 5.0,
-        "hehv_entropy": 5.0,
-        "hehv_varentropy": 5.0,
-        "resample_floor": 2.0,
-        "rolling": 1.0,
-        "clarify": True,
-        "layers": "all",
-        "capture": True,
-    },
-    "greedy": {**_CAPTURE},
-    "temperature": {"temperature": 0.7, "top_p": 1.0, "top_k": 0, "min_p": 0.0, **_CAPTURE},
-}
-"""Each preset's values; what it doesn't name, it doesn't have."""
+def strategies() -> dict[str, Strategy]:
+    """Everything that samplers may do, by name."""
+    return {
+        name: strategy
+        for sampler in declared().values()
+        for name, strategy in sampler.strategies.items()
+    }
+
+
+def measures() -> dict[str, Measure]:
+    """Every measure by name: what records hold, and what samplers make themselves."""
+    own = (measure for sampler in declared().values() for measure in sampler.measures)
+    return MEASURES | {measure.name: measure for measure in own}
+
+
+def is_setting(name: str) -> bool:
+    """Whether some sampler has it, if only to record it."""
+    return any(name in sampler.__dataclass_fields__ for sampler in declared().values())
+
+
+def parameters() -> dict[str, dataclasses.Field[Any]]:
+    """Everything that can be set in any sampler, by name."""
+    return {
+        name: field
+        for sampler in reversed(declared().values())
+        for name, field in sampler.parameters().items()
+    }
+
+
+def can_be(name: str, value: object) -> bool:
+    """Whether a setting can have a value in some sampler that has it; true for what none has."""
+    found = [kind.parameters()[name] for kind in declared().values() if name in kind.parameters()]
+    return not found or any(admits(parameter, value) for parameter in found)
 
 
 def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,64 +265,76 @@ def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
 
     It was the default of every preset that has the setting when traces began.
     """
-    has = PRESETS.get(str(sampler.get("preset")), {})
+    known = declared().get(str(sampler.get("preset")))
+    has = known.parameters() if known else {}
     return {"clarify": True, **sampler} if "clarify" in has else dict(sampler)
 
 
-def _users(preset: str, overrides: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The base of one of the user's presets, and what replaces its values."""
-    from entropix_mlx.sampling import presets  # it makes settings of what it reads
+def own_presets() -> dict[str, Preset]:
+    """The user's presets by name, each checked against what its base can be given.
 
-    own = presets.load()
-    if preset not in own:
-        known = dict.fromkeys((*PRESETS, *own))
-        raise UsageError(
-            f"unknown sampler {preset!r}{_did_you_mean(preset, known)}; presets: {', '.join(known)}"
-        )
-    return own[preset].base, {**own[preset].values, **overrides}
+    Raises DamagedFileError, which names the file and the place, and EntropixError for a file that
+    cannot be read.
+    """
+    return {name: _checked(name, preset) for name, preset in presets.load().items()}
 
 
-def _parse(preset: str, name: str, text: str) -> float | int | bool | str:
-    declared = next(f for f in dataclasses.fields(Settings) if f.name == name)
-    text = text.strip()
-    if name == "layers":
-        _layers(text, 10_000)
-        return text
-    if "bool" in str(declared.type):
-        if text.lower() not in _BOOLEANS:
-            raise UsageError(f"{name}={text!r}: give true or false")
-        return _BOOLEANS[text.lower()]
-    low, high = declared.metadata["range"]
-    if name == "top_k":  # a baseline has no use for a cap; entropix widens the base by half
-        low, high = (1, 100) if preset in ("calibrated", "entropixplained") else (0, 10_000_000)
-    whole = "int" in str(declared.type)
+def save_preset(name: str, settings: Settings) -> None:
+    """Keep settings under a name, in place of what had it.
+
+    What differs from the base preset is written, a threshold too: settings that were not bound
+    keep following the model's calibration. Raises UsageError for a name that cannot be given,
+    DamagedFileError rather than write over a damaged file, EntropixError for a disk that refuses.
+    """
+    _check_name(name)
+    usual = settings.usual()
+    values = {key: getattr(settings, key) for key in usual}
+    changed = {
+        key: presets.text(value)
+        for key, value in values.items()
+        if value is not None and value != usual[key]
+    }
+    presets.save({**own_presets(), name: Preset(settings.preset, changed)})
+
+
+def delete_preset(name: str) -> None:
+    """Forget a preset. Raises UsageError if there is none of that name, else as `save_preset`."""
+    known = own_presets()
+    if name not in known:
+        raise UsageError(f"there is no preset {name!r} of yours in {presets.file()}")
+    presets.save({other: preset for other, preset in known.items() if other != name})
+
+
+def _check_name(name: str) -> None:
+    """Raises UsageError for what cannot be the name of a preset of the user's."""
+    if name in declared():
+        raise UsageError(f"{name!r} is a built-in preset; choose another name")
+    if not presets.NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a preset: up to 40 of a-z, 0-9 and -")
+
+
+def _checked(name: str, preset: Preset) -> Preset:
     try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
-        raise UsageError(f"{name}={text!r}: give {kind} from {low:g} to {high:g}")
-    return value
+        _check_name(name)
+        if preset.base not in declared():
+            raise UsageError(f"base = {preset.base!r}: give one of {', '.join(declared())}")
+        settings = _made(preset.base, preset.values)
+    except UsageError as error:
+        raise DamagedFileError(presets.wrong(name, error)) from error
+    values = {key: presets.text(getattr(settings, key)) for key in preset.values}
+    return Preset(preset.base, values)
 
 
-_BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
-
-
-def _layers(text: str, count: int) -> list[int]:
-    if text == "all":
-        return list(range(count))
-    chosen: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not all(re.fullmatch("[0-9]{1,9}", n) for n in (first, last or first)):
-            raise UsageError(f"layers={text!r}: give 'all' or numbers like 0,3-5")
-        if not int(first) <= int(last or first) < count:
-            raise UsageError(f"layers={text!r}: the layers are numbered 0 to {count - 1}")
-        chosen.update(range(int(first), int(last or first) + 1))
-    return sorted(chosen)
-
-
-def _did_you_mean(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def _made(preset: str, overrides: Mapping[str, str]) -> Settings:
+    known = declared()[preset].parameters()
+    values: dict[str, Any] = {}
+    for name, text in overrides.items():
+        if name not in known:
+            raise UsageError(
+                f"sampler {preset!r} has no setting {name!r}"
+                f"{did_you_mean(name, known)}; it has: {', '.join(known)}"
+            )
+        values[name] = parsed(known[name], text)
+    settings = declared()[preset](**values)
+    settings.check()
+    return settings

@@ -1,6 +1,5 @@
 """Going on with a conversation that a trace has kept."""
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 from entropix_mlx.decoding.make_records import now, versions
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TurnRecord
 from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import PRESETS, Settings, recorded
+from entropix_mlx.sampling.settings import Settings, declared, is_setting, recorded
 from entropix_mlx.session.journal import UNSAVED, Storage
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import Trace, read_trace
@@ -113,13 +112,15 @@ def changed(
 def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
     """Settings from a trace. Raises TraceError where they cannot be right."""
     preset = str(sampler.get("preset", ""))
+    known = declared().get(preset)
+    has = known.parameters() if known else sampler
     values = {
         name: str(value)
         for name, value in recorded(sampler).items()
         # The thresholds that a baseline's header names are the model's, and it gets them again.
-        if value is not None and name in PRESETS.get(preset, sampler) and name != "preset"
+        if value is not None and name in has and name != "preset"
     }
-    unknown = set(sampler) - {field.name for field in dataclasses.fields(Settings)}
+    unknown = {name for name in sampler if name != "preset" and not is_setting(name)}
     try:
         if unknown:
             raise UsageError(f"there is no setting {min(unknown)!r}")

@@ -17,8 +17,7 @@ from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT, Node, ids_of
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.state import State
+from entropix_mlx.sampling.settings import Past, Settings
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.journal import UNSAVED, Journal, Storage
 from entropix_mlx.session.request import TurnRequest
@@ -282,9 +281,7 @@ class Session:
     def _go_to(self, path: list[Node]) -> None:
         """Return to the end of a path: what the model has read and the sampler's memory."""
         self.context.go_to(ids_of(path))
-        tokens = [node for node in path if isinstance(node, TokenRecord)]
-        rolling = self.settings.rolling or 1.0
-        self._decoder.state = State.after(tokens, len(self._decoder.clarify), rolling)
+        self._decoder.remember([Past.of(node) for node in path if isinstance(node, TokenRecord)])
         self.tree.leaf = path[-1].index if path else ROOT
 
     def _on_chunk(self, done: int, total: int) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from entropix_mlx.cli.options import settings_of
 from entropix_mlx.sampling import presets
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared, save_preset
 
 Call = Callable[..., Any]
 
@@ -20,7 +20,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_preset_of_ones_own(call: Call) -> None:
-    presets.save("warm", Settings.make("calibrated", {"temperature": "1.25"}))
+    save_preset("warm", Settings.make("calibrated", {"temperature": "1.25"}))
     listed = call("samplers")
     assert (
         listed.text.splitlines()[-1] == "warm             yours: calibrated with temperature 1.25"
@@ -31,8 +31,8 @@ def test_a_preset_of_ones_own(call: Call) -> None:
     assert lines["temperature"].startswith("1.25 ")
     assert lines["lelv_entropy"].startswith("calibrated ")
     told = json.loads(call("samplers", "--json").text)
-    assert told.keys() == {*PRESETS, "warm"}
-    assert told["calibrated"] == PRESETS["calibrated"]
+    assert told.keys() == {*declared(), "warm"}
+    assert told["calibrated"] == declared()["calibrated"].usual()
     assert told["warm"]["temperature"] == 1.25
     assert settings_of("warm", ("top_k=5",)) == Settings.make(
         "calibrated", {"temperature": "1.25", "top_k": "5"}
@@ -43,7 +43,7 @@ def test_a_damaged_file_is_a_note_beside_the_built_in_ones(call: Call) -> None:
     presets.file().write_text("[warm\n")
     listed = call("samplers")
     assert listed.status == 0
-    assert len(listed.text.splitlines()) == len(PRESETS)
+    assert len(listed.text.splitlines()) == len(declared())
     assert listed.err.count("\n") == 1
     assert str(presets.file()) in listed.err
     named = call("samplers", "warm")

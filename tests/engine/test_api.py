@@ -15,7 +15,6 @@ import entropix_mlx as ex
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.state import State
 from entropix_models.errors import ModelNotFoundError, UsageError
 from entropix_models.language_model import LanguageModel
 
@@ -137,7 +136,7 @@ class TestSampler:
         engine = Sampler(
             Settings.make("calibrated", {"clarify": "false"}), PROVISIONAL, (), attention=False
         )
-        state = State.start()
+        state = engine.state(())
         for depth in range(20):
             logits = mx.array(np.roll(self.LOGITS, depth) * (depth / 10))
             log_p = logits - mx.logsumexp(logits)

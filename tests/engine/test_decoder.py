@@ -12,9 +12,9 @@ from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.make_records import token_record
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.entropix import LONG_AGO, State
 from entropix_mlx.sampling.sampler import draw_key
-from entropix_mlx.sampling.settings import PRESETS, Settings
-from entropix_mlx.sampling.state import State
+from entropix_mlx.sampling.settings import Past, Settings, declared
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel, Step
 
@@ -51,7 +51,7 @@ class Reads:
         monkeypatch.setattr(model, "step", counting)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", declared())
 def test_the_same_seed_gives_the_same_tokens(llama: LanguageModel, preset: str) -> None:
     one, other = (generate(llama, preset, 25) for _ in range(2))
     assert one == other
@@ -278,11 +278,12 @@ def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
         records = []
         for n, c in enumerate(made.generate(PROMPT[-1], 14, force=[70])):
             records.append(token_record(llama.tokenizer, c, n, n - 1, "", None))
-            again = State.after(records, 4, float(rolling))
-            assert again.counts.tolist()[1:] == made.state.counts.tolist()[1:]
-            since = made.state.counts.tolist()[0]
-            assert again.counts.tolist()[0] == (since if n else 1 << 30)
-            np.testing.assert_allclose(np.array(again.means), np.array(made.state.means), rtol=1e-6)
+            again = State(*made.settings.state([Past.of(record) for record in records], 4))
+            kept = State(*made.state)
+            assert again.position.item() == kept.position.item()
+            assert again.steps.item() == kept.steps.item()
+            assert again.since.item() == (kept.since.item() if n else LONG_AGO)
+            np.testing.assert_allclose(np.array(again.means), np.array(kept.means), rtol=1e-6)
 
 
 def test_values_used_are_told_where_some_were(llama: LanguageModel) -> None:
@@ -323,7 +324,7 @@ def test_two_calls_are_the_loop(llama: LanguageModel) -> None:
     """`advance` and `decide` by hand, one step at a time, give what the loop gives."""
     expected = generate(llama, "temperature", 6, temperature="3")
     made = decoder(llama, "temperature", temperature="3")
-    state, token, found = State.start(), PROMPT[-1], []
+    state, token, found = made.state, PROMPT[-1], []
     for _ in range(6):
         distribution = made.advance(mx.array([token]))
         decision = made.decide(distribution, state, draw_key(7, distribution.keys))
@@ -401,7 +402,7 @@ class TestReconsidering:
         made.reconsider(redraw=4)
         assert next(made.generate(None, 1)).id == drawn[4]
 
-    @pytest.mark.parametrize("preset", list(PRESETS))
+    @pytest.mark.parametrize("preset", list(declared()))
     def test_banned(self, llama: LanguageModel, preset: str) -> None:
         made = decoder(llama, preset)
         before = made.begin(PROMPT[-1])

@@ -7,11 +7,13 @@ import mlx.core as mx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steps import step
 
-from entropix_mlx.analysis.explain import Line, region_of, running_text, why
+from entropix_mlx.analysis.explain import running_text, why
 from entropix_mlx.records.record import REGIONS, TokenRecord
-from entropix_mlx.sampling import strategies
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
+from entropix_mlx.sampling.explanation import Line
+from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 
 CALIBRATED = Settings.make("calibrated").bind(PROVISIONAL)
@@ -45,29 +47,26 @@ def decided(
     of: Settings, measured: tuple[float, ...], means: tuple[float, ...], attention: bool, keys: int
 ) -> TokenRecord:
     """The record of a token that the sampler's own functions ruled on."""
-    p = strategies.parameters(of, PROVISIONAL)
-    entered = mx.array(means)
-    region = strategies.regions(entered[0], entered[1], p)
-    draw = strategies.entropix_draw(
-        region,
-        entered,
-        mx.array(keys, mx.float32),
-        p,
-        has_attention=attention,
-        literal=of.is_literal,
-    )
-    random = REGIONS[region.item()] != "LELV"
+    outcome = step(of, PROVISIONAL, means, keys, attention=attention)
+    draw = outcome.params
+    random = REGIONS[outcome.region.item()] != "LELV"
     own: list[Any] = mx.array(measured).tolist()
     fields = dict(zip(METRICS, own if attention else [*own[:2], *[None] * 4], strict=True))
     return token(
-        region=REGIONS[region.item()],
-        strategy=strategies.STRATEGIES[draw.strategy.item()],
+        region=REGIONS[outcome.region.item()],
+        strategy=list(of.strategies)[outcome.strategy.item()],
         temperature=draw.temperature.item() if random else None,
         top_k=int(draw.top_k.item()) if random else None,
         top_p=draw.top_p.item() if random else None,
         min_p=draw.min_p.item() if random else None,
         **fields,
     )
+
+
+def own_region(record: TokenRecord, of: Settings) -> str:
+    assert record.entropy is not None
+    assert record.varentropy is not None
+    return region_of(record.entropy, record.varentropy, bounds(of.to_dict()))
 
 
 def said(lines: list[Line], kind: str) -> str:
@@ -115,7 +114,7 @@ class TestAgainstTheSampler:
     ) -> None:
         measured = data.draw(st.composite(metrics_near)(of))
         record = decided(of, measured, measured, attention, keys)
-        assert region_of(record, of) == record.region
+        assert own_region(record, of) == record.region
         lines = why(record, of, keys=keys)
         rule = said(lines, "rule")
         assert f"{record.region} → {record.strategy}" in rule
@@ -124,7 +123,7 @@ class TestAgainstTheSampler:
         if record.region != "MID":
             assert len(stated) == 2
         assert "do not explain" not in said(lines, "note")
-        if record.temperature is not None and of.is_literal:
+        if record.temperature is not None and of.preset == "entropixplained":
             left, right = said(lines, "draw").split("\n")[0].removeprefix("T = ").rsplit(" = ", 1)
             value = eval(left.replace("×", "*"), {"min": min, "max": max})
             assert value == pytest.approx(record.temperature, rel=5e-3)
@@ -135,7 +134,7 @@ class TestAgainstTheSampler:
         """Equality is the middle, also where the number as typed is a little less."""
         of = Settings.make("entropixplained", {"helv_entropy": level})
         record = decided(of, *[(float(level), 0.0, 0.0, 0.0, 0.0, 0.0)] * 2, False, 1)
-        assert region_of(record, of) == record.region == "MID"
+        assert own_region(record, of) == record.region == "MID"
 
     @settings(deadline=None)
     @given(st.sampled_from(["calibrated", "entropixplained"]), st.data(), st.booleans())
@@ -150,7 +149,7 @@ class TestAgainstTheSampler:
         rule = said(lines, "rule")
         assert rule == f"{record.region} → {record.strategy}: the past counted"
         alone = said(lines, "check")
-        own = region_of(record, of)
+        own = own_region(record, of)
         assert f"would be {'the same' if own == record.region else own}: " in alone
         assert all(holds(*each) for each in inequalities(alone))
         assert "do not explain" not in said(lines, "note")

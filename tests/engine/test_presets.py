@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import (
+    Settings,
+    declared,
+    delete_preset,
+    own_presets,
+    save_preset,
+)
 from entropix_models.errors import DamagedFileError, EntropixError, UsageError
 
 
@@ -34,35 +40,35 @@ def put(text: str | bytes) -> Path:
 
 
 def test_what_is_saved_can_be_named() -> None:
-    assert presets.load() == {}
+    assert own_presets() == {}
     warm = Settings.make("calibrated", {"temperature": "1.25", "clarify": "on", "top_k": "9"})
-    presets.save("warm", warm)
-    presets.save("plain", Settings.make("temperature", {"min_p": "0.1"}))
-    assert list(presets.load()) == ["warm", "plain"]
+    save_preset("warm", warm)
+    save_preset("plain", Settings.make("temperature", {"min_p": "0.1"}))
+    assert list(own_presets()) == ["warm", "plain"]
     made = Settings.make("warm")
     assert made == warm
     assert made.preset == "calibrated"  # anyone can repeat a run from its header
     assert Settings.make("warm", {"temperature": "0.5"}).temperature == 0.5
-    assert presets.load()["warm"].values == {
+    assert own_presets()["warm"].values == {
         "temperature": "1.25",
         "top_k": "9",
         "clarify": "true",
     }
-    presets.save("warm", Settings.make("greedy"))
-    presets.delete("plain")
-    assert presets.load() == {"warm": presets.Preset("greedy", {})}
+    save_preset("warm", Settings.make("greedy"))
+    delete_preset("plain")
+    assert own_presets() == {"warm": presets.Preset("greedy", {})}
     with pytest.raises(UsageError, match="no preset 'plain'"):
-        presets.delete("plain")
+        delete_preset("plain")
 
 
 def test_thresholds_follow_the_model_unless_they_were_set() -> None:
-    presets.save("free", Settings.make("calibrated", {"helv_entropy": "5"}))
+    save_preset("free", Settings.make("calibrated", {"helv_entropy": "5"}))
     free = Settings.make("free")
     assert (free.helv_entropy, free.lelv_entropy) == (5.0, None)
-    presets.save("fixed", free.bind(PROVISIONAL))
+    save_preset("fixed", free.bind(PROVISIONAL))
     assert Settings.make("fixed").lelv_entropy == PROVISIONAL.entropy.low
-    presets.save("baseline", Settings.make("greedy").bind(PROVISIONAL))
-    assert presets.load()["baseline"].values == {}
+    save_preset("baseline", Settings.make("greedy").bind(PROVISIONAL))
+    assert own_presets()["baseline"].values == {}
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=64).map(str)
@@ -74,9 +80,9 @@ TEXTS = st.one_of(
 
 
 @given(
-    st.from_regex(presets.NAME, fullmatch=True).filter(lambda name: name not in PRESETS),
-    st.sampled_from(sorted(PRESETS)),
-    st.dictionaries(st.sampled_from(sorted(PRESETS["calibrated"])), TEXTS, max_size=6),
+    st.from_regex(presets.NAME, fullmatch=True).filter(lambda name: name not in declared()),
+    st.sampled_from(sorted(declared())),
+    st.dictionaries(st.sampled_from(sorted(declared()["calibrated"].usual())), TEXTS, max_size=6),
 )
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -86,7 +92,7 @@ def test_round_trip(name: str, base: str, overrides: dict[str, str]) -> None:
         settings = Settings.make(base, overrides)
     except UsageError:
         return
-    presets.save(name, settings)
+    save_preset(name, settings)
     assert Settings.make(name) == settings
     assert tomllib.loads(presets.file().read_text())[name]["base"] == base
 
@@ -94,15 +100,15 @@ def test_round_trip(name: str, base: str, overrides: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["", "Warm", "a b", "a.b", "ä", "x" * 41, "a\n", "[a]"])
 def test_names(name: str) -> None:
     with pytest.raises(UsageError) as caught:
-        presets.save(name, Settings.make())
+        save_preset(name, Settings.make())
     assert "\n" not in str(caught.value)
     assert not presets.file().exists()
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", declared())
 def test_the_built_in_ones_keep_their_names(name: str) -> None:
     with pytest.raises(UsageError, match="built-in"):
-        presets.save(name, Settings.make())
+        save_preset(name, Settings.make())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,7 @@ def test_a_damaged_file_is_one_line_and_stops_no_built_in_preset(
 ) -> None:
     file = put(text)
     before = file.read_bytes()
-    for use in (presets.load, lambda: Settings.make("warm")):
+    for use in (own_presets, lambda: Settings.make("warm")):
         with pytest.raises(DamagedFileError) as caught:
             use()
         message = str(caught.value)
@@ -139,7 +145,7 @@ def test_a_damaged_file_is_one_line_and_stops_no_built_in_preset(
             assert word in message
     assert Settings.make("calibrated").temperature == 0.7
     with pytest.raises(DamagedFileError):  # what somebody wrote there is not lost
-        presets.save("other", Settings.make())
+        save_preset("other", Settings.make())
     assert file.read_bytes() == before
 
 
@@ -147,12 +153,12 @@ def test_written_by_hand() -> None:
     put("# mine\n[warm]\ntemperature = 1\nclarify = true\nlayers = '0, 2'\n")
     warm = Settings.make("warm")
     assert (warm.preset, warm.temperature, warm.clarify) == ("calibrated", 1.0, True)
-    presets.save("other", warm)
+    save_preset("other", warm)
     assert Settings.make("warm") == Settings.make("other") == warm
 
 
 def test_unknown_names_are_told_all_presets() -> None:
-    presets.save("warm", Settings.make())
+    save_preset("warm", Settings.make())
     with pytest.raises(UsageError) as caught:
         Settings.make("wram")
     assert "did you mean 'warm'" in str(caught.value)
@@ -160,25 +166,25 @@ def test_unknown_names_are_told_all_presets() -> None:
 
 
 def test_a_full_disk_leaves_the_file_as_it_was() -> None:
-    presets.save("warm", Settings.make())
+    save_preset("warm", Settings.make())
     before = presets.file().read_bytes()
     with (
         mock.patch.object(Path, "write_text", side_effect=OSError(28, "No space left")),
         pytest.raises(EntropixError, match="disk is full"),
     ):
-        presets.save("cold", Settings.make())
+        save_preset("cold", Settings.make())
     assert presets.file().read_bytes() == before
 
 
 def test_a_folder_in_place_of_the_file_is_told() -> None:
     presets.file().mkdir(parents=True)
     with pytest.raises(EntropixError, match=r"presets\.toml could not be read"):
-        presets.load()
+        own_presets()
 
 
 def test_they_import_no_mlx() -> None:
     program = (
-        "import sys, entropix_mlx.sampling.presets as p; p.load();"
+        "import sys, entropix_mlx.sampling.settings as s; s.own_presets();"
         "sys.exit(any(m.split('.')[0] in ('mlx', 'numpy', 'textual') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

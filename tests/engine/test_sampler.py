@@ -13,9 +13,10 @@ from scipy.stats import chisquare
 from entropix_mlx.records.record import QUADRANTS, REGIONS
 from entropix_mlx.sampling import metrics, sampler
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
-from entropix_mlx.sampling.sampler import CANDIDATES, Decision, Sampler, State, draw_key
+from entropix_mlx.sampling.decision import Decision, forces
+from entropix_mlx.sampling.entropix import State
+from entropix_mlx.sampling.sampler import CANDIDATES, Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.strategies import STRATEGIES
 
 ATTENTION = (2.5, 1.0, 0.5, 4.0)
 
@@ -52,24 +53,27 @@ def bound(
 
 
 def decide(
-    chooser: Sampler, logits: Any, key: mx.array | None = None, state: State | None = None
+    chooser: Sampler, logits: Any, key: mx.array | None = None, state: Any = None
 ) -> Decision:
     key = draw_key(7, 0) if key is None else key
     seen = mx.array(ATTENTION)
-    return chooser.decide(mx.array(logits), seen, 10, state or State.start(), key)
+    start = chooser.state(()) if state is None else state
+    return chooser.decide(mx.array(logits), seen, 10, start, key)
 
 
 class Told:
     """A decision's arrays by name."""
 
     def __init__(self, decision: Decision) -> None:
-        ints, floats = decision.ints.tolist(), decision.floats.tolist()
-        self.id, self.rank, quadrant, region, strategy, self.forced, self.top_k, *self.ids = ints
-        self.quadrant, self.region = QUADRANTS[quadrant], REGIONS[region]
-        self.strategy = STRATEGIES[strategy]
-        self.measured = floats[:6]
-        self.temperature, self.top_p, self.min_p, self.logprob, self.p, *rest = floats[6:]
-        self.logprobs, self.ps = rest[: len(self.ids)], rest[len(self.ids) :]
+        ints, floats = decision.read()
+        self.id, self.rank, self.top_k, self.ids = ints.id, ints.rank, ints.top_k, ints.listed
+        self.quadrant, self.region = QUADRANTS[ints.quadrant], REGIONS[ints.region]
+        self.strategy = list(decision.sampler.strategies)[ints.strategy]
+        self.forced = forces(decision.sampler)[ints.forced]
+        self.measured = floats.measured
+        self.temperature, self.top_p, self.min_p = floats.temperature, floats.top_p, floats.min_p
+        self.logprob, self.p = floats.logprob, floats.p
+        self.logprobs, self.ps = floats.logprobs, floats.ps
         assert decision.token.item() == self.id
 
 
@@ -219,7 +223,7 @@ class TestClarify:
     def run(self, ids: tuple[int, ...], logits: Sequence[np.ndarray], **other: str) -> list[Told]:
         overrides = {"helv_entropy": "3", "helv_varentropy": "0.1"} | other
         chooser = bound("entropixplained", overrides, ids)
-        state, told = State.start(), []
+        state, told = chooser.state(()), []
         for depth, row in enumerate(logits):
             decision = decide(chooser, row, draw_key(5, depth), state)
             state = decision.state
@@ -228,20 +232,20 @@ class TestClarify:
 
     def test_one_token(self) -> None:
         told = self.run((20,), [self.HOT] * 6)
-        assert [t.forced for t in told] == [1, 0, 1, 0, 1, 0]
+        assert [t.forced for t in told] == ["clarify", None] * 3
         assert [t.id for t in told if t.forced] == [20] * 3
         assert all(t.strategy == "clarify" for t in told)
 
     def test_three_tokens_in_order_and_not_within_three(self) -> None:
         told = self.run((20, 21, 22), [self.HOT] * 13)
-        assert [t.forced for t in told] == [1, 1, 1, 0, 0, 0] * 2 + [1]
+        assert [t.forced for t in told] == ([*["clarify"] * 3, *[None] * 3] * 3)[:13]
         assert [t.id for t in told[:3]] == [t.id for t in told[6:9]] == [20, 21, 22]
 
     def test_what_has_begun_is_finished_elsewhere(self) -> None:
         told = self.run((20, 21, 22), [self.HOT, self.COLD, self.COLD, self.COLD, self.HOT])
         assert [t.id for t in told[:4]] == [20, 21, 22, 0]
         assert [t.region for t in told[:2]] == ["HELV", "LELV"]
-        assert told[4].forced == 0  # two ids back one was forced
+        assert told[4].forced is None  # two ids back one was forced
 
     def test_between_two_the_draw_is_hot(self) -> None:
         told = self.run((20,), [self.HOT] * 2)[1]
@@ -269,7 +273,7 @@ class TestState:
     ROWS = np.random.default_rng(9).normal(0, 1, (12, 24)) * np.linspace(0.1, 6, 12)[:, None]
 
     def states(self, chooser: Sampler, rows: np.ndarray) -> list[list[Any]]:
-        state, found = State.start(), []
+        state, found = chooser.state(()), []
         for depth, row in enumerate(rows):
             state = decide(chooser, row.astype(np.float32), draw_key(1, depth), state).state
             found.append([part.tolist() for part in state])
@@ -288,7 +292,7 @@ class TestState:
         overrides |= {"lelv_entropy": "3.9", "lelv_varentropy": "1.5", "lehv_varentropy": "2.0"}
         overrides |= {"lehv_entropy": "4.1", "hehv_entropy": "1000"}
         chooser = bound("calibrated", overrides)
-        state, mean, regions = State.start(), np.zeros(2), []
+        state, mean, regions = chooser.state(()), np.zeros(2), []
         for depth, row in enumerate(self.ROWS.astype(np.float32)):
             decision = decide(chooser, row, draw_key(1, depth), state)
             state, told = decision.state, Told(decision)
@@ -297,7 +301,7 @@ class TestState:
             own = np.array([entropy, (np.exp2(raw) * (raw + entropy) ** 2).sum()])
             mean = own if depth == 0 else weight * own + (1 - weight) * mean
             assert told.measured[:2] == pytest.approx(own, abs=1e-4)
-            np.testing.assert_allclose(np.array(state.means)[:2], mean, atol=1e-4)
+            np.testing.assert_allclose(np.array(State(*state).means)[:2], mean, atol=1e-4)
             low_h, low_v = mean[0] < 3.9, mean[1] < 1.5
             expected = (
                 "LELV" if low_h and low_v else "LEHV" if mean[0] < 4.1 and mean[1] > 2 else "MID"
@@ -305,7 +309,7 @@ class TestState:
             assert told.region == expected
             regions.append(told.region)
         assert len(set(regions)) == 2
-        assert len(state.means) == len(METRICS)
+        assert len(State(*state).means) == len(METRICS)
 
 
 def test_every_token_is_possible_that_the_filters_leave() -> None:
@@ -314,7 +318,7 @@ def test_every_token_is_possible_that_the_filters_leave() -> None:
     overrides = everything_in("LEHV", top_k="100", top_p="1", min_p="0")
     chooser = bound("entropixplained", overrides)
     decision = chooser.decide(
-        mx.array(logits), mx.array([1.0, 1.0, 1.0, 1.0]), 10, State.start(), draw_key(1, 1)
+        mx.array(logits), mx.array([1.0, 1.0, 1.0, 1.0]), 10, chooser.state(()), draw_key(1, 1)
     )
     told = Told(decision)
     assert told.top_k == 150
@@ -331,14 +335,15 @@ def test_the_compiled_decision_is_the_same() -> None:
         plain = chooser._decide
         compiled = sampler._compiled(plain.args[0])  # type: ignore[attr-defined]
         assert plain.func is sampler._decide  # type: ignore[attr-defined]
-        state = other = tuple(State.start())
+        state = other = chooser.state(())
         for depth in range(8):
             row = np.random.default_rng(depth).normal(0, depth / 2, 300).astype(np.float32)
-            arguments = (mx.array(row)[None], mx.array(ATTENTION), mx.array(9.0))
-            key = draw_key(3, depth)
-            given = mx.array(5 if depth == 6 else -1)
-            one = plain(*arguments, chooser._parameters, *state, key, given)
-            two = compiled(*arguments, chooser._parameters, *other, key, given)
+            forced = mx.array(5 if depth == 6 else -1)
+            given = sampler._Given(
+                mx.array(row)[None], mx.array(ATTENTION), mx.array(9.0), draw_key(3, depth), forced
+            )
+            one = plain(given, state, chooser.scalars)
+            two = compiled(given, other, chooser.scalars)
             assert one[1].tolist() == two[1].tolist()
             np.testing.assert_allclose(np.array(one[2]), np.array(two[2]), atol=1e-4)
             state, other = one[3:], two[3:]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
 
 
@@ -37,23 +37,22 @@ def test_the_presets_are_those_of_the_specification() -> None:
     greedy, plain = Settings.make("greedy"), Settings.make("temperature")
     assert greedy.temperature is None
     assert (plain.top_k, plain.top_p, plain.min_p) == (0, 1.0, 0.0)
-    assert [s.is_entropix for s in (guide, calibrated, greedy, plain)] == [True, True, False, False]
-    assert [s.is_literal for s in (guide, calibrated, greedy, plain)] == [True] + [False] * 3
+    assert list(declared()) == ["calibrated", "entropixplained", "greedy", "temperature"]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", declared())
 def test_the_header_has_every_setting(preset: str) -> None:
     told = Settings.make(preset).bind(PROVISIONAL).to_dict()
     assert told["preset"] == preset
-    assert told.keys() >= PRESETS[preset].keys()
+    assert told.keys() >= declared()[preset].usual().keys()
     assert None not in told.values()
     assert json.loads(json.dumps(told)) == told
     assert all(f"{corner}_entropy" in told for corner in ("lelv", "helv", "lehv", "hehv"))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", declared())
 def test_every_setting_can_be_given_as_text(preset: str) -> None:
-    for name, value in PRESETS[preset].items():
+    for name, value in declared()[preset].usual().items():
         text = "0.5" if value is None else str(value)
         expected = 0.5 if value is None else value
         assert getattr(Settings.make(preset, {name: text}), name) == expected
@@ -112,7 +111,9 @@ def test_a_baseline_may_have_any_top_k() -> None:
     refused("temperature", {"top_k": "-1"}, "top_k")
 
 
-@given(st.dictionaries(st.sampled_from(sorted(PRESETS["calibrated"])), st.text(max_size=8)))
+@given(
+    st.dictionaries(st.sampled_from(sorted(declared()["calibrated"].usual())), st.text(max_size=8))
+)
 def test_nothing_but_usage_errors(overrides: dict[str, str]) -> None:
     try:
         settings = Settings.make("calibrated", overrides)

@@ -1,6 +1,5 @@
 """The guide's formulas against a second implementation in plain Python (float64)."""
 
-import math
 from collections.abc import Mapping
 
 import mlx.core as mx
@@ -8,9 +7,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from steps import scalars, step
 
 from entropix_mlx.records.record import QUADRANTS, REGIONS
-from entropix_mlx.sampling import strategies
+from entropix_mlx.sampling import draw
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Band, Calibration
 from entropix_mlx.sampling.settings import Settings
 
@@ -122,19 +122,10 @@ def ours(
     settings: Settings, metrics: Metrics, keys: int = 100, *, attention: bool = True
 ) -> tuple[str, str, dict[str, float]]:
     bound = settings.bind(CALIBRATION)
-    p = strategies.parameters(bound, CALIBRATION)
-    values = mx.array(metrics)
-    region = strategies.regions(values[0], values[1], p)
-    draw = strategies.entropix_draw(
-        region,
-        values,
-        mx.array(keys, mx.float32),
-        p,
-        has_attention=attention,
-        literal=bound.is_literal,
-    )
-    found = {name: value.item() for name, value in draw._asdict().items() if name != "strategy"}
-    return REGIONS[region.item()], strategies.STRATEGIES[draw.strategy.item()], found
+    outcome = step(bound, CALIBRATION, metrics, keys, attention=attention)
+    found = {name: value.item() for name, value in outcome.params._asdict().items()}
+    strategy = list(bound.strategies)[outcome.strategy.item()]
+    return REGIONS[outcome.region.item()], strategy, found
 
 
 def same(found: dict[str, float], expected: dict[str, float]) -> None:
@@ -183,8 +174,8 @@ class TestRegions:
         }
         near = data.draw(st.sampled_from([h, bounds["helv_entropy"], bounds["lehv_entropy"]]))
         settings = Settings.make("entropixplained", {k: str(x) for k, x in bounds.items()})
-        p = strategies.parameters(settings, CALIBRATION)
-        region = strategies.regions(mx.array(near), mx.array(v), p)
+        p = scalars(settings, CALIBRATION)
+        region = draw.region(mx.array(near), mx.array(v), p)
         assert REGIONS[region.item()] == region_of(near, v, bounds)
 
     @pytest.mark.parametrize(
@@ -217,11 +208,11 @@ class TestRegions:
 
     @given(st.floats(0, 8, width=32), st.floats(0, 16, width=32))
     def test_quadrants_split_at_the_centre(self, h: float, v: float) -> None:
-        p = strategies.parameters(Settings.make("greedy").bind(CALIBRATION), CALIBRATION)
+        p = scalars(Settings.make("greedy").bind(CALIBRATION), CALIBRATION)
         high = h >= 2.5
         wide = v >= (7.5 if high else 4.0)
         name = ("HE" if high else "LE") + ("HV" if wide else "LV")
-        found = strategies.quadrants(mx.array([h]), mx.array([v]), p)
+        found = draw.quadrant(mx.array([h]), mx.array([v]), p)
         assert QUADRANTS[found.item()] == name
 
 
@@ -308,5 +299,5 @@ class TestFormulas:
         flat = msgspec.structs.replace(CALIBRATION, ranges=dict.fromkeys(METRICS, (1.0, 1.0)))
         settings = Settings.make("calibrated").bind(flat)
         for calibration in (flat, PROVISIONAL):
-            values = strategies.parameters(settings, calibration).values()
-            assert all(math.isfinite(value.item()) for value in values)
+            values = scalars(settings, calibration).values()
+            assert all(mx.all(mx.isfinite(value)).item() for value in values)

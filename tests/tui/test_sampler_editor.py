@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from entropix_mlx.records.record import RunHeader
 from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import PROVISIONAL, key, shipped
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared, own_presets
 from entropix_models.errors import DamagedFileError, UsageError
 from entropix_tui.widgets.sampler.editor import (
     GROUPS,
@@ -42,10 +42,10 @@ def test_everything_but_what_is_measured_is_offered() -> None:
     assert {*names, "capture", "layers", "preset"} == {f.name for f in dataclasses.fields(Settings)}
     assert all(about(name) for name in names)
     assert {note(name) for name in THRESHOLDS} >= {"sure if H <", "lost if H >", "and V >"}
-    for preset in PRESETS:
+    for preset in declared():
         editor = knobs_of(Settings.make(preset).bind(PROVISIONAL))
         offered = [name for _, names in editor.offered() for name in names]
-        assert set(offered) == PRESETS[preset].keys() - {"capture", "layers"}
+        assert set(offered) == declared()[preset].usual().keys() - {"capture", "layers"}
 
 
 @given(
@@ -115,7 +115,7 @@ def test_switching_presets_keeps_what_is_measured() -> None:
     settings = Settings.make("calibrated", {"capture": "false", "layers": "0,2"}).bind(PROVISIONAL)
     editor = knobs_of(settings)
     assert editor.changed == []
-    for name in PRESETS:
+    for name in declared():
         editor.choose(name)
         assert (editor.settings.capture, editor.settings.layers) == (False, "0,2")
         assert editor.settings.preset == name
@@ -148,13 +148,13 @@ def test_saving_leaves_the_models_thresholds_to_the_model() -> None:
     editor.put("temperature", "0.5")
     editor.put("hehv_varentropy", "12")
     editor.save("mine")
-    assert presets.load()["mine"].values == {"temperature": "0.5", "hehv_varentropy": "12.0"}
+    assert own_presets()["mine"].values == {"temperature": "0.5", "hehv_varentropy": "12.0"}
     assert (editor.name, editor.changed) == ("mine", [])
     editor.put("temperature", "0.6")
     assert editor.changed == ["temperature"]
     editor.reset("temperature")
     assert editor.value("temperature") == 0.5
-    assert editor.names == [*PRESETS, "mine"]
+    assert editor.names == [*declared(), "mine"]
     again = SamplerEditor()
     again.show(editor.settings, PROVISIONAL)
     assert (again.name, again.changed) == ("mine", [])

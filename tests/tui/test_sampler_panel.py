@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import PROVISIONAL, Band
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared, own_presets, save_preset
 from entropix_tui.widgets.sampler.editor import THRESHOLDS
 from entropix_tui.widgets.sampler.panel import SamplerPanel
 from entropix_tui.widgets.sampler.setting_rows import NAME, VALUE
@@ -124,12 +124,12 @@ def test_what_makes_no_sense_is_told_in_one_line_and_not_posted() -> None:
 
 
 def test_presets_and_what_each_has() -> None:
-    presets.save("mine", Settings.make("temperature", {"top_p": "0.5"}))
+    save_preset("mine", Settings.make("temperature", {"top_p": "0.5"}))
     panel = panel_of()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         panel.focus()
-        names = list(PRESETS)
+        names = list(declared())
         for count, name in enumerate(names[1:], 1):
             await pilot.press("right")
             assert (await posted(host, pilot, count)).preset == name
@@ -156,7 +156,7 @@ def test_saving_under_a_name_and_deleting_it() -> None:
         await pilot.press("down", "right", "s", *"my-own")
         assert "save as: my-own▏" in foot(host)
         await pilot.press("enter")
-        assert presets.load()["my-own"].values == {"temperature": "0.75"}
+        assert own_presets()["my-own"].values == {"temperature": "0.75"}
         assert "my-own" in host.rows()[1]
         assert not panel.editor.changed
         await pilot.press("s", *["backspace"] * 6, *"Bad", "enter")
@@ -164,14 +164,14 @@ def test_saving_under_a_name_and_deleting_it() -> None:
         await pilot.press("s", *["backspace"] * 6, *"greedy", "enter")
         assert "built-in" in foot(host)
         await pilot.press("s", "escape", "s", "tab")
-        assert list(presets.load()) == ["my-own"]
+        assert list(own_presets()) == ["my-own"]
         panel.focus()
         await pilot.press("delete")
         assert "once more" in foot(host)
         await pilot.press("down", "delete")
-        assert "my-own" in presets.load()
+        assert "my-own" in own_presets()
         await pilot.press("delete")
-        assert presets.load() == {}
+        assert own_presets() == {}
         assert panel.editor.name == "calibrated"
         assert panel.editor.changed == ["temperature"]
         await pilot.press("delete")

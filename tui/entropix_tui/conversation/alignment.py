@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from entropix_mlx.records.measures import surprisal
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.records.tree import Node
-from entropix_tui.tokens.measures import surprisal
 from entropix_tui.tokens.token_ref import TokenRef
 
 Kind = Literal["same", "changed", "added", "removed"]

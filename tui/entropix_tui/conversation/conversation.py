@@ -9,7 +9,6 @@ from typing import Literal
 from entropix_mlx.records.record import (
     End,
     Event,
-    FinishReason,
     PromptRecord,
     RunHeader,
     TokenRecord,
@@ -85,7 +84,7 @@ class Conversation:
         self._events: list[Event] = []  # in the order in which they happened
         self._path: list[Node] | None = None  # what was last rebuilt
         self._notes: dict[int, list[tuple[str, Kind]]] = {}  # by the record that they follow
-        self._reasons: dict[int, FinishReason] = {}  # by leaf
+        self._reasons: dict[int, str] = {}  # by leaf
         self.samplers = Samplers()
 
     @property

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from entropix_mlx.records.record import Event, RunHeader
-from entropix_mlx.sampling.settings import PRESETS, Settings, recorded
-
-_FIELDS = {declared.name: declared for declared in dataclasses.fields(Settings)}
+from entropix_mlx.sampling.settings import Settings, can_be, declared, recorded
 
 
 class Samplers:
@@ -36,14 +34,18 @@ class Samplers:
         found = self.at(index)
         if "preset" not in found:
             return None
-        values: dict[str, Any] = dict.fromkeys(_FIELDS) | PRESETS[found["preset"]]
-        return Settings(**(values | {k: v for k, v in recorded(found).items() if k in _FIELDS}))
+        return _made(recorded(found))
 
 
 def changed(settings: Settings, event: Event) -> Settings:
     """The settings after a change."""
-    known = {k: v for k, v in possible(event.detail or {}).items() if k in _FIELDS}
-    return dataclasses.replace(settings, **known) if known else settings
+    return _made(settings.to_dict() | possible(event.detail or {}))
+
+
+def _made(values: Mapping[str, Any]) -> Settings:
+    sampler = declared()[values["preset"]]
+    fields = {field.name for field in dataclasses.fields(sampler)}
+    return sampler(**{name: value for name, value in values.items() if name in fields})
 
 
 def possible(sampler: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,14 +56,6 @@ def possible(sampler: Mapping[str, Any]) -> dict[str, Any]:
 def _is_possible(name: str, value: object) -> bool:
     if name == "seed":
         return value is None or (isinstance(value, int) and not isinstance(value, bool))
-    if name in ("preset", "layers"):
-        return isinstance(value, str) and (name != "preset" or value in PRESETS)
-    declared = _FIELDS.get(name)
-    if declared is None or value is None:
-        return True
-    if "range" not in declared.metadata:
-        return isinstance(value, bool)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    low, high = declared.metadata["range"]
-    return bool(low <= value <= high)  # no NaN is
+    if name == "preset":
+        return value in declared()
+    return value is None or can_be(name, value)

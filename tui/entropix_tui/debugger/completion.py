@@ -59,17 +59,16 @@ def _words(before: str) -> Iterable[str]:
     from entropix_mlx.debugger.commands import COMMANDS
     from entropix_mlx.debugger.triggers import CATCHES
     from entropix_mlx.records.record import TokenRecord
-    from entropix_mlx.sampling.settings import PRESETS
+    from entropix_mlx.sampling.settings import declared, parameters
 
     first = before.split(maxsplit=1)[0] if before.strip() else ""
     match first:
         case "":
             return [command.name for command in COMMANDS]
         case "set":
-            knobs = {name: None for preset in PRESETS.values() for name in preset}
-            return [f"{name}=" for name in knobs] if "=" not in before else []
+            return [f"{name}=" for name in parameters()] if "=" not in before else []
         case "preset":
-            return list(PRESETS)
+            return list(declared())
         case "until" | "u":
             return ["line", "sentence"]
         case "catch":

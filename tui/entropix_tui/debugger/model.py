@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid
-from entropix_mlx.records.record import Event, FinishReason, PromptRecord, TokenRecord
+from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.conversation.settings_history import changed, possible
@@ -86,7 +86,7 @@ class Debugging:
     """The recorded token that is looked at."""
     reason: str = ""
     """Why it stands where it does, if a breakpoint is the reason."""
-    finish: FinishReason | None = None
+    finish: str | None = None
     displays: list[str] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     waterfall: "Waterfall | None" = None

@@ -7,9 +7,11 @@ and tritan sight. The top two have cues that need no colour.
 
 from collections.abc import Callable
 
-from entropix_mlx.records.record import QUADRANTS, Strategy, TokenRecord
+from entropix_mlx.records.measures import Scale
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.settings import strategies
 from entropix_mlx.terminal.palette import Cue, Theme
-from entropix_tui.tokens.measures import MEASURES, RANK, Measure
+from entropix_tui.tokens.measures import MEASURES, RANK
 
 CLASSES = ("class1", "class2", "class3", "class4", "class5")
 """Looks, as `cues.style` knows them."""
@@ -47,28 +49,23 @@ Colour = str
 
 COLOURS: tuple[Colour, ...] = ("quadrant", *MEASURES, "strategy", "plain")
 
-STRATEGIES: dict[Strategy, str] = {
-    "greedy": QUADRANTS[0],
-    "clarify": QUADRANTS[1],
-    "explore": QUADRANTS[2],
-    "resample": QUADRANTS[3],
-    "adaptive": "answer",
-    "sample": "answer",
+STRATEGIES: dict[str, str] = {
+    name: strategy.look or "answer" for name, strategy in strategies().items()
 }
-"""The look of what each strategy drew: its region's, a neutral fifth where there is none."""
+"""The look of what each strategy drew: a quadrant's, a neutral fifth where it has none."""
 
 
-def class_of(measure: Measure, value: float) -> int:
+def class_of(measure: Scale, value: float) -> int:
     """From 0 to 4: in which fifth of the scale a value is, or beyond its end."""
     return sum(value >= limit for limit in _limits(measure))
 
 
-def bounds(measure: Measure) -> list[str]:
+def bounds(measure: Scale) -> list[str]:
     """Where each class but the first begins, as a number to read: ranks count from 1."""
     return [f"{2**limit if measure is RANK else limit:.3g}" for limit in _limits(measure)]
 
 
-def _limits(measure: Measure) -> list[float]:
+def _limits(measure: Scale) -> list[float]:
     return [measure.top * n / len(CLASSES) for n in range(1, len(CLASSES))]
 
 
@@ -77,7 +74,7 @@ def looks(colour: Colour) -> Callable[[TokenRecord], str | None]:
     if colour == "quadrant":
         return lambda record: record.quadrant
     if colour == "strategy":
-        return lambda record: STRATEGIES[record.strategy] if record.strategy else None
+        return lambda record: STRATEGIES.get(record.strategy, "answer") if record.strategy else None
     if colour == "plain":
         return lambda _record: None
     measure = MEASURES[colour]

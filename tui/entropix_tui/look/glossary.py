@@ -29,22 +29,9 @@ MARKS: dict[str, str] = {
     "…": "more than fits",
 }
 
-_MEANINGS = {
-    "entropy": "how undecided: 0 when certain, 3 when eight tokens would do alike",
-    "varentropy": "how uneven the indecision: high when favourites stand before a long tail",
-    "surprisal": "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
-    "rank": "the token's place among the candidates; the most likely is 1",
-    "attn entropy": "over how much of the text the attention was spread, mean of all heads",
-    "attn varentropy": "how uneven that spread was, mean of all heads",
-    "agreement": "how alike the heads looked: 1 when all at the same tokens",
-    "interaction": "how strongly the attention's scores differ",
-    "strategy": "the sampler's rule that drew the token",
-}
-
 
 def measures() -> Iterator[tuple[str, str]]:
     """Each measure's name with its symbol, and what it says, with unit and scale."""
     for measure in MEASURES.values():
-        meaning = _MEANINGS.get(measure.name, measure.name)
         scale = f"{measure.unit}, drawn from 0 to {measure.top:g}".removeprefix(", ")
-        yield f"{measure.name} ({measure.symbol})", f"{meaning} ({scale})"
+        yield f"{measure.name} ({measure.symbol})", f"{measure.meaning} ({scale})"

@@ -83,8 +83,8 @@ def cursor_style(colours: Colours, dark: bool) -> Style:
 
 @lru_cache(16)
 def series_style(series: str, colours: Colours, dark: bool) -> Style:
-    """The style of a strip's bars: entropy blue, varentropy red."""
-    if colours == "none":
+    """The style of a strip's bars: entropy blue, varentropy red, others as plain text."""
+    if colours == "none" or series not in _SERIES_SIXTEEN:
         return Style.null()
     if colours == "sixteen":
         return Style.parse(_SERIES_SIXTEEN[series])

@@ -10,8 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from entropix_mlx.analysis.formulas import probability
 from entropix_mlx.records.inspection import Inspection
+from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import TokenRecord
 from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling

@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, cast
 from textual.screen import Screen
 
 from entropix_mlx.records.record import TokenRecord
-from entropix_mlx.sampling import presets
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared, own_presets
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
 from entropix_tui.look import screenshot
@@ -188,7 +187,12 @@ class ScreenActions(ViewActions):
             self._refuse("The model is at work: Esc stops it.")
         else:
             setup = CompareSetup(
-                said.tree, asked, said.settings, self.colours, presets=_presets(), make=_sampler
+                said.tree,
+                asked,
+                said.settings,
+                self.colours,
+                presets=_presets(),
+                make=Settings.make,
             )
             self.app.push_screen(setup, self._chosen)
 
@@ -247,13 +251,5 @@ class ScreenActions(ViewActions):
 def _presets() -> list[str]:
     """The samplers by name; only those that are built in if the user's file is damaged."""
     with suppress(EntropixError):
-        return [*PRESETS, *presets.load()]
-    return list(PRESETS)
-
-
-def _sampler(name: str, changes: Mapping[str, str]) -> Settings:
-    """A sampler by name. Raises UsageError."""
-    own = presets.load().get(name) if name not in PRESETS else None
-    if own is None:
-        return Settings.make(name, changes)
-    return Settings.make(own.base, {**own.values, **changes})
+        return [*declared(), *own_presets()]
+    return list(declared())

@@ -17,7 +17,7 @@ from textual.widgets import Button, ContentSwitcher, Input, Label, Static
 
 from entropix_mlx.records.record import PromptRecord
 from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import UsageError
 from entropix_tui.conversation.alternatives import Again, Comparison, Existing, Reworded
@@ -148,7 +148,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
         settings: Settings,
         colours: styles.Colours,
         *,
-        presets: Sequence[str] = tuple(PRESETS),
+        presets: Sequence[str] = tuple(declared()),
         make: Make = Settings.make,
         draw: Callable[[], int] = lambda: secrets.randbelow(SEEDS),
     ) -> None:

@@ -13,7 +13,7 @@ from textual.containers import Container
 from textual.strip import Strip
 
 from entropix_mlx.analysis.explain import why
-from entropix_mlx.analysis.formulas import probability
+from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.glyphs import one_line

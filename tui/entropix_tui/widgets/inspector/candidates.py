@@ -9,8 +9,8 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from entropix_mlx.analysis.formulas import probability
 from entropix_mlx.records.inspection import Inspection
+from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import Candidate, TokenRecord
 from entropix_tui.look import styles
 from entropix_tui.look.tempering import nearest, tempered

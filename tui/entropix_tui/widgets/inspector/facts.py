@@ -9,8 +9,9 @@ from textual import events
 from textual.selection import Selection
 from textual.strip import Strip
 
-from entropix_mlx.analysis.explain import Kind, running_text, why
+from entropix_mlx.analysis.explain import running_text, why
 from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.explanation import Kind
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.look import styles

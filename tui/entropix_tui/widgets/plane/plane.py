@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from entropix_mlx.records.record import QUADRANTS, End, Event, PromptRecord, TokenRecord
+from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.palette import CAPTIONS
 from entropix_tui.look import styles
@@ -19,7 +20,7 @@ from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille, region_of
+from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille
 
 TRAIL = "●○○○∘∘∘∘"
 """Signs of the last tokens, the newest first."""
@@ -268,7 +269,8 @@ class QuadrantPlane(Widget):
             return []
         if record.entropy is None or record.varentropy is None:
             return []
-        region = region_of(record.entropy, record.varentropy, self._settings)
+        corners = bounds(self._settings.to_dict())
+        region = region_of(record.entropy, record.varentropy, corners)
         sign = CURSOR if self._cursor is not None else TRAIL[0]
         word = "between" if region == "MID" else styles.WORDS[region]
         figures = f"  H {record.entropy:.2f}  V {record.varentropy:.2f}  "

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from entropix_mlx.records.record import QUADRANTS, Region, TokenRecord
+from entropix_mlx.records.record import Region, TokenRecord
+from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 
@@ -21,20 +22,6 @@ TICKS_Y = (0, 30, 10, 3, 20, 1, 5)
 
 def braille(dots: int) -> str:
     return chr(0x2800 + dots)
-
-
-def region_of(entropy: float, varentropy: float, settings: Settings) -> Region:
-    """The region by the bands of a sampler, as `Settings` defines it."""
-    for corner in QUADRANTS:
-        name = corner.lower()
-        h, v = getattr(settings, f"{name}_entropy"), getattr(settings, f"{name}_varentropy")
-        if h is None or v is None:
-            continue
-        in_h = entropy > h if name[0] == "h" else entropy < h
-        in_v = varentropy > v if name[2] == "h" else varentropy < v
-        if in_h and in_v:
-            return corner
-    return "MID"
 
 
 class Dot(NamedTuple):
@@ -54,15 +41,13 @@ class PlaneMap:
 
     def __init__(self, columns: int, rows: int, settings: Settings | None) -> None:
         self.columns, self.rows = columns, rows
-        self.regions = [[self._region(x, y, settings) for x in range(columns)] for y in range(rows)]
+        corners = bounds(settings.to_dict()) if settings is not None else {}
+        self.regions = [
+            [region_of(*self.value(x, y), corners) for x in range(columns)] for y in range(rows)
+        ]
         """By row from the top, then column."""
         self.lines = ["".join(self._line(x, y) for x in range(columns)) for y in range(rows)]
         """What is drawn where no token fell: the edges of the regions, otherwise spaces."""
-
-    def _region(self, x: int, y: int, settings: Settings | None) -> Region:
-        if settings is None:
-            return "MID"
-        return region_of(*self.value(x, y), settings)
 
     def _line(self, column: int, row: int) -> str:
         here = self.regions[row][column]

@@ -4,75 +4,47 @@ import dataclasses
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 from entropix_mlx.records.record import QUADRANTS, RunHeader
-from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, parse
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.parameters import GROUPS as GROUPS_OF_ALL
+from entropix_mlx.sampling.regions import above, names
+from entropix_mlx.sampling.settings import (
+    Settings,
+    declared,
+    own_presets,
+    parameters,
+    save_preset,
+)
 from entropix_models.errors import EntropixError, UsageError
 from entropix_tui.look.styles import WORDS
 
 Value = float | int | bool | str | None
 
 
-class Step(NamedTuple):
-    """How far one press moves a value, and one with Shift."""
-
-    small: float
-    large: float
-
-
-_STEPS = {
-    "temperature": Step(0.05, 0.25),
-    "top_p": Step(0.01, 0.1),
-    "top_k": Step(1, 10),
-    "min_p": Step(0.01, 0.05),
-    "draws": Step(1, 4),
-    "min_temperature": Step(0.05, 0.25),
-    "max_temperature": Step(0.05, 0.25),
-    "resample_floor": Step(0.1, 0.5),
-    "rolling": Step(0.05, 0.25),
-}
-_ENTROPY, _VARENTROPY = Step(0.1, 1.0), Step(0.25, 2.5)
-
-THRESHOLDS = tuple(
-    f"{corner.lower()}_{metric}" for corner in QUADRANTS for metric in ("entropy", "varentropy")
-)
-GROUPS: dict[str, tuple[str, ...]] = {
-    "base": ("temperature", "top_p", "top_k", "min_p", "draws"),
-    "corners": THRESHOLDS,
-    "limits": ("min_temperature", "max_temperature", "resample_floor", "rolling", "clarify"),
-}
+THRESHOLDS = tuple(name for corner in QUADRANTS for name in names(corner))
+GROUPS = GROUPS_OF_ALL[:-1]
 """What can be changed while a session runs: all but what is measured."""
-
-_FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
-
-
-def step(name: str) -> Step:
-    if name in THRESHOLDS:
-        return _VARENTROPY if name.endswith("varentropy") else _ENTROPY
-    return _STEPS[name]
 
 
 def about(name: str) -> str:
     """What a setting does, from its declaration."""
-    return str(_FIELDS[name].metadata.get("doc", ""))
+    return str(parameters()[name].metadata["doc"])
 
 
 def note(name: str) -> str:
     """A threshold as the condition that it is part of; nothing for other settings."""
     if name not in THRESHOLDS:
         return ""
-    corner, _, metric = name.partition("_")
-    quadrant = next(q for q in QUADRANTS if q.lower() == corner)
-    if metric == "entropy":
-        return f"{WORDS[quadrant]} if H {'>' if corner[0] == 'h' else '<'}"
-    return f"and V {'>' if corner[2] == 'h' else '<'}"
+    corner = next(corner for corner in QUADRANTS if name in names(corner))
+    high, wide = above(corner)
+    if name.endswith("_entropy"):
+        return f"{WORDS[corner]} if H {'>' if high else '<'}"
+    return f"and V {'>' if wide else '<'}"
 
 
 def is_switch(name: str) -> bool:
-    return name == "clarify"
+    return name in parameters() and parameters()[name].metadata["kind"] is bool
 
 
 class SamplerEditor:
@@ -93,13 +65,16 @@ class SamplerEditor:
 
     @property
     def names(self) -> list[str]:
-        """Every preset's name, the built-in ones first. Raises what `presets.load` raises."""
-        return [*PRESETS, *presets.load()]
+        """Every preset's name, the built-in ones first. Raises what `own_presets` raises."""
+        return [*declared(), *own_presets()]
 
     def offered(self) -> list[tuple[str, list[str]]]:
         """The groups and settings that this preset has."""
-        has = PRESETS[self.settings.preset]
-        groups = ((group, [n for n in names if n in has]) for group, names in GROUPS.items())
+        fields = self.settings.parameters().items()
+        groups = (
+            (group, [name for name, field in fields if field.metadata["group"] == group])
+            for group in GROUPS
+        )
         return [(group, names) for group, names in groups if names]
 
     def value(self, name: str) -> Value:
@@ -127,7 +102,7 @@ class SamplerEditor:
         Without its calibration, the thresholds that its preset leaves open are taken for the
         model's own as they stand.
         """
-        given = PRESETS[settings.preset]
+        given = settings.usual()
         source = settings
         open_ = [name for name in THRESHOLDS if given.get(name) is None]
         if calibration is not None:
@@ -157,9 +132,9 @@ class SamplerEditor:
             return
         if value is None:
             raise UsageError(f"{name} is the model's own, not known here: type a number")
-        by = step(name).large if large else step(name).small
-        low, high = _FIELDS[name].metadata["range"]
-        moved = max(low, min(round(float(value) / by + direction) * by, high))
+        kind = self.settings.parameters()[name].metadata["kind"]
+        by = kind.step[large]
+        moved = max(kind.low, min(round(float(value) / by + direction) * by, kind.high))
         text = f"{moved:.10g}"
         if text != _text(value):
             self.put(name, text)
@@ -173,16 +148,17 @@ class SamplerEditor:
     def save(self, name: str) -> None:
         """Keep this as a preset of the user's, and go on under its name.
 
-        Thresholds that are the model's own stay so. Raises what `presets.save` raises.
+        Thresholds that are the model's own stay so. Raises what `save_preset` raises.
         """
+        usual = self.settings.usual()
         free = {
             threshold: None
             for threshold in THRESHOLDS
-            if PRESETS[self.settings.preset].get(threshold) is None
+            if usual.get(threshold) is None
             and getattr(self.settings, threshold) == self._model.get(threshold)
         }
         measured = {"capture": True, "layers": "all"}  # the session's, not the sampler's
-        presets.save(name, dataclasses.replace(self.settings, **free, **measured))  # type: ignore[arg-type]
+        save_preset(name, dataclasses.replace(self.settings, **free, **measured))  # type: ignore[arg-type]
         self.name, self._preset = name, self.settings
 
     def _make(self, name: str, changes: dict[str, str] | None = None) -> Settings:
@@ -198,7 +174,7 @@ class SamplerEditor:
     def _name_of(self, settings: Settings) -> str:
         """The preset that settings are of: the user's, if it is exactly that, or was chosen."""
         try:
-            own = presets.load()
+            own = own_presets()
         except EntropixError:
             return settings.preset
         of_base = [name for name, preset in own.items() if preset.base == settings.preset]

@@ -10,9 +10,8 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.timer import Timer
 
-from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import Calibration
-from entropix_mlx.sampling.settings import PRESETS, Settings
+from entropix_mlx.sampling.settings import Settings, declared, delete_preset
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
 from entropix_tui.look import styles
@@ -122,7 +121,7 @@ class SamplerPanel(SettingRows):
             return self.editor.names
         except EntropixError as error:
             self._tell(error)
-            return list(PRESETS)
+            return list(declared())
 
     def action_reset(self) -> None:
         """Back to the preset's value; on the preset itself, all of them."""
@@ -149,7 +148,7 @@ class SamplerPanel(SettingRows):
     def action_save(self) -> None:
         """Ask for a name in the last line."""
         self._leave()
-        own = self.editor.name not in PRESETS
+        own = self.editor.name not in declared()
         self._writing, self._naming = (self.editor.name if own else ""), True
         self.refresh()
 
@@ -159,13 +158,13 @@ class SamplerPanel(SettingRows):
         self._leave()
         name = self.editor.name
         try:
-            if name in PRESETS:
+            if name in declared():
                 self._word = f"{name} is built in"
             elif not sure:
                 self._forgetting = True
                 self._word = f"Delete once more forgets the preset {name}"
             else:
-                presets.delete(name)
+                delete_preset(name)
                 self.editor.name = self.settings.preset
                 self.editor.show(self.settings)
                 self._word = f"forgot {name}"

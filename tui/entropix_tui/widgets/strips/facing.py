@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from entropix_mlx.records.measures import surprisal
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alignment import Kind, shift
@@ -20,7 +21,7 @@ from entropix_tui.conversation.comparison import Comparing, Way
 from entropix_tui.look import styles
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.labels import fit
-from entropix_tui.tokens.measures import ENTROPY, surprisal
+from entropix_tui.tokens.measures import ENTROPY
 from entropix_tui.transcript.blocks import DIVERGENCE
 from entropix_tui.widgets.strips import lane
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 
+from entropix_mlx.records.measures import Scale
 from entropix_mlx.terminal.palette import VALLEY
 from entropix_tui.look import styles
-from entropix_tui.tokens.measures import Measure
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LINE, TOO_HIGH, UNKNOWN, CURSOR = "┄", "▲", "·", "│"
@@ -87,7 +87,7 @@ def looks(measure: str, colours: styles.Colours, dark: bool, base: Style, active
 
 
 def label(
-    measure: Measure, value: float | None, thresholds: Sequence[float], height: int, active: bool
+    measure: Scale, value: float | None, thresholds: Sequence[float], height: int, active: bool
 ) -> list[tuple[str, bool]]:
     """A lane's label, row by row: its text, and whether it is the measure's name."""
     width = LABELS[height]
@@ -120,7 +120,7 @@ class Bars:
     """
 
     def __init__(
-        self, measure: Measure, thresholds: Sequence[float], height: int, styles: Looks
+        self, measure: Scale, thresholds: Sequence[float], height: int, styles: Looks
     ) -> None:
         self.measure = measure
         self.drawn = 0

@@ -14,11 +14,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from entropix_mlx.records.measures import Scale
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.look import styles
 from entropix_tui.look.throttle import Pace
-from entropix_tui.tokens.measures import ENTROPY, MEASURES, VARENTROPY, Measure
+from entropix_tui.tokens.measures import ENTROPY, MEASURES, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.strips import lane
@@ -41,8 +42,8 @@ class Strips(Widget, can_focus=True):
     BINDINGS: ClassVar = [
         Binding("up", "choose(-1)", "Strip above", show=False, id="strips.above"),
         Binding("down", "choose(1)", "Strip below", show=False, id="strips.below"),
-        Binding("m", "cycle(1)", "Measure", id="strips.measure"),
-        Binding("M", "cycle(-1)", "Measure before", show=False, id="strips.measure_before"),
+        Binding("m", "cycle(1)", "Scale", id="strips.measure"),
+        Binding("M", "cycle(-1)", "Scale before", show=False, id="strips.measure_before"),
         Binding("left", "token(-1)", "Token before", show=False, id="strips.token_before"),
         Binding("right", "token(1)", "Token after", show=False, id="strips.token_after"),
         Binding("home", "end(0)", "First token", show=False, id="strips.first"),
@@ -73,7 +74,7 @@ class Strips(Widget, can_focus=True):
         super().__init__(id=id)
         self.colours = colours
         self.timeline = Timeline()
-        self.measures: list[Measure] = [MEASURES[name] for name in measures]
+        self.measures: list[Scale] = [MEASURES[name] for name in measures]
         self.slot = 0
         """The strip that the keys act on."""
         self._settings: Settings | None = None
@@ -164,7 +165,7 @@ class Strips(Widget, can_focus=True):
             self.timeline.show_newest(self._columns)
         self._repaint()
 
-    def value(self, measure: Measure) -> float | None:
+    def value(self, measure: Scale) -> float | None:
         """A measure of the token under the cursor, otherwise of the newest."""
         records = self.timeline.records
         if self._cursor is not None:
@@ -326,7 +327,7 @@ class Strips(Widget, can_focus=True):
             value = bars.measure.value
             bars.add(Column(value(r), *mark) for r, mark in zip(records, marks, strict=True))
 
-    def _thresholds(self, measure: Measure) -> tuple[float, ...]:
+    def _thresholds(self, measure: Scale) -> tuple[float, ...]:
         found = (getattr(self._settings, name, None) for name in measure.thresholds)
         return tuple(level for level in found if level is not None)
 

@@ -7,6 +7,7 @@ from textual.app import RenderResult
 from textual.widget import Widget
 
 from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.sampling.settings import declared
 from entropix_mlx.terminal.palette import FORCED, VALLEY
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import MEASURES
@@ -84,11 +85,12 @@ class Legend(Widget):
                 for quadrant in QUADRANTS
             ]
         if self.colour == "strategy":
+            told = _told()
             letters = {str(look): letter for look, letter in LETTERS["strategy"].items()}
             return "strategy ", [
                 (letters.get(look, ""), name, look)
                 for name, look in color_scale.STRATEGIES.items()
-                if name != "sample"
+                if name in told
             ]
         measure = MEASURES[self.colour]
         return f"{measure.name} {_unit(measure.unit)}", [
@@ -97,6 +99,16 @@ class Legend(Widget):
                 color_scale.CLASSES, _ranges(color_scale.bounds(measure)), strict=True
             )
         ]
+
+
+def _told() -> set[str]:
+    """Strategies that have something to be told apart from."""
+    return {
+        name
+        for sampler in declared().values()
+        if len(sampler.strategies) > 1
+        for name in sampler.strategies
+    }
 
 
 def _unit(unit: str) -> str:

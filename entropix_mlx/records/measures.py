@@ -1,0 +1,142 @@
+"""What can be read off a token's record as a number: each measure is defined once, here or beside
+the sampler that makes it.
+
+Conditions compare them, exports have a column for those that a record holds, and those with a
+`Scale` are strips and colours on screens.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import NamedTuple
+
+from entropix_mlx.records.record import TokenRecord
+
+Value = Callable[[TokenRecord], float | None]
+
+
+class Scale(NamedTuple):
+    """How a measure is drawn, the same in every strip, colour and legend: from 0 to `top`, in
+    `unit`; `value`: what is drawn, if it is not the measure itself.
+
+    `name` and `symbol` are what screens call it, `meaning` says in a line what it tells.
+    `thresholds` are the settings that are levels of it.
+    """
+
+    name: str
+    symbol: str
+    unit: str
+    top: float
+    meaning: str
+    thresholds: tuple[str, ...] = ()
+    value: Value = lambda _record: None
+
+
+class Measure(NamedTuple):
+    """`value`: of a record, None where it does not have it. `scale`: None for what is not drawn."""
+
+    name: str
+    value: Value
+    scale: Scale | None = None
+
+
+def probability(logprob: float) -> float:
+    """From nats; a rounding above 1 is 1."""
+    return math.exp(min(logprob, 0.0))
+
+
+def surprisal(record: TokenRecord) -> float | None:
+    """Bits; the infinitely surprising does not occur in a trace."""
+    return None if record.logprob is None else -record.logprob / math.log(2)
+
+
+def sampled(name: str, scale: Scale | None = None) -> Measure:
+    """What a sampler makes itself: it travels in a record's `measures`."""
+    return _measure(name, lambda record: (record.measures or {}).get(name), scale)
+
+
+def _field(name: str, scale: Scale | None = None) -> Measure:
+    """What a record has a field for."""
+    return _measure(name, operator.attrgetter(name), scale)
+
+
+def _measure(name: str, value: Value, scale: Scale | None) -> Measure:
+    return Measure(name, value, scale and scale._replace(value=value))
+
+
+_DEFINED = (
+    _field(
+        "entropy",
+        # Ordinary text stays under 11 bits; 15.6 (49k vocabulary) and 17 (128k) are the ends of
+        # the world and would press everything real into the lower half.
+        Scale(
+            *("entropy", "H", "bits", 12.0),
+            "how undecided: 0 when certain, 3 when eight tokens would do alike",
+            ("lelv_entropy", "helv_entropy"),
+        ),
+    ),
+    _field(
+        "varentropy",
+        # Ordinary text stays under 25 bits^2.
+        Scale(
+            *("varentropy", "V", "bits²", 30.0),
+            "how uneven the indecision: high when favourites stand before a long tail",
+            ("lelv_varentropy", "hehv_varentropy"),
+        ),
+    ),
+    _measure(
+        "surprisal",
+        surprisal,
+        Scale(
+            *("surprisal", "S", "bits", 16.0),
+            "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
+        ),
+    ),
+    Measure(
+        "rank",
+        operator.attrgetter("rank"),
+        Scale(
+            *("rank", "R", "log2", 10.0),
+            "the token's place among the candidates; the most likely is 1",
+            # The most likely token has 0, the second 1, the 1024th 10.
+            value=lambda record: None if record.rank is None else math.log2(record.rank + 1),
+        ),
+    ),
+    _field(
+        "attn_entropy",
+        Scale(
+            *("attn entropy", "A", "bits", 8.0),
+            "over how much of the text the attention was spread, mean of all heads",
+        ),
+    ),
+    _field(
+        "attn_varentropy",
+        Scale(
+            *("attn varentropy", "B", "bits²", 6.0),
+            "how uneven that spread was, mean of all heads",
+        ),
+    ),
+    _field(
+        "agreement",
+        Scale(
+            *("agreement", "G", "", 1.0),
+            "how alike the heads looked: 1 when all at the same tokens",
+        ),
+    ),
+    _field(
+        "interaction_strength",
+        Scale(*("interaction", "I", "", 8.0), "how strongly the attention's scores differ"),
+    ),
+    _field("logprob"),
+    Measure("p", lambda r: None if r.logprob is None else probability(r.logprob)),
+    Measure("rank1", lambda r: None if r.rank is None else r.rank + 1),
+    _field("temperature"),
+    _field("top_k"),
+    _field("top_p"),
+    _field("min_p"),
+    _field("ms"),
+)
+
+
+MEASURES = {measure.name: measure for measure in _DEFINED}
+"""Numbers that can be null, by name, in the units of the trace."""

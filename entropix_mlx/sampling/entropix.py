@@ -1,0 +1,289 @@
+"""What the samplers of the guide "Entropixplained" share: the metrics steer the draw.
+
+They differ in their thresholds, and in how the metrics enter the formulas.
+"""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from entropix_mlx.records.record import QUADRANTS, REGIONS, Region, TokenRecord
+from entropix_mlx.sampling import explanation, rules
+from entropix_mlx.sampling.calibration import METRICS, Calibration
+from entropix_mlx.sampling.explanation import Checks, Line, Told
+from entropix_mlx.sampling.parameters import absent, number, switch, threshold
+from entropix_mlx.sampling.regions import bounds, region_of
+from entropix_mlx.sampling.rules import METRIC_OF, STRATEGY_OF, Entered
+from entropix_mlx.sampling.settings import Past, Settings, Strategy, Support
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from entropix_mlx.sampling.draw import Outcome, Seen
+
+LONG_AGO = 1 << 30
+"""Stands for never."""
+
+_HELV, _GREEDY, _ADAPTIVE = (REGIONS.index(region) for region in ("HELV", "LELV", "MID"))
+"""Regions and their strategies are listed in the same order."""
+
+
+class State(NamedTuple):
+    """Arrays, never read back.
+
+    int32: ids `since` the last one that clarified, how many of the clarifying ids were forced so
+    far (`position`, 0 = none under way), `steps`. `means` float32 `[6]`: the rolling metrics.
+    """
+
+    since: "mx.array"
+    position: "mx.array"
+    steps: "mx.array"
+    means: "mx.array"
+
+
+class Fixed(NamedTuple):
+    """`draws` in the middle, the ids of the clarifying text."""
+
+    draws: int
+    clarify: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entropix(Settings):
+    """A region calls for a strategy, which brings its temperature and filters."""
+
+    temperature: float = number(0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25))
+    top_p: float = number(0.01, 1, default=0.9, doc="base nucleus mass", step=(0.01, 0.1))
+    top_k: int = number(1, 100, default=27, doc="base number of candidates", step=(1, 10))
+    min_p: float = number(
+        0, 1, default=0.03, doc="base share of the top probability", step=(0.01, 0.05)
+    )
+    draws: int = number(1, 64, default=12, doc="draws in the middle, best one kept", step=(1, 4))
+    lelv_entropy: float | None = threshold("greedy below this entropy (bits)")
+    lelv_varentropy: float | None = threshold("... and below this varentropy (bits^2)")
+    helv_entropy: float | None = threshold("clarify above this entropy")
+    helv_varentropy: float | None = threshold("... and below this varentropy")
+    lehv_entropy: float | None = threshold("explore below this entropy")
+    lehv_varentropy: float | None = threshold("... and above this varentropy")
+    hehv_entropy: float | None = threshold("resample above this entropy")
+    hehv_varentropy: float | None = threshold("... and above this varentropy")
+    min_temperature: float | None = absent("limits")
+    max_temperature: float | None = absent("limits")
+    resample_floor: float = number(
+        0, 10, default=0.0, doc="floor when resampling", step=(0.1, 0.5), group="limits"
+    )
+    rolling: float = number(
+        *(0.01, 1),
+        default=1.0,
+        doc="weight of the newest in rolling metrics; 1: no past",
+        step=(0.05, 0.25),
+        group="limits",
+    )
+    clarify: bool = switch(
+        False, "insert the clarifying text; false: only draw hotter", group="limits"
+    )
+
+    strategies: ClassVar[Mapping[str, Strategy]] = {
+        name: Strategy(next((q for q in QUADRANTS if q == region), None), name != "greedy")
+        for region, name in STRATEGY_OF.items()
+    }
+    inserts: ClassVar[str | None] = "clarify"
+
+    def support(self) -> Support:
+        return Support(max(128, self.top_k * 3 // 2))  # the formulas widen it by up to a half
+
+    def fixed(self, clarify: tuple[int, ...]) -> Fixed:
+        return Fixed(self.draws, clarify if self.clarify else ())
+
+    def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
+        limits = {
+            "min_temperature": self.min_temperature or 0.0,
+            "max_temperature": self.max_temperature or float("inf"),
+        }
+        return {**super().scalars(calibration), **limits, **self.scaling(calibration)}
+
+    @abstractmethod
+    def scaling(self, calibration: Calibration) -> dict[str, float | list[float]]:
+        """`floors` and `scales` of each of `METRICS`, and the `ceiling` of all: a metric enters as
+        `(metric - floor) * scale`, from 0 to the ceiling.
+        """
+
+    @classmethod
+    def agreement(cls, scaled: "mx.array", seen: "Seen") -> "mx.array":
+        """How the agreement enters."""
+        del seen
+        return scaled
+
+    def state(self, path: Sequence[Past], clarify: int) -> State:
+        import mlx.core as mx
+        import numpy as np
+
+        back = [past.forced == "clarify" for past in reversed(path)]
+        run = sum(takewhile(bool, back))
+        means = np.zeros(len(METRICS), np.float32)
+        weight = np.float32(self.rolling)
+        for n, past in enumerate(path[-1:] if self.rolling == 1 else path):
+            measured = np.array(past.measured, np.float32)
+            means = weight * measured + (1 - weight) * means if n else measured
+        return State(
+            since=mx.array(back.index(True) if True in back else LONG_AGO, mx.int32),
+            position=mx.array(run % clarify if clarify else 0, mx.int32),
+            steps=mx.array(len(path), mx.int32),
+            means=mx.array(means),
+        )
+
+    @classmethod
+    def step(cls, seen: "Seen") -> "Outcome":
+        import mlx.core as mx
+
+        from entropix_mlx.sampling import draw, filters
+
+        past, p, fixed = State(*seen.state), seen.p, seen.fixed
+        newest = p["rolling"]
+        means = newest * seen.measured + (1 - newest) * past.means
+        means = mx.where(past.steps == 0, seen.measured, means)
+        region = draw.region(means[0], means[1], p)
+        scaled = mx.clip((means - p["floors"]) * p["scales"], 0.0, p["ceiling"])
+        inputs = {symbol: scaled[n] for n, symbol in enumerate("HVABGI")}
+        inputs["G"] = cls.agreement(inputs["G"], seen)
+        params = rules.computed(region, inputs, p, attention=seen.attention)
+        stages = filters.filtered(seen.logits, params, ordered=True)
+        log_p = filters.log_p(stages)
+        greedy, middle = region == _GREEDY, region == _ADAPTIVE
+        drawn = mx.random.categorical(log_p, num_samples=fixed.draws, key=seen.key)
+        drawn = mx.where(greedy, 0, drawn)
+        # Scores are log p plus a confidence that all candidates of a step share, so the best of
+        # the drawn is the one that comes first in the order.
+        looked = mx.where(middle, fixed.draws, 1)
+        final = filters.best_of(mx.exp(log_p), looked)
+        inserted, state = cls._clarified(region, seen.taken, past._replace(means=means), fixed)
+        return draw.Outcome(
+            region=region,
+            strategy=region,
+            params=params,
+            stages=stages,
+            drawn=drawn,
+            looked=looked,
+            chosen=mx.where(middle, mx.min(drawn), drawn[0]),
+            final=mx.where(greedy, draw.one_hot(0, final.shape[0]), final),
+            state=state,
+            inserted=inserted,
+        )
+
+    @classmethod
+    def _clarified(
+        cls, region: "mx.array", taken: "mx.array", state: State, fixed: Fixed
+    ) -> "tuple[mx.array | None, State]":
+        """The id to insert, and the next state.
+
+        In HELV, if none of the last n ids was a forced clarifying one (n = the text's length), all
+        n are forced, one a step.
+        """
+        import mlx.core as mx
+
+        since, position = mx.minimum(state.since + 1, LONG_AGO), state.position
+        inserted = None
+        if n := len(fixed.clarify):
+            begins = (position == 0) & (region == _HELV) & (state.since >= n)
+            clarifying = (begins | (position > 0)) & ~taken
+            text = mx.array(fixed.clarify, mx.int32)
+            inserted = mx.where(clarifying, text[position], -1)
+            position = mx.where(clarifying, (position + 1) % n, 0)
+            since = mx.where(clarifying, 0, since)
+        return inserted, State(since, position, state.steps + 1, state.means)
+
+    # What it says.
+
+    @classmethod
+    def documentation(cls) -> list[str]:
+        lines = [""]
+        for region, strategy in STRATEGY_OF.items():
+            formulas = "; ".join(f"{name} = {text}" for name, text in rules.documented(strategy))
+            lines.append(f"{region:<5} {strategy:<10} {formulas or 'the most likely token'}")
+        return lines
+
+    def explain(self, told: Told) -> list[Line]:
+        record, ruled = told.record, self._ruled(told.record, told.words)
+        if record.forced is None:
+            return [*ruled, *self._drawn(told)]
+        if record.forced != "clarify":
+            return ruled
+        alone = self._alone(record)
+        goes_on = self.rolling == 1 and (alone is None or alone[0] != "HELV")
+        text = (
+            "inserted: a clarifying text, begun at a token before this one, goes on"
+            if goes_on
+            else "inserted to clarify, not drawn"
+        )
+        return [Line("rule", text), *ruled]
+
+    def _alone(self, record: TokenRecord) -> tuple[Region, Checks] | None:
+        """The region of the token's own figures, and the inequalities; None if some are unknown."""
+        corners = bounds(dataclasses.asdict(self))
+        if len(corners) < len(QUADRANTS) or record.entropy is None or record.varentropy is None:
+            return None
+        own = region_of(record.entropy, record.varentropy, corners)
+        return own, explanation.checks(record.entropy, record.varentropy, corners)
+
+    def _ruled(self, record: TokenRecord, words: Mapping[str, str]) -> list[Line]:
+        if record.region is None:
+            return []
+        end = f"{words.get(record.region, record.region)} → {STRATEGY_OF[record.region]}"
+        alone = self._alone(record)
+        if alone is None:
+            return [Line("rule", f"{end} (the thresholds are not known)")]
+        own, corners = alone
+        if self.rolling < 1:
+            also = "the same" if own == record.region else words.get(own, own)
+            return [
+                Line("rule", f"{end}: the past counted"),
+                Line("note", f"means over past tokens ruled (newest: {self.rolling:g})"),
+                Line(
+                    "check",
+                    f"this token alone would be {also}: {explanation.reason(own, corners)}",
+                ),
+            ]
+        if own != record.region:
+            return [
+                Line("rule", end),
+                Line(
+                    "note", "these settings do not explain it: they were others when it was drawn"
+                ),
+            ]
+        if own == "MID":
+            checks = explanation.not_left(corners)
+            return [Line("rule", end), *(Line("check", text) for text in checks)]
+        return [Line("rule", f"{explanation.reason(own, corners)}: {end}")]
+
+    def _drawn(self, told: Told) -> list[Line]:
+        record, lines = told.record, []
+        if record.strategy == "clarify":
+            inserted = "a clarifying text had just been inserted"
+            nothing = "drawn hotter, nothing inserted (clarify=false)"
+            lines.append(
+                Line("note", f"drawn hotter instead: {inserted}" if self.clarify else nothing)
+            )
+        entered = {symbol: self.entered(symbol, told) for symbol in METRIC_OF}
+        settings = self.to_dict()
+        formula = rules.temperature(record, settings, entered)
+        if formula is None:
+            return [*lines, *explanation.draw(record, settings)]
+        lines.append(Line("draw", formula.text))
+        if formula.symbols:
+            lines.append(Line("note", self.legend(formula.symbols)))
+        lines += [Line("note", note) for note in formula.notes]
+        lines += explanation.filters(record, settings)
+        if record.strategy == "adaptive":
+            lines.append(Line("draw", f"the most likely of {self.draws} draws"))
+        return lines
+
+    @abstractmethod
+    def entered(self, symbol: str, told: Told) -> Entered:
+        """What stands in a formula for a metric that the record has."""
+
+    @abstractmethod
+    def legend(self, symbols: list[str]) -> str:
+        """What the symbols stand for that are still in a formula."""
