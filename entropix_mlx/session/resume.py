@@ -1,5 +1,6 @@
 """Going on with a conversation that a trace has kept."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
