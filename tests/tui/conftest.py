@@ -1,20 +1,50 @@
 """Makes this folder's helpers importable, and every screen the same wherever it is drawn."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from textual import _wait
-
-# Pilot looks whether the process is idle after every key: at least twice 20 ms, half of what these
-# tests took. Whatever does not come at once is awaited by its condition (`driving.until`) anyway.
-_wait.SLEEP_GRANULARITY /= 2
-_wait.SLEEP_IDLE /= 2
+import textual.app
+import textual.pilot
+from textual.app import App
+from textual.pilot import Pilot
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import SMALL, at_rest, settled
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "COLORFGBG", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME"):
         monkeypatch.delenv(name, raising=False)
+    for module in (textual.app, textual.pilot):  # after every key, click and pause of Pilot's
+        monkeypatch.setattr(module, "wait_for_idle", at_rest)
+
+
+@pytest.fixture
+def looks(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
+    """`looks(app, size=SMALL, steps=None)`: whether it is drawn as it was, after some steps.
+
+    Every look of the terminal is drawn once (test_snapshots), everything else in one; what a style
+    is in each of them is in test_styles.
+    """
+
+    def looks(
+        app: App[Any],
+        size: tuple[int, int] = SMALL,
+        steps: Callable[[Pilot[Any]], Awaitable[None]] | None = None,
+    ) -> bool:
+        async def before(pilot: Pilot[Any]) -> None:
+            await settled(pilot)
+            if steps is not None:
+                await steps(pilot)
+            for field in app.screen.query("Input, TextArea"):
+                field.cursor_blink = False  # type: ignore[attr-defined]
+            await settled(pilot)
+
+        return snap_compare(app, terminal_size=size, run_before=before)
+
+    return looks

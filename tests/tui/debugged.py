@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hosting import HOSTILE, asked, id_of
+from conversations import asked, id_of
+from harness import HOSTILE
 from scripted import SETTINGS, STORY, inspection, token
 
 from entropix_mlx.debugger.breakpoints import Action, Breakpoints, Hit

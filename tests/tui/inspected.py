@@ -1,13 +1,13 @@
 """A small application around one widget or screen of the inspector, for tests."""
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from harness import Host, hosted, rows
 from scripted import token
-from textual.app import App, ComposeResult
-from textual.message import Message
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from entropix_mlx.records.record import Candidate, TokenRecord
@@ -50,49 +50,6 @@ def record(**fields: Any) -> TokenRecord:
     return token(fields.pop("index", 12), fields.pop("text", " Paris"), **(values | fields))
 
 
-class Host(App[None]):
-    """The widget alone on the screen; keeps the messages that a chat screen would get."""
-
-    AUTO_FOCUS = None
-
-    def __init__(
-        self, make: Callable[[], Widget], colours: Colours = "true", dark: bool = True
-    ) -> None:
-        super().__init__(ansi_color=None if colours == "true" else True)
-        self._make = make
-        self.colours, self.dark = colours, dark
-        self.messages: list[Message] = []
-
-    def compose(self) -> ComposeResult:
-        yield self._make()
-
-    def on_mount(self) -> None:
-        family = "textual" if self.colours == "true" else "ansi"
-        self.theme = f"{family}-{'dark' if self.dark else 'light'}"
-
-    def on_inspector_inspection_wanted(self, event: Inspector.InspectionWanted) -> None:
-        self.messages.append(event)
-
-    def on_inspector_highlight_wanted(self, event: Inspector.HighlightWanted) -> None:
-        self.messages.append(event)
-
-    def on_inspector_candidate_taken(self, event: Inspector.CandidateTaken) -> None:
-        self.messages.append(event)
-
-    def on_inspector_spot_chosen(self, event: Inspector.SpotChosen) -> None:
-        self.messages.append(event)
-
-    def of(self, kind: type[Message]) -> list[Any]:
-        return [message for message in self.messages if isinstance(message, kind)]
-
-    def rows(self) -> list[str]:
-        lines = self.screen._compositor.render_strips()
-        return ["".join(segment.text for segment in line).rstrip() for line in lines]
-
-    def text(self) -> str:
-        return "\n".join(self.rows())
-
-
 class Panel(Widget):
     """An inspector where a chat screen would have it: beside the text, or under it."""
 
@@ -112,17 +69,15 @@ class Panel(Widget):
 
 
 @asynccontextmanager
-async def hosted(
+async def inspecting(
     size: tuple[int, int], colours: Colours = "true", dark: bool = True
 ) -> AsyncIterator[tuple[Any, Host, Inspector]]:
     """Pilot, application and inspector."""
-    app = Host(lambda: Panel(colours), colours, dark)
-    async with app.run_test(size=size) as pilot:
+    async with hosted(lambda: Panel(colours), size, colours=colours, dark=dark) as (app, pilot):
         yield pilot, app, app.query_one(Inspector)
 
 
 def shown(app: Host, inspector: Inspector) -> str:
     """The inspector's part of the screen."""
     region = inspector.region
-    rows = app.rows()[region.y : region.bottom]
-    return "\n".join(row[region.x :] for row in rows)
+    return "\n".join(row[region.x :] for row in rows(app)[region.y : region.bottom])

@@ -3,20 +3,9 @@
 from typing import Any
 
 import pytest
-from driving import scenario
-from hosting import (
-    HOSTILE,
-    LOOKS,
-    SIZES,
-    asked,
-    drawn,
-    hosted,
-    press,
-    said,
-    settled,
-    two_answers,
-    two_prompts,
-)
+from conversations import asked, said, two_answers, two_prompts
+from harness import HOSTILE, SIZES, Host, hosted, press, scenario, settled
+from textual.pilot import Pilot
 
 from entropix_mlx.records.record import Event, PromptRecord
 from entropix_mlx.records.tree import Tree
@@ -199,18 +188,11 @@ async def test_nothing_said_yet() -> None:
 
 
 @SIZES
-@LOOKS
-def test_how_it_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    def make(colours: Any) -> Branches:
-        return Branches(family(), colours, name=_nobody)
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("up")
 
-    assert drawn(snap_compare, monkeypatch, make, size, colours, dark, "up")
+    assert looks(Host(lambda: Branches(family(), "true", name=_nobody)), size, steps)
 
 
 def test_two_ways_of_asking_and_of_answering() -> None:

@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from driving import LARGE, SMALL, scenario, until
-from inspected import Host, record
+from harness import LARGE, SMALL, Host, hosted, scenario, until
+from inspected import record
 from inspections import HOSTILE, inspection
-from textual.widget import Widget
 
 from entropix_mlx.records.inspection import HEAD
 from entropix_tui.look.styles import Colours
@@ -19,13 +18,9 @@ from entropix_tui.screens.candidate_picker import CandidatePicker
 async def picking(
     size: tuple[int, int] = SMALL, colours: Colours = "true", **fields: Any
 ) -> AsyncIterator[tuple[Any, Host, CandidatePicker, list[int | None]]]:
-    app = Host(Widget, colours)
-    given: list[int | None] = []
-    async with app.run_test(size=size) as pilot:
-        screen = CandidatePicker(record(**fields), colours)
-        app.push_screen(screen, given.append)
-        await until(pilot, lambda: app.screen is screen and screen.is_mounted)
-        yield pilot, app, screen, given
+    screen = CandidatePicker(record(**fields), colours)
+    async with hosted(lambda: screen, size, colours=colours) as (app, pilot):
+        yield pilot, app, screen, app.answers
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])

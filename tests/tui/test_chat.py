@@ -1,7 +1,8 @@
 """The chat screen under Pilot, on a scripted engine."""
 
 import pytest
-from driving import LARGE, SMALL, chatting, scenario
+from driving import chatting
+from harness import LARGE, SMALL, scenario
 from rich.cells import cell_len
 from scripted import STORY, Gate, ScriptedFactory, ScriptedSession, Step, scored, token
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from driving import LARGE, SMALL, chatting, scenario
+from driving import chatting
+from harness import LARGE, SMALL, scenario
 from scripted import STORY, Gate, ScriptedFactory, ScriptedSession
 from textual.widgets import OptionList
 

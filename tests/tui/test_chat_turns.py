@@ -4,7 +4,8 @@ import datetime
 from pathlib import Path
 
 import pytest
-from driving import LARGE, SMALL, Chat, chatting, scenario
+from driving import Chat, chatting
+from harness import LARGE, SMALL, scenario
 from scripted import SETTINGS, STORY, Gate, ScriptedFactory, ScriptedSession, prompt, token
 
 from entropix_mlx.records.record import End

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from driving import LARGE, SMALL, Chat, chatting, scenario
+from driving import Chat, chatting
+from harness import LARGE, SMALL, scenario
 from rich.cells import cell_len
 from scripted import STORY, Gate, ScriptedSession, Step, token
 from textual.widgets import Input

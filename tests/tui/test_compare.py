@@ -3,24 +3,11 @@
 from typing import Any
 
 import pytest
-from driving import scenario, until
+from conversations import ASKED, OTHER, asked, said, two_answers, two_prompts
 from growth import LINEAR, ratio
-from hosting import (
-    ASKED,
-    HOSTILE,
-    LOOKS,
-    OTHER,
-    SIZES,
-    asked,
-    drawn,
-    hosted,
-    press,
-    said,
-    settled,
-    two_answers,
-    two_prompts,
-)
+from harness import HOSTILE, SIZES, Host, hosted, press, scenario, settled, until
 from scripted import STORY
+from textual.pilot import Pilot
 
 from entropix_mlx.records.record import End, Event, FinishReason
 from entropix_mlx.records.tree import Tree
@@ -355,24 +342,13 @@ async def test_sixteen_colours() -> None:
 
 
 @SIZES
-@LOOKS
-def test_two_answers_look_like_this(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    assert drawn(snap_compare, monkeypatch, answers, size, colours, dark)
+def test_two_answers_look_like_this(looks: Any, size: tuple[int, int]) -> None:
+    assert looks(Host(lambda: answers("true")), size)
 
 
 @SIZES
-@LOOKS
-def test_two_prompts_look_like_this(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    assert drawn(snap_compare, monkeypatch, prompts, size, colours, dark, "n")
+def test_two_prompts_look_like_this(looks: Any, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+
+    assert looks(Host(lambda: prompts("true")), size, steps)

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from driving import scenario
-from hosting import ASKED, HOSTILE, LOOKS, SIZES, asked, drawn, hosted, press, said, two_answers
+from conversations import ASKED, asked, said, two_answers
+from harness import HOSTILE, SIZES, Host, hosted, press, scenario
 from scripted import SETTINGS
+from textual.pilot import Pilot
 
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
@@ -143,12 +144,8 @@ def test_overrides() -> None:
 
 
 @SIZES
-@LOOKS
-def test_how_it_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    assert drawn(snap_compare, monkeypatch, screen, size, colours, dark, "f3")
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("f3")
+
+    assert looks(Host(lambda: screen("true")), size, steps)

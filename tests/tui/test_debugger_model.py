@@ -1,8 +1,8 @@
 """What the debugger's screen knows, without a screen."""
 
 import pytest
+from conversations import asked, said
 from debugged import waterfall
-from hosting import asked, said
 from scripted import SETTINGS, token
 
 from entropix_mlx.debugger.breakpoints import Action, Breakpoints, Hit

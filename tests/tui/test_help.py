@@ -3,8 +3,8 @@
 from typing import Any, ClassVar
 
 import pytest
-from driving import LARGE, SMALL, scenario
-from textual.app import App, ComposeResult
+from harness import LARGE, SIZES, SMALL, Host, hosted, scenario
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -37,7 +37,9 @@ class Talk(Screen[None]):
         Binding("f1,question_mark", "help", "Help", id="talk.help"),
     ]
 
-    def __init__(self, colours: Colours) -> None:
+    CSS = "Letters { height: 2; }"
+
+    def __init__(self, colours: Colours = "true") -> None:
         super().__init__()
         self.colours = colours
         self.prompt, self.letters = Prompt(), Letters()
@@ -50,24 +52,10 @@ class Talk(Screen[None]):
         self.app.push_screen(Help(self.colours))
 
 
-class Host(App[None]):
-    CSS = "Letters { height: 2; }"
-
-    def __init__(self, colours: Colours = "true") -> None:
-        super().__init__(ansi_color=None if colours == "true" else True)
-        self.talk = Talk(colours)
-
-    def on_mount(self) -> None:
-        self.push_screen(self.talk)
-
-    def drawn(self) -> str:
-        lines = self.screen._compositor.render_strips()
-        return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
-
-    def help_text(self) -> str:
-        assert isinstance(self.screen, Help)
-        content = self.screen.query_one(HelpBox).query_one(Static).content
-        return getattr(content, "plain", str(content))
+def help_text(app: Host) -> str:
+    assert isinstance(app.screen, Help)
+    content = app.screen.query_one(HelpBox).query_one(Static).content
+    return getattr(content, "plain", str(content))
 
 
 @pytest.fixture(autouse=True)
@@ -80,11 +68,11 @@ def keys_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_what_can_be_done_here_comes_first(size: tuple[int, int]) -> None:
-    app = Host()
-    async with app.run_test(size=size) as pilot:
-        app.talk.letters.focus()
+    talk = Talk()
+    async with hosted(lambda: talk, size) as (app, pilot):
+        talk.letters.focus()
         await pilot.press("question_mark")
-        text = app.help_text()
+        text = help_text(app)
         lines = text.splitlines()
         assert lines[0] == "Here: The text"
         assert lines[1] == "Every token with its colour; the cursor tells of one."
@@ -94,31 +82,31 @@ async def test_what_can_be_done_here_comes_first(size: tuple[int, int]) -> None:
         assert lines[5].split(maxsplit=1) == ["F1/?", "Help"]
         parts = ("Talk", "The text", "Colours by quadrant", "Marks", "Measures")
         assert [line for line in lines if line in parts] == list(parts)
-        assert "Here: The text" in app.drawn()
+        assert "Here: The text" in app.text()
 
 
 @scenario
 async def test_a_question_mark_is_text_in_the_prompt() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
-        app.talk.prompt.focus()
+    talk = Talk()
+    async with hosted(lambda: talk) as (app, pilot):
+        talk.prompt.focus()
         await pilot.press("question_mark")
-        assert app.screen is app.talk
-        assert app.talk.prompt.text == "?"
+        assert app.screen is talk
+        assert talk.prompt.text == "?"
         await pilot.press("f1")
-        assert app.help_text().startswith("Here: The prompt\nWrite to the model.")
-        assert "⏎" in app.help_text()
-        assert "F1/?" not in app.help_text().partition("\n\n")[0], "? would be typed"
+        assert help_text(app).startswith("Here: The prompt\nWrite to the model.")
+        assert "⏎" in help_text(app)
+        assert "F1/?" not in help_text(app).partition("\n\n")[0], "? would be typed"
 
 
 @scenario
 async def test_keys_are_those_in_force() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    talk = Talk()
+    async with hosted(lambda: talk) as (app, pilot):
         app.set_keymap({"talk.again": "ctrl+e", "letters.whole": "z,f9"})
-        app.talk.letters.focus()
+        talk.letters.focus()
         await pilot.press("f1")
-        text = app.help_text()
+        text = help_text(app)
         assert "^R" not in text
         assert text.count("^E") == 2, "here, and in the list of all"
         assert text.count("z/F9") == 2
@@ -127,61 +115,54 @@ async def test_keys_are_those_in_force() -> None:
 @pytest.mark.parametrize("key", ["escape", "f1", "question_mark"])
 @scenario
 async def test_it_closes(key: str) -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    talk = Talk()
+    async with hosted(lambda: talk) as (app, pilot):
         await pilot.press("f1", key)
-        assert app.screen is app.talk
+        assert app.screen is talk
 
 
 @scenario
 async def test_search() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
-        app.talk.letters.focus()
+    talk = Talk()
+    async with hosted(lambda: talk) as (app, pilot):
+        talk.letters.focus()
         await pilot.press("f1", *"valley")
-        lines = app.help_text().splitlines()
+        lines = help_text(app).splitlines()
         assert lines[0] == "Marks"
         assert lines[1].startswith("▾")
         assert len(lines) == 3, "one mark, in two lines"
-        assert "Help: valley" in app.drawn()
+        assert "Help: valley" in app.text()
         await pilot.press(*("backspace",) * 6, *"QUIT[red]")
-        assert "Nothing here speaks of “QUIT[red]”" in app.drawn()
+        assert "Nothing here speaks of “QUIT[red]”" in app.text()
         await pilot.press("escape")
-        assert app.help_text().startswith("Here")
+        assert help_text(app).startswith("Here")
         await pilot.press("escape")
-        assert app.screen is app.talk
+        assert app.screen is talk
 
 
 @scenario
 async def test_it_scrolls_and_fits() -> None:
-    app = Host()
-    async with app.run_test(size=SMALL) as pilot:
+    talk = Talk()
+    async with hosted(lambda: talk, SMALL) as (app, pilot):
         await pilot.press("f1")
         box = app.screen.query_one(HelpBox)
         assert box.max_scroll_y > 0
         assert box.max_scroll_x == 0
         await pilot.press("end")
         await pilot.pause()
-        assert "agreement" in app.drawn()
-        assert max(map(len, app.help_text().splitlines())) <= 75
+        assert "agreement" in app.text()
+        assert max(map(len, help_text(app).splitlines())) <= 75
         await pilot.resize_terminal(100, 30)
         await pilot.pause()
-        assert max(map(len, app.help_text().splitlines())) > 75
+        assert max(map(len, help_text(app).splitlines())) > 75
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-@pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
-def test_how_it_looks(
-    snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], colours: Colours
-) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    app = Host(colours)
+@SIZES
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    talk = Talk()
 
-    async def before(pilot: Pilot[None]) -> None:
-        app.talk.prompt.cursor_blink = False
-        app.talk.letters.focus()
+    async def steps(pilot: Pilot[None]) -> None:
+        talk.letters.focus()
         await pilot.press("f1")
-        await pilot.pause()
 
-    assert snap_compare(app, terminal_size=size, run_before=before)
+    assert looks(Host(lambda: talk), size, steps)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driving import LARGE, SMALL, scenario, until
-from inspected import SETTINGS, hosted, record, shown
+from harness import LARGE, SMALL, scenario, until
+from inspected import SETTINGS, inspecting, record, shown
 from inspections import HOSTILE, inspection
 
 from entropix_tui.widgets.inspector.candidates import bar, ranks
@@ -25,7 +25,7 @@ class TestTokenPage:
     def test_why_and_candidates_together(self, size: tuple[int, int]) -> None:
         @scenario
         async def run() -> None:
-            async with hosted(size) as (pilot, app, inspector):
+            async with inspecting(size) as (pilot, app, inspector):
                 inspector.show(record(), SETTINGS, BEFORE)
                 await pilot.pause()
                 text = shown(app, inspector)
@@ -40,7 +40,7 @@ class TestTokenPage:
 
     @scenario
     async def test_no_token(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, BEFORE)
             inspector.show(None, None, "")
             await pilot.pause()
@@ -53,7 +53,7 @@ class TestTokenPage:
             ("entropy", "varentropy", "logprob", "rank", "quadrant", "region", "strategy"),
         )
         bare |= {"temperature": None, "candidates": []}
-        async with hosted(LARGE) as (pilot, app, inspector):
+        async with inspecting(LARGE) as (pilot, app, inspector):
             for fields in ({"forced": "user", "temperature": None}, bare, {"attn_entropy": None}):
                 for page in ("token", "candidates", "attention"):
                     inspector.open_page(page)
@@ -67,7 +67,7 @@ class TestTurning:
     def test_brackets_turn_and_the_focus_goes_along(self, size: tuple[int, int]) -> None:
         @scenario
         async def run() -> None:
-            async with hosted(size) as (pilot, app, inspector):
+            async with inspecting(size) as (pilot, app, inspector):
                 inspector.show(record(), SETTINGS, BEFORE)
                 inspector.focus()
                 seen = [inspector.page]
@@ -83,7 +83,7 @@ class TestTurning:
 
     @scenario
     async def test_a_click_on_a_tab_turns(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, BEFORE)
             await pilot.pause()
             row = app.rows()[inspector.region.y]
@@ -94,7 +94,7 @@ class TestTurning:
 
     @scenario
     async def test_the_focus_is_seen_without_colours(self) -> None:
-        async with hosted(SMALL, "none") as (pilot, app, inspector):
+        async with inspecting(SMALL, "none") as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, BEFORE)
             await pilot.pause()
             assert shown(app, inspector).startswith("╭")
@@ -105,7 +105,7 @@ class TestTurning:
 
     @scenario
     async def test_tab_reaches_both_halves(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, BEFORE)
             inspector.focus()
             await pilot.pause()
@@ -118,7 +118,7 @@ class TestTurning:
 class TestInspections:
     @scenario
     async def test_wanted_only_by_pages_that_need_them(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(index=3), SETTINGS, "")
             inspector.open_page("attention")
             await until(pilot, lambda: app.of(Wanted))
@@ -131,7 +131,7 @@ class TestInspections:
 
     @scenario
     async def test_running_over_tokens_asks_once(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.open_page("attention")
             for index in range(1, 40):
                 inspector.show(record(index=index), SETTINGS, "")
@@ -140,7 +140,7 @@ class TestInspections:
 
     @scenario
     async def test_a_token_shown_again_keeps_its_inspection(self) -> None:
-        async with hosted(SMALL) as (pilot, _app, inspector):
+        async with inspecting(SMALL) as (pilot, _app, inspector):
             one = record()
             inspector.open_page("candidates")
             inspector.show(one, SETTINGS, "")
@@ -153,7 +153,7 @@ class TestInspections:
 
     @scenario
     async def test_what_comes_too_late_is_ignored(self) -> None:
-        async with hosted(SMALL) as (_pilot, _app, inspector):
+        async with inspecting(SMALL) as (_pilot, _app, inspector):
             inspector.fill(inspection(record()))
             inspector.show(record(index=5), SETTINGS, "")
             inspector.fill(inspection(record(index=4)))
@@ -161,7 +161,7 @@ class TestInspections:
 
     @scenario
     async def test_a_prompts_tokens_have_none(self) -> None:
-        async with hosted(LARGE) as (pilot, app, inspector):
+        async with inspecting(LARGE) as (pilot, app, inspector):
             read = record(index=2, strategy=None, temperature=None)
             inspector.show(read, SETTINGS, "")
             inspector.open_page("attention")
@@ -175,7 +175,7 @@ class TestInspections:
 
     @scenario
     async def test_a_hidden_inspector_asks_when_it_is_shown(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.display = False
             await pilot.pause()
             inspector.show(record(index=6), SETTINGS, "")
@@ -189,7 +189,7 @@ class TestInspections:
 
     @scenario
     async def test_a_failure_is_said(self) -> None:
-        async with hosted(LARGE) as (pilot, app, inspector):
+        async with inspecting(LARGE) as (pilot, app, inspector):
             inspector.open_page("attention")
             inspector.show(record(), SETTINGS, "")
             await pilot.pause()
@@ -215,7 +215,7 @@ class TestCandidates:
     def test_what_if_over_those_listed_and_over_all(self, size: tuple[int, int]) -> None:
         @scenario
         async def run() -> None:
-            async with hosted(size) as (pilot, app, inspector):
+            async with inspecting(size) as (pilot, app, inspector):
                 one = record()
                 inspector.show(one, SETTINGS, "")
                 inspector.open_page("candidates")
@@ -246,7 +246,7 @@ class TestCandidates:
 
     @scenario
     async def test_the_mouse_tries_temperatures_too(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, "")
             inspector.open_page("candidates")
             await pilot.pause()
@@ -264,7 +264,7 @@ class TestCandidates:
     def test_enter_and_double_click_take(self, size: tuple[int, int], page: Any) -> None:
         @scenario
         async def run() -> None:
-            async with hosted(size) as (pilot, app, inspector):
+            async with inspecting(size) as (pilot, app, inspector):
                 inspector.show(record(), SETTINGS, "")
                 inspector.open_page(page)
                 inspector.focus()
@@ -287,7 +287,7 @@ class TestCandidates:
 
     @scenario
     async def test_a_prompts_candidates_cannot_be_taken(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(strategy=None, temperature=None), SETTINGS, "")
             inspector.focus()
             await pilot.press("down", "enter")
@@ -297,7 +297,7 @@ class TestCandidates:
     @scenario
     async def test_hostile_candidates(self) -> None:
         listed = [(i, text, -0.5 - i, 0.01) for i, text in enumerate(HOSTILE)]
-        async with hosted(LARGE) as (pilot, app, inspector):
+        async with inspecting(LARGE) as (pilot, app, inspector):
             inspector.show(record(candidates=listed, id=1), SETTINGS, "".join(HOSTILE))
             for page in ("token", "candidates"):
                 inspector.open_page(page)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driving import LARGE, SMALL, scenario, until
-from inspected import SETTINGS, hosted, record, shown
+from harness import LARGE, SMALL, scenario, until
+from inspected import SETTINGS, inspecting, record, shown
 from inspections import attention, inspection
 
 from entropix_tui.tokens.token_ref import TokenRef
@@ -21,7 +21,7 @@ Highlight = Inspector.HighlightWanted
 def test_map_heads_and_places(size: tuple[int, int]) -> None:
     @scenario
     async def run() -> None:
-        async with hosted(size) as (pilot, app, inspector):
+        async with inspecting(size) as (pilot, app, inspector):
             one = record()
             inspector.show(one, SETTINGS, "")
             inspector.open_page("attention")
@@ -52,7 +52,7 @@ def test_map_heads_and_places(size: tuple[int, int]) -> None:
 
 @scenario
 async def test_attended_tokens_are_highlighted_while_the_page_is_open() -> None:
-    async with hosted(LARGE) as (pilot, app, inspector):
+    async with inspecting(LARGE) as (pilot, app, inspector):
         one = record()
         inspector.show(one, SETTINGS, "")
         inspector.open_page("attention")
@@ -76,7 +76,7 @@ async def test_attended_tokens_are_highlighted_while_the_page_is_open() -> None:
 
 @scenario
 async def test_an_attended_token_can_be_gone_to() -> None:
-    async with hosted(LARGE) as (pilot, app, inspector):
+    async with inspecting(LARGE) as (pilot, app, inspector):
         one = record()
         inspector.show(one, SETTINGS, "")
         inspector.open_page("attention")
@@ -84,12 +84,12 @@ async def test_an_attended_token_can_be_gone_to() -> None:
         inspector.fill(inspection(one))
         await pilot.press("tab", "down", "enter")
         await until(pilot, lambda: app.of(Inspector.SpotChosen))
-        assert inspector._attention.attended.listed[1][1] == app.messages[-1].ref
+        assert inspector._attention.attended.listed[1][1] == app.of(Inspector.SpotChosen)[-1].ref
 
 
 @scenario
 async def test_a_click_on_a_cell() -> None:
-    async with hosted(LARGE) as (pilot, _app, inspector):
+    async with inspecting(LARGE) as (pilot, _app, inspector):
         one = record()
         inspector.show(one, SETTINGS, "")
         inspector.open_page("attention")
@@ -101,7 +101,7 @@ async def test_a_click_on_a_cell() -> None:
 
 @scenario
 async def test_without_capture() -> None:
-    async with hosted(LARGE) as (pilot, app, inspector):
+    async with inspecting(LARGE) as (pilot, app, inspector):
         one = record()
         inspector.show(one, SETTINGS, "")
         inspector.open_page("attention")
@@ -115,7 +115,7 @@ async def test_without_capture() -> None:
 
 @scenario
 async def test_many_layers_and_heads_scroll() -> None:
-    async with hosted(SMALL) as (pilot, app, inspector):
+    async with inspecting(SMALL) as (pilot, app, inspector):
         inspector.show(record(), SETTINGS, "")
         inspector.open_page("attention")
         shape = inspector._attention.map
@@ -132,7 +132,7 @@ async def test_many_layers_and_heads_scroll() -> None:
 
 @scenario
 async def test_a_single_key_is_no_collapse() -> None:
-    async with hosted(LARGE) as (_pilot, _app, inspector):
+    async with inspecting(LARGE) as (_pilot, _app, inspector):
         heads = inspector._attention.map
         heads.show(replace(attention(), keys=1))
         assert (heads.count("collapsed"), heads.count("overloaded")) == (0, 0)

@@ -1,13 +1,11 @@
 """The inspector while the cursor moves from token to token: what is drawn, and what is not."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from driving import LARGE, SMALL, scenario, until
-from inspected import SETTINGS, candidates, hosted, record, shown
+from harness import LARGE, SIZES, SMALL, scenario, until
+from inspected import SETTINGS, candidates, inspecting, record, shown
 from inspections import inspection
-from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.selection import SELECT_ALL
 
@@ -19,16 +17,6 @@ from entropix_tui.widgets.inspector.facts import Facts
 from entropix_tui.widgets.inspector.inspector import Page
 
 BEFORE = "Tell me. The capital of France is"
-SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-
-
-async def settled(pilot: Pilot[None], layouts: Sequence[None]) -> None:
-    """Let the page that was turned to be laid out: its styles, its size and its scrollbar ask."""
-    before, calm = len(layouts), 0
-    while calm < 5:
-        await pilot.pause(0.005)
-        calm = calm + 1 if len(layouts) == before else 0
-        before = len(layouts)
 
 
 class TestMoving:
@@ -49,7 +37,7 @@ class TestMoving:
 
             monkeypatch.setattr(kind, name, counting)
 
-        async with hosted(LARGE) as (pilot, _app, inspector):
+        async with inspecting(LARGE) as (pilot, _app, inspector):
             inspector.show(record(), SETTINGS, BEFORE)
             await pilot.pause()
             for kind, names in (
@@ -91,10 +79,10 @@ class TestMoving:
 
         @scenario
         async def run() -> None:
-            async with hosted(size) as (pilot, app, inspector):
+            async with inspecting(size) as (pilot, app, inspector):
                 inspector.open_page(page)
                 inspector.show(record(), SETTINGS, BEFORE)
-                await settled(pilot, layouts)
+                await pilot.pause()
                 layouts.clear()
                 for index, count in enumerate((8, 9, 7, 8, 9, 2), 20):
                     moved = record(
@@ -114,7 +102,7 @@ class TestMoving:
 
     @scenario
     async def test_a_page_turned_to_shows_the_last_token(self) -> None:
-        async with hosted(LARGE) as (pilot, app, inspector):
+        async with inspecting(LARGE) as (pilot, app, inspector):
             for index in (5, 6):
                 one = record(index=index, temperature=index / 10)
                 inspector.show(one, SETTINGS, BEFORE)
@@ -136,7 +124,7 @@ class TestMoving:
 class TestFacts:
     @scenario
     async def test_a_long_text_can_be_scrolled_and_copied(self) -> None:
-        async with hosted(SMALL) as (pilot, app, inspector):
+        async with inspecting(SMALL) as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, BEFORE)
             await pilot.pause()
             facts = app.query_one(Facts)

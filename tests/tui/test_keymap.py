@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
-from driving import scenario
+from harness import running, scenario
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
@@ -177,7 +177,7 @@ def test_the_same_key_in_two_places_is_no_clash() -> None:
 @scenario
 async def test_a_rebound_key_acts_and_the_old_one_no_longer_does() -> None:
     app = Host()
-    async with app.run_test() as pilot:
+    async with running(app) as pilot:
         talk = Talk()
         await app.push_screen(talk)
         app.set_keymap(check(talk_again="ctrl+n", talk_new="f5").keymap)

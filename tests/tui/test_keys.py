@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import pytest
-from driving import LARGE, SMALL, scenario
+from harness import LARGE, SMALL, rows, running, scenario
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -37,7 +37,7 @@ class Words(Widget, can_focus=True):
         self.app.did.append("valley")  # type: ignore[attr-defined]
 
 
-class Host(App[None]):
+class Keyed(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = "Words { height: 1; } Input { height: 3; }"
     BINDINGS: ClassVar = [
@@ -62,14 +62,13 @@ class Host(App[None]):
         self.did.append(what)
 
     def row(self) -> str:
-        lines = self.screen._compositor.render_strips()
-        return "".join(segment.text for segment in lines[-1]).rstrip()
+        return rows(self)[-1]
 
 
 @scenario
 async def test_the_focused_part_comes_first_and_help_is_always_there() -> None:
-    app = Host()
-    async with app.run_test(size=SMALL) as pilot:
+    app = Keyed()
+    async with running(app, SMALL) as pilot:
         app.words.focus()
         await pilot.pause()
         row = app.row()
@@ -81,8 +80,8 @@ async def test_the_focused_part_comes_first_and_help_is_always_there() -> None:
 
 @scenario
 async def test_the_order_does_not_change_with_the_keys() -> None:
-    app = Host()
-    async with app.run_test(size=LARGE) as pilot:
+    app = Keyed()
+    async with running(app, LARGE) as pilot:
         app.words.focus()
         await pilot.pause()
         before = [button.does for button in app.bar.shown]
@@ -95,8 +94,8 @@ async def test_the_order_does_not_change_with_the_keys() -> None:
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 140, 200])
 @scenario
 async def test_it_never_wraps_and_never_has_more_than_eight(width: int) -> None:
-    app = Host()
-    async with app.run_test(size=(width, 24)) as pilot:
+    app = Keyed()
+    async with running(app, (width, 24)) as pilot:
         app.words.focus()
         await pilot.pause()
         assert app.bar.size.height == 1
@@ -110,8 +109,8 @@ async def test_it_never_wraps_and_never_has_more_than_eight(width: int) -> None:
 
 @scenario
 async def test_each_is_a_button() -> None:
-    app = Host()
-    async with app.run_test(size=LARGE) as pilot:
+    app = Keyed()
+    async with running(app, LARGE) as pilot:
         app.words.focus()
         await pilot.pause()
         row = app.row()
@@ -124,8 +123,8 @@ async def test_each_is_a_button() -> None:
 
 @scenario
 async def test_keys_that_are_typed_are_not_offered() -> None:
-    app = Host()
-    async with app.run_test(size=LARGE) as pilot:
+    app = Keyed()
+    async with running(app, LARGE) as pilot:
         app.query_one(Input).focus()
         await pilot.pause()
         assert "valley" not in app.row()

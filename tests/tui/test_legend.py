@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from viewing import scenario, viewing
+from harness import scenario
+from viewing import viewing
 
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import ENTROPY, MEASURES, RANK

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from driving import scenario
+from harness import Host, hosted, scenario
 from rich.segment import Segment
 from rich.style import Style
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
+from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Label
 
@@ -43,11 +44,11 @@ class Keeping(Numbers):
     KEEPS_ROOM = True
 
 
-class Host(App[None]):
-    CSS = """
-    Numbers { height: 6; }
-    .growing { height: auto; max-height: 12; }
-    Keeping { overflow-y: scroll; }
+class Page(Container):
+    DEFAULT_CSS = """
+    Page Numbers { height: 6; }
+    Page .growing { height: auto; max-height: 12; }
+    Page Keeping { overflow-y: scroll; }
     """
 
     def __init__(self, view: Numbers) -> None:
@@ -57,10 +58,6 @@ class Host(App[None]):
     def compose(self) -> ComposeResult:
         yield self.view
         yield Label("below")
-
-    def rows(self) -> list[str]:
-        lines = self.screen._compositor.render_strips()
-        return ["".join(segment.text for segment in line).rstrip() for line in lines]
 
 
 @pytest.fixture
@@ -79,9 +76,7 @@ def layouts(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 @asynccontextmanager
 async def shown(view: Numbers) -> AsyncIterator[tuple[Any, Host]]:
-    app = Host(view)
-    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
-        await pilot.pause()
+    async with hosted(lambda: Page(view), (WIDTH, HEIGHT)) as (app, pilot):
         yield pilot, app
 
 

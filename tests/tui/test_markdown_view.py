@@ -1,8 +1,9 @@
 """A finished answer as a document: kept whole, harmless, and left as it was entered."""
 
 import pytest
+from harness import scenario
 from textual.widgets import Markdown
-from viewing import scenario, viewing
+from viewing import viewing
 
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.text import markdown_view

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import scenario
-from hosting import HOSTILE, LOOKS, SIZES, drawn, hosted, press
+from harness import HOSTILE, SIZES, Host, hosted, press, scenario
+from textual.pilot import Pilot
 
 from entropix_models.errors import DamagedFileError, ModelNotFoundError
 from entropix_tui.screens.models import Model, ModelsScreen, known, locate
@@ -114,12 +114,8 @@ def test_names_are_looked_for_on_the_disk_only() -> None:
 
 
 @SIZES
-@LOOKS
-def test_how_it_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    assert drawn(snap_compare, monkeypatch, screen, size, colours, dark, "down")
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("down")
+
+    assert looks(Host(lambda: screen("true")), size, steps)

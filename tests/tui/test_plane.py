@@ -5,20 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from growth import LINEAR, ratio
+from harness import Host, drive
 from hypothesis import given
 from hypothesis import strategies as st
-from instruments import (
-    LOOK_NAMES,
-    LOOKS,
-    SETTINGS,
-    Clock,
-    Host,
-    drive,
-    long_story,
-    prompt,
-    story,
-    token,
-)
+from instruments import SETTINGS, Clock, long_story, prompt, story, token
 from textual.pilot import Pilot
 
 from entropix_mlx.records.record import QUADRANTS, TokenRecord
@@ -316,23 +306,13 @@ def test_words_are_in_their_quadrants_styles() -> None:
     drive(plane, steps, (60, 20))
 
 
-@pytest.mark.parametrize(("colours", "dark"), LOOKS, ids=LOOK_NAMES)
 @pytest.mark.parametrize("size", [(30, 8), (60, 20)], ids=["30x8", "60x20"])
-def test_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    plane = QuadrantPlane(colours)
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    plane = QuadrantPlane("true")
 
-    async def before(pilot: Pilot[None]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
         plane.use(SETTINGS)
         plane.rebuild(story(200))
         plane.cursor = TokenRef(12)
-        await pilot.pause()
 
-    assert snap_compare(Host(plane, colours, dark), terminal_size=size, run_before=before)
+    assert looks(Host(lambda: plane), size, steps)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from driving import LARGE, SMALL, scenario, until
+from harness import LARGE, SMALL, rows, running, scenario, told, until
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -14,7 +14,7 @@ from entropix_tui.conversation.history import History
 from entropix_tui.widgets.prompt import LONGEST, Prompt, harmless
 
 
-class Host(App[None]):
+class Asking(App[None]):
     BINDINGS: ClassVar = [Binding("ctrl+k", "nothing", "Nothing", priority=True)]
 
     def __init__(self, history: History | None = None) -> None:
@@ -33,13 +33,6 @@ class Host(App[None]):
         if event.text.strip():
             self.prompt.take()
 
-    def said(self) -> list[str]:
-        return [notice.message for notice in self._notifications]
-
-    def drawn(self) -> str:
-        lines = self.screen._compositor.render_strips()
-        return "\n".join("".join(segment.text for segment in line) for line in lines)
-
 
 async def paste(pilot: Pilot[None], text: str) -> None:
     """As the terminal's bracketed paste arrives."""
@@ -50,8 +43,8 @@ async def paste(pilot: Pilot[None], text: str) -> None:
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_enter_sends_and_other_keys_begin_lines(size: tuple[int, int]) -> None:
-    app = Host()
-    async with app.run_test(size=size) as pilot:
+    app = Asking()
+    async with running(app, size) as pilot:
         await pilot.press("o", "n", "ctrl+j", "e", "shift+enter", "x", "alt+enter", "enter")
         assert app.sent == ["on\ne\nx\n"]
         assert app.prompt.text == ""
@@ -61,8 +54,8 @@ async def test_enter_sends_and_other_keys_begin_lines(size: tuple[int, int]) -> 
 
 @scenario
 async def test_up_and_down_through_what_was_sent() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    app = Asking()
+    async with running(app) as pilot:
         for text in ("one", "two\nlines", "three"):
             app.prompt.put(text)
             await pilot.press("enter")
@@ -83,12 +76,12 @@ async def test_up_and_down_through_what_was_sent() -> None:
 @scenario
 async def test_what_was_sent_lasts_and_is_seen_in_the_next_session(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    first = Host(History(path))
-    async with first.run_test() as pilot:
+    first = Asking(History(path))
+    async with running(first) as pilot:
         await pilot.press(*"hello", "enter")
         assert first.sent == ["hello"]
-    second = Host(History(path))
-    async with second.run_test() as pilot:
+    second = Asking(History(path))
+    async with running(second) as pilot:
         await pilot.press("up")
         assert second.prompt.text == "hello"
 
@@ -96,20 +89,20 @@ async def test_what_was_sent_lasts_and_is_seen_in_the_next_session(tmp_path: Pat
 @scenario
 async def test_no_place_for_it_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    app = Host(History(tmp_path / "file" / "[red]history.jsonl"))
-    async with app.run_test() as pilot:
+    app = Asking(History(tmp_path / "file" / "[red]history.jsonl"))
+    async with running(app) as pilot:
         await pilot.press("a", "enter", "b", "enter")
-        await until(pilot, lambda: app.said())
-        assert len(app.said()) == 1
-        assert "not remembered" in app.said()[0]
+        await until(pilot, lambda: told(app))
+        assert len(app._notifications) == 1
+        assert "not remembered" in told(app)
         await pilot.press("up", "up")
         assert app.prompt.text == "a"
 
 
 @scenario
 async def test_a_rebound_enter_leaves_enter_to_the_text() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    app = Asking()
+    async with running(app) as pilot:
         app.set_keymap({"prompt.send": "ctrl+s"})
         await pilot.press("a", "enter", "b")
         assert app.sent == []
@@ -120,14 +113,14 @@ async def test_a_rebound_enter_leaves_enter_to_the_text() -> None:
 
 @scenario
 async def test_the_title_says_what_the_text_is_for() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    app = Asking()
+    async with running(app) as pilot:
         app.prompt.mode = "editing [red]message 2\x1b"
         await pilot.pause()
-        assert "editing [red]message 2‹1B›" in app.drawn()
+        assert "editing [red]message 2‹1B›" in "\n".join(rows(app))
         app.prompt.mode = ""
         await pilot.pause()
-        assert "editing" not in app.drawn()
+        assert "editing" not in "\n".join(rows(app))
 
 
 HOSTILE = "a\r\nb\rc\x1b[31md\x07\x00\x9b\u202ee\ufeff\u2066f\tg\u2028h\x85i\U000e0041\ud800"
@@ -135,15 +128,15 @@ HOSTILE = "a\r\nb\rc\x1b[31md\x07\x00\x9b\u202ee\ufeff\u2066f\tg\u2028h\x85i\U00
 
 @scenario
 async def test_a_paste_reaches_the_terminal_harmless() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    app = Asking()
+    async with running(app) as pilot:
         await paste(pilot, HOSTILE)
         assert app.prompt.text == "a\nb\nc[31mdef\tg\nh\ni"
-        drawn = app.drawn()
+        drawn = "\n".join(rows(app))
         assert all(
             ord(char) >= 32 and not 0x7F <= ord(char) < 0xA0 for char in drawn if char != "\n"
         )
-        assert any("invisible" in said for said in app.said())
+        assert "invisible" in told(app)
         assert app.prompt.cursor_at_end_of_text
         await pilot.press("enter")
         assert app.sent == ["a\nb\nc[31mdef\tg\nh\ni"]
@@ -151,8 +144,8 @@ async def test_a_paste_reaches_the_terminal_harmless() -> None:
 
 @scenario
 async def test_text_that_is_put_in_is_harmless_too() -> None:
-    app = Host()
-    async with app.run_test():
+    app = Asking()
+    async with running(app):
         app.prompt.put(HOSTILE)
         assert app.prompt.text == "a\nb\nc[31mdef\tg\nh\ni"
 
@@ -164,11 +157,11 @@ def test_ordinary_text_is_left_alone() -> None:
 
 @scenario
 async def test_a_paste_of_megabytes_is_cut() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    app = Asking()
+    async with running(app) as pilot:
         await paste(pilot, ("word " * 20 + "\r\n") * 10_000)
         assert len(app.prompt.text) == LONGEST
-        assert any("Cut at" in said for said in app.said())
+        assert "Cut at" in told(app)
         await pilot.press("x")
         assert app.prompt.text.endswith("x")
         await paste(pilot, "more")
@@ -177,10 +170,10 @@ async def test_a_paste_of_megabytes_is_cut() -> None:
 
 @scenario
 async def test_a_paste_replaces_what_is_selected() -> None:
-    app = Host()
-    async with app.run_test() as pilot:
+    app = Asking()
+    async with running(app) as pilot:
         app.prompt.put("one two three")
         app.prompt.select_all()
         await paste(pilot, "four")
         assert app.prompt.text == "four"
-        assert app.said() == []
+        assert told(app) == ""

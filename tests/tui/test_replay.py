@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import pytest
-from driving import LARGE, SMALL, scenario, until
-from hosting import HOSTILE, asked, said, two_answers
+from conversations import asked, said, two_answers
+from harness import HOSTILE, LARGE, SIZES, SMALL, Driver, running, scenario, until
 from scripted import HEADER, STORY, ScriptedFactory, ScriptedSession, prompt, token
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -39,13 +39,6 @@ from entropix_tui.widgets.transport import Transport
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
-
-SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-LOOKS = pytest.mark.parametrize(
-    ("colours", "dark"),
-    [("true", True), ("true", False), ("none", True)],
-    ids=["dark", "light", "nocolor"],
-)
 
 
 def turn(
@@ -94,10 +87,9 @@ class Clock:
 
 
 @dataclass
-class Replay:
+class Replay(Driver):
     """A running replay and what a test reads from it."""
 
-    pilot: Pilot[None]
     app: EntropixApp
     screen: ReplayScreen
     clock: Clock = field(default_factory=Clock)
@@ -132,26 +124,8 @@ class Replay:
         await self.shown()
 
     @property
-    def text(self) -> str:
+    def answer(self) -> str:
         return self.screen.conversation.last_answer() or ""
-
-    def rows(self) -> list[str]:
-        lines = self.app.screen._compositor.render_strips()
-        return ["".join(segment.text for segment in line).rstrip() for line in lines]
-
-    def drawn(self) -> str:
-        return "\n".join(self.rows())
-
-    def told(self) -> str:
-        return "\n".join(notice.message for notice in self.app._notifications)
-
-    def steering(self) -> set[str]:
-        """Characters on the screen that could steer a terminal."""
-        return {
-            char
-            for char in "".join(self.rows())
-            if ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char in "\u202e\u202c"
-        }
 
 
 def application(
@@ -176,7 +150,7 @@ async def replaying(
     screen = app._chat
     assert isinstance(screen, ReplayScreen)
     try:
-        async with app.run_test(size=size) as pilot:
+        async with running(app, size) as pilot:
             replay = Replay(pilot, app, screen, clock)
             await until(pilot, lambda: screen._known >= 0 or screen._glimpsed >= 0)
             await pilot.pause()
@@ -195,9 +169,9 @@ def test_it_opens_with_everything_shown(size: tuple[int, int]) -> None:
         async with replaying(size=size) as replay:
             await replay.shown()
             screen = replay.screen
-            assert replay.text == " Yes, really."
+            assert replay.answer == " Yes, really."
             assert isinstance(screen.focused, Transport)
-            drawn = replay.drawn()
+            drawn = replay.text()
             total = len(STORY) + 4
             assert f"{total}/{total} tokens" in drawn
             assert "talk.jsonl" in drawn
@@ -240,18 +214,18 @@ def test_play_begins_at_the_beginning() -> None:
             screen = replay.screen
             assert screen.playback.playing
             assert screen.conversation.is_empty
-            assert f"0/{len(STORY) + 4} tokens" in replay.drawn()
+            assert f"0/{len(STORY) + 4} tokens" in replay.text()
             await replay.wait(0.75)
             assert [block.kind for block in screen.conversation.transcript.blocks] == [
                 "user",
                 "answer",
             ]
-            assert replay.text == STORY[0]
+            assert replay.answer == STORY[0]
             await replay.wait(0.8)
-            assert replay.text == "".join(STORY[:11])
+            assert replay.answer == "".join(STORY[:11])
             assert screen.strips.timeline.records[-1].text == STORY[10]
             await replay.wait(60)
-            assert replay.text == " Yes, really."
+            assert replay.answer == " Yes, really."
             assert not screen.playback.playing
 
     run()
@@ -268,13 +242,13 @@ def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
             screen = replay.screen
             assert screen._known < 0
             assert 0 < len(screen.conversation.tree) <= ENOUGH
-            assert replay.text == "".join(STORY)
+            assert replay.answer == "".join(STORY)
             replay.clock.now += REST
             await replay.shown()
             assert len(screen.conversation.tree) == screen.playback.length
             # As long as one moves about, it is the end of what is shown.
             await replay.pilot.press("left", "left", "left")
-            await until(replay.pilot, lambda: replay.text == "".join(STORY[:-3]))
+            await until(replay.pilot, lambda: replay.answer == "".join(STORY[:-3]))
             assert len(screen.conversation.tree) <= ENOUGH
             assert screen.ref == TokenRef(screen.conversation.tree.leaf)
             replay.clock.now += REST
@@ -295,13 +269,13 @@ async def test_space_plays_and_pauses() -> None:
         await replay.press("space")
         assert screen.playback.playing
         await replay.wait(1.0)
-        assert "▶" in replay.drawn()
+        assert "▶" in replay.text()
         position = screen.playback.position
         assert 0 < position < screen.playback.length
         await replay.press("space")
         await replay.wait(5)
         assert screen.playback.position == position
-        assert "‖" in replay.drawn()
+        assert "‖" in replay.text()
         await replay.press("space", "escape")
         assert not screen.playback.playing
 
@@ -311,15 +285,15 @@ async def test_token_by_token_with_the_cursor() -> None:
     async with replaying(size=LARGE) as replay:
         screen = replay.screen
         await replay.press("left")
-        assert replay.text == " Yes, really"
+        assert replay.answer == " Yes, really"
         assert screen.ref == TokenRef(SECOND + 3)
         assert screen.inspector.record is not None
         assert screen.inspector.record.text == " really"
         assert screen.strips.cursor == screen.ref
         await replay.press("comma", "comma", "full_stop")
-        assert replay.text == " Yes,"
+        assert replay.answer == " Yes,"
         await replay.press("left", "left", "left")
-        assert replay.text == "".join(STORY), "back in the first turn"
+        assert replay.answer == "".join(STORY), "back in the first turn"
         assert [event.kind for event in screen.conversation.in_view()[1]] == ["valley"]
         await replay.press("home")
         assert screen.conversation.is_empty
@@ -327,7 +301,7 @@ async def test_token_by_token_with_the_cursor() -> None:
         await replay.press("left")
         assert screen.playback.position == 0
         await replay.press("end")
-        assert replay.text == " Yes, really."
+        assert replay.answer == " Yes, really."
 
 
 @scenario
@@ -356,12 +330,12 @@ async def test_speeds() -> None:
         playback = replay.screen.playback
         await replay.press("greater_than_sign")
         assert playback.speed == 2
-        assert "×2" in replay.drawn()
+        assert "×2" in replay.text()
         await replay.press(*["greater_than_sign"] * len(SPEEDS))
         assert playback.speed == AT_ONCE
-        assert "at once" in replay.drawn()
+        assert "at once" in replay.text()
         await replay.press("home", "space")
-        assert replay.text == " Yes, really."
+        assert replay.answer == " Yes, really."
         await replay.press("less_than_sign")
         assert playback.speed == 16
 
@@ -437,16 +411,16 @@ def test_attention_that_was_recorded(tmp_path: Path) -> None:
     async def run() -> None:
         async with replaying(Recording.read(str(path)), size=LARGE) as replay:
             await replay.press("left", "left", "a")
-            await until(replay.pilot, lambda: "layer 0 head 0: 0.00 bits" in replay.drawn())
-            assert "of 12" in replay.drawn()
-            assert "where it looked is not recorded" in replay.drawn()
+            await until(replay.pilot, lambda: "layer 0 head 0: 0.00 bits" in replay.text())
+            assert "of 12" in replay.text()
+            assert "where it looked is not recorded" in replay.text()
             replay.screen.inspector.focus()
             await replay.press("down", "right")
-            await until(replay.pilot, lambda: "layer 1 head 1: 2.27 bits" in replay.drawn())
+            await until(replay.pilot, lambda: "layer 1 head 1: 2.27 bits" in replay.text())
             replay.screen.transport.focus()
             await replay.press("right", "right")
             assert replay.screen.ref == TokenRef(drawn[-1].index)
-            await until(replay.pilot, lambda: "F7 loads the model" in replay.drawn())
+            await until(replay.pilot, lambda: "F7 loads the model" in replay.text())
 
     run()
 
@@ -482,11 +456,11 @@ async def test_every_instrument_and_page_works() -> None:
     async with replaying(size=LARGE) as replay:
         screen = replay.screen
         await replay.press("left", "left")
-        assert "candidates" in replay.drawn()
+        assert "candidates" in replay.text()
         await replay.press("ctrl+l", "ctrl+g", "p", "p", "ctrl+s", "escape", "y")
         assert "Copied 5 characters" in replay.told()
         await replay.press("a")
-        await until(replay.pilot, lambda: "F7 loads the model" in replay.drawn())
+        await until(replay.pilot, lambda: "F7 loads the model" in replay.text())
         assert "not recorded" not in replay.told(), "the page says so"
         screen.transport.focus()
         await replay.press("x")
@@ -651,8 +625,8 @@ def test_two_recordings_side_by_side(size: tuple[int, int]) -> None:
             assert first is not None
             assert first.record is not None
             assert first.record.text == " not"
-            assert "seed 99" in replay.drawn()
-            assert "seed 7" in replay.drawn()
+            assert "seed 99" in replay.text()
+            assert "seed 7" in replay.text()
             await replay.pilot.press("escape")
             assert replay.app.screen is replay.screen
             assert replay.screen.conversation.branches == 2
@@ -704,7 +678,7 @@ async def test_a_recording_with_branches() -> None:
         assert talk.branches == 2
         replay.screen.switch_to(one)
         await replay.pilot.pause()
-        assert replay.text == "".join(STORY)
+        assert replay.answer == "".join(STORY)
         await replay.press("left")
         assert talk.tree.leaf == other - 1, "going on shows where it went on"
         await replay.press("home", "5")
@@ -760,7 +734,7 @@ async def test_what_a_model_finds_out_is_shown() -> None:
         engine._thread.start()
         engine.run(TurnRequest(max_tokens=1, after=SECOND))
         await until(replay.pilot, lambda: engine.has_model)
-        assert "with its model" in replay.drawn()
+        assert "with its model" in replay.text()
         screen.action_attention()
         await until(replay.pilot, lambda: screen.inspector.inspection is not None)
         assert screen.inspector.inspection is not None
@@ -781,7 +755,7 @@ async def test_what_comes_while_one_looks_elsewhere_waits_at_the_end() -> None:
         await until(replay.pilot, lambda: screen.playback.length == length + 3)
         assert screen.conversation.tree.leaf == before
         await replay.press("end")
-        assert replay.text == "".join(STORY[:3])
+        assert replay.answer == "".join(STORY[:3])
         assert screen.conversation.branches == 2
 
 
@@ -887,38 +861,29 @@ def test_other_weights_are_named_first(
 
 
 @SIZES
-@LOOKS
-def test_how_it_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     clock = Clock()
-    app = application(recorded(), None, colours, dark, clock=clock)
+    app = application(recorded(), clock=clock)
 
-    async def before(pilot: Pilot[None]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
         screen = app._chat
         assert isinstance(screen, ReplayScreen)
         await until(pilot, lambda: screen._known >= 0)
         replay = Replay(pilot, app, screen, clock)
         await replay.press("T", "T", "v", *["right"] * 3)
 
-    assert bool(snap_compare(app, terminal_size=size, run_before=before))
+    assert looks(app, size, steps)
 
 
 @SIZES
-def test_how_playing_looks(snap_compare: Any, size: tuple[int, int]) -> None:
+def test_how_playing_looks(looks: Any, size: tuple[int, int]) -> None:
     clock = Clock()
     app = application(recorded(), clock=clock, play=True, speed=2.0)
 
-    async def before(pilot: Pilot[None]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
         screen = app._chat
         assert isinstance(screen, ReplayScreen)
         await until(pilot, lambda: screen._known >= 0)
         await Replay(pilot, app, screen, clock).wait(1.5)
 
-    assert bool(snap_compare(app, terminal_size=size, run_before=before))
+    assert looks(app, size, steps)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from instruments import LOOK_NAMES, LOOKS, Host, drive, until
+from harness import Host, drive, until
 from textual import events
 from textual.pilot import Pilot
 
@@ -312,21 +312,12 @@ def test_no_size_is_too_small(size: tuple[int, int]) -> None:
     drive(panel, steps, size)
 
 
-@pytest.mark.parametrize(("colours", "dark"), LOOKS, ids=LOOK_NAMES)
 @pytest.mark.parametrize("size", [SIDE, DRAWER], ids=["48x30", "80x10"])
-def test_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    panel = panel_of(colours=colours)
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    panel = panel_of()
 
-    async def before(pilot: Pilot[None]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
         panel.focus()
         await pilot.press("down", "right", "down", "right", "down")
 
-    assert snap_compare(Host(panel, colours, dark), terminal_size=size, run_before=before)
+    assert looks(Host(lambda: panel), size, steps)

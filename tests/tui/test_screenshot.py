@@ -3,13 +3,13 @@
 import datetime
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from driving import LARGE, SMALL, scenario, until
+from harness import LARGE, SMALL, Host, hosted, scenario, until
 from rich.segment import Segment
-from textual.app import App
+from textual.app import ComposeResult
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
@@ -33,21 +33,16 @@ class Drawn(Widget):
         return Strip([Segment("<script>&[red]" if y == 0 else "line")])
 
 
-class Host(App[None]):
-    def compose(self) -> Any:
+class Page(Screen[None]):
+    def compose(self) -> ComposeResult:
         yield Drawn()
-
-    def drawn(self) -> str:
-        lines = self.screen._compositor.render_strips()
-        return "\n".join("".join(segment.text for segment in line) for line in lines)
 
 
 @scenario
 async def test_the_screen_as_a_drawing() -> None:
     drawings = []
     for _ in range(2):
-        app = Host()
-        async with app.run_test(size=SMALL):
+        async with hosted(Page) as (app, _):
             drawings.append(screenshot.svg(app))
     assert drawings[0] == drawings[1]
     assert "&lt;script&gt;&amp;[red]" in drawings[0]
@@ -67,11 +62,10 @@ async def opened(app: Host, pilot: Pilot[None], path: Path, data: str = "data\n"
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_saving_where_it_was_suggested(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = Host()
-    async with app.run_test(size=size) as pilot:
+    async with hosted(Page, size) as (app, pilot):
         await opened(app, pilot, tmp_path / "a.md")
-        assert "Save as [red]Markdown" in app.drawn()
-        assert "⏎ save  Esc cancel" in app.drawn()
+        assert "Save as [red]Markdown" in app.text()
+        assert "⏎ save  Esc cancel" in app.text()
         await pilot.press("enter")
         assert (tmp_path / "a.md").read_text() == "data\n"
         assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
@@ -83,11 +77,10 @@ async def test_saving_where_it_was_suggested(tmp_path: Path, size: tuple[int, in
 async def test_what_is_there_needs_a_second_enter(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text("old")
-    app = Host()
-    async with app.run_test() as pilot:
+    async with hosted(Page) as (app, pilot):
         await opened(app, pilot, path)
         await pilot.press("enter")
-        assert "Enter again overwrites it" in app.drawn()
+        assert "Enter again overwrites it" in app.text()
         assert path.read_text() == "old"
         await pilot.press("x", "backspace", "enter")
         assert path.read_text() == "old", "another name was typed in between"
@@ -99,15 +92,14 @@ async def test_what_is_there_needs_a_second_enter(tmp_path: Path) -> None:
 @scenario
 async def test_what_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    app = Host()
-    async with app.run_test(size=LARGE) as pilot:
+    async with hosted(Page, LARGE) as (app, pilot):
         field = await opened(app, pilot, tmp_path / "a.md")
         field.value = name if name in ("",) or name[0] == "~" else str(tmp_path / name)
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, SaveAs)
         assert any(
-            words in app.drawn() for words in ("Not written: ", "That is a folder", "Name a file")
+            words in app.text() for words in ("Not written: ", "That is a folder", "Name a file")
         )
         await pilot.press("escape")
         assert not isinstance(app.screen, SaveAs)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from growth import LINEAR, ratio
+from harness import scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import token
 from textual.widgets import Input
-from viewing import prompt, scenario, viewing
+from viewing import prompt, viewing
 
 from entropix_tui.transcript import sections
 from entropix_tui.transcript.search import Finder, Match
@@ -126,7 +127,7 @@ async def test_the_search_bar() -> None:
         assert "1/1" in v.text()
         assert "word5 word6" in v.text(), "it is scrolled to"
         await v.press("backspace", "backspace")
-        count = sum(block.text.count("word5") for block in v.app.transcript.blocks)
+        count = sum(block.text.count("word5") for block in v.texts.transcript.blocks)
         await v.until(lambda: f"1/{count}" in v.text())
         await v.press("enter", "enter", "up")
         assert f"2/{count}" in v.text()
@@ -163,8 +164,8 @@ async def test_matches_are_gone_through_in_the_text_too() -> None:
 @scenario
 async def test_matches_are_marked_across_tokens(colours: str) -> None:
     async with viewing(colours=colours) as v:  # type: ignore[arg-type]
-        v.app.transcript.score(prompt(0, "un", "mark", "ed"))
-        answer = v.app.transcript.begin_answer()
+        v.texts.transcript.score(prompt(0, "un", "mark", "ed"))
+        answer = v.texts.transcript.begin_answer()
         for n, text in enumerate((" mar", "ked", "\n", "m"), 1):
             answer.add(token(n, text, quadrant="HEHV"))
         v.view.update()

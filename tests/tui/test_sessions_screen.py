@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-from driving import scenario, until
-from hosting import HOSTILE, LOOKS, SIZES, SMALL, Host, drawn, hosted, press
+from harness import HOSTILE, SIZES, Host, hosted, press, running, scenario, until
 from textual.pilot import Pilot
 
 from entropix_mlx.trace.archive import Archive, Saved
@@ -128,7 +126,7 @@ async def test_it_can_be_left_while_the_list_is_read() -> None:
 async def hosted_now(archive: Shelf) -> AsyncIterator[tuple[Host, Pilot[None]]]:
     """As `hosted`, without waiting for what is read."""
     app = Host(lambda: screen(archive))
-    async with app.run_test(size=SMALL) as pilot:
+    async with running(app) as pilot:
         await until(pilot, lambda: isinstance(app.screen, SessionsScreen))
         yield app, pilot
 
@@ -225,15 +223,8 @@ async def test_on_a_real_archive(tmp_path: Path) -> None:
 
 
 @SIZES
-@LOOKS
-def test_how_it_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    def make(colours: Any) -> SessionsScreen:
-        return screen(shelf(), colours)
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("down", "x")
 
-    assert drawn(snap_compare, monkeypatch, make, size, colours, dark, "down", "x")
+    assert looks(Host(lambda: screen(shelf(), "true")), size, steps)

@@ -1,22 +1,16 @@
-"""What the screen looks like: dark, light, sixteen colours, none; small and large."""
+"""What a chat looks like: in every look of a terminal once, and small and large in one."""
 
 from typing import Any
 
 import pytest
-from driving import LARGE, SMALL, application, until
+from driving import application
+from harness import LARGE, SIZES, SMALL, until
 from scripted import STORY, ScriptedFactory, ScriptedSession, Step, token
 from textual.pilot import Pilot
 
 from entropix_mlx.records.record import Event
-from entropix_tui.app import EntropixApp
+from entropix_tui.look.styles import Colours
 from entropix_tui.screens.chat.chat import ChatScreen
-
-SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-LOOKS = pytest.mark.parametrize(
-    ("colours", "dark"),
-    [("true", True), ("true", False), ("sixteen", True), ("none", True)],
-    ids=["dark", "light", "sixteen", "nocolor"],
-)
 
 
 def story() -> list[Step]:
@@ -28,68 +22,62 @@ def story() -> list[Step]:
     return steps
 
 
-def screen_of(pilot: Pilot[None]) -> ChatScreen:
+async def ready(pilot: Pilot[None]) -> ChatScreen:
+    await until(pilot, lambda: isinstance(pilot.app.screen, ChatScreen))
     screen = pilot.app.screen
     assert isinstance(screen, ChatScreen)
-    screen.prompt.cursor_blink = False
+    await until(pilot, lambda: screen.conversation.phase == "ready")
     return screen
 
 
-@SIZES
-@LOOKS
+def drawn(looks: Any, size: tuple[int, int], steps: Any = ready, *look: Any) -> bool:
+    app = application(ScriptedFactory([ScriptedSession(answers=[story()])]), *look)
+    try:
+        return bool(looks(app, size, steps))
+    finally:
+        assert app.engine.quit(30)
+
+
+@pytest.mark.parametrize(
+    ("size", "colours", "dark"),
+    [
+        pytest.param(LARGE, "true", True, id="dark"),
+        pytest.param(LARGE, "true", False, id="light"),
+        pytest.param(LARGE, "sixteen", True, id="sixteen"),
+        pytest.param(LARGE, "none", True, id="nocolor"),
+        pytest.param(SMALL, "true", True, id="small"),
+    ],
+)
 def test_an_answer_and_its_inspector(
-    snap_compare: Any,
+    looks: Any,
     monkeypatch: pytest.MonkeyPatch,
     size: tuple[int, int],
-    colours: Any,
+    colours: Colours,
     dark: bool,
 ) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    app = application(ScriptedFactory([ScriptedSession(answers=[story()])]), colours, dark)
-
-    async def before(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: isinstance(pilot.app.screen, ChatScreen))
-        screen = screen_of(pilot)
-        await until(pilot, lambda: screen.conversation.phase == "ready")
+    async def steps(pilot: Pilot[None]) -> None:
+        screen = await ready(pilot)
         screen.prompt.put("Which number is larger, 9.9 or 9.11?")
         await pilot.press("enter")
         await until(
             pilot, lambda: screen.conversation.last_answer() and not screen.conversation.busy
         )
-        for _ in range(8):
-            await pilot.press("ctrl+left")
+        await pilot.press(*["ctrl+left"] * 8)
 
-    assert compare(snap_compare, app, size, before)
-
-
-@SIZES
-def test_the_empty_screen(snap_compare: Any, size: tuple[int, int]) -> None:
-    app = application(ScriptedFactory([ScriptedSession()]))
-
-    async def before(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: isinstance(pilot.app.screen, ChatScreen))
-        screen = screen_of(pilot)
-        await until(pilot, lambda: screen.conversation.phase == "ready")
-
-    assert compare(snap_compare, app, size, before)
+    if colours == "none":
+        monkeypatch.setenv("NO_COLOR", "1")
+    assert drawn(looks, size, steps, colours, dark)
 
 
 @SIZES
-def test_help(snap_compare: Any, size: tuple[int, int]) -> None:
-    app = application(ScriptedFactory([ScriptedSession()]))
+def test_the_empty_screen(looks: Any, size: tuple[int, int]) -> None:
+    assert drawn(looks, size)
 
-    async def before(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: isinstance(pilot.app.screen, ChatScreen))
-        screen = screen_of(pilot)
-        await until(pilot, lambda: screen.conversation.phase == "ready")
+
+@SIZES
+def test_help(looks: Any, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await ready(pilot)
         await pilot.press("f1")
 
-    assert compare(snap_compare, app, size, before)
-
-
-def compare(snap_compare: Any, app: EntropixApp, size: tuple[int, int], before: Any) -> bool:
-    try:
-        return bool(snap_compare(app, terminal_size=size, run_before=before))
-    finally:
-        assert app.engine.quit(30)
+    assert drawn(looks, size, steps)

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 from debugged import Scripted, hostile
-from driving import scenario, until
-from hosting import LARGE, SMALL, hosted, press, settled
+from harness import LARGE, SMALL, hosted, press, scenario, settled, until
 
 from entropix_mlx.debugger.outputs import Finished, Looking, Refused, Said
 from entropix_mlx.records.record import Event

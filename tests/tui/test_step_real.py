@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from driving import scenario, until
-from hosting import LARGE, SMALL, hosted, press, settled
+from harness import LARGE, SMALL, hosted, press, scenario, settled, until
 
 from entropix_mlx.debugger.commands import execute
 from entropix_mlx.debugger.debugger import Debugger

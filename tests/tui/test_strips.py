@@ -4,20 +4,8 @@ from typing import Any
 
 import pytest
 from growth import LINEAR, ratio
-from instruments import (
-    LARGE,
-    LOOK_NAMES,
-    LOOKS,
-    SETTINGS,
-    SMALL,
-    Clock,
-    Host,
-    drive,
-    long_story,
-    prompt,
-    story,
-    token,
-)
+from harness import LARGE, SIZES, SMALL, Host, drive
+from instruments import SETTINGS, Clock, long_story, prompt, story, token
 from textual import events
 from textual.geometry import Region
 from textual.pilot import Pilot
@@ -390,20 +378,11 @@ def test_series_are_legible_and_no_two_are_the_same(dark: bool, ground: float) -
     assert all(not series(name, "none", dark) for name in MEASURES)
 
 
-@pytest.mark.parametrize(("colours", "dark"), LOOKS, ids=LOOK_NAMES)
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-def test_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    strips = Strips(colours, ("entropy", "varentropy", "surprisal", "attn entropy"))
+@SIZES
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    strips = Strips("true", ("entropy", "varentropy", "surprisal", "attn entropy"))
 
-    async def before(pilot: Pilot[None]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
         strips.use(SETTINGS)
         strips.rebuild(
             [prompt(0, 1.0, 7.0, None, 2.0, 3.0), *story(60, 1)],
@@ -411,9 +390,8 @@ def test_looks(
         )
         strips.cursor = TokenRef(12)
         strips.focus()
-        await pilot.pause()
 
-    assert snap_compare(Host(strips, colours, dark), terminal_size=size, run_before=before)
+    assert looks(Host(lambda: strips), size, steps)
 
 
 def test_baselines_have_the_models_lines() -> None:

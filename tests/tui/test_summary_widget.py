@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from instruments import LOOK_NAMES, LOOKS, Clock, Host, drive, prompt, story, token
+from harness import Host, drive
+from instruments import Clock, prompt, story, token
 from textual.pilot import Pilot
 
 from entropix_mlx.records.record import End, Event
@@ -137,21 +138,11 @@ def test_few_repaints() -> None:
     drive(summary, steps, (48, 16))
 
 
-@pytest.mark.parametrize(("colours", "dark"), LOOKS, ids=LOOK_NAMES)
 @pytest.mark.parametrize("size", [(80, 3), (39, 10), (48, 16)], ids=["80x3", "39x10", "48x16"])
-def test_looks(
-    snap_compare: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    colours: Any,
-    dark: bool,
-) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    summary = filled(colours)
+def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
+    summary = filled("true")
 
-    async def before(pilot: Pilot[None]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
         summary.styles.height = "1fr"
-        await pilot.pause()
 
-    assert snap_compare(Host(summary, colours, dark), terminal_size=size, run_before=before)
+    assert looks(Host(lambda: summary), size, steps)

@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from driving import chatting, scenario
+from driving import chatting
+from harness import scenario
 from instruments import Clock
 from scripted import STORY, Gate, ScriptedSession
 

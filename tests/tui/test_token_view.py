@@ -1,9 +1,10 @@
 """The token view: the cursor, scrolling what was never laid out, looks, highlights."""
 
 import pytest
+from harness import scenario
 from scripted import token
 from textual import events
-from viewing import Viewing, prompt, scenario, viewing
+from viewing import Viewing, prompt, viewing
 
 from entropix_tui.look import color_scale
 from entropix_tui.look.styles import Colours
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 def on_screen(v: Viewing) -> bool:
     """Whether the cursor is in view, and marked there."""
     assert v.view.cursor is not None
-    row = v.app.transcript.row_of_place(v.view.cursor) - v.view.scroll_offset.y
+    row = v.texts.transcript.row_of_place(v.view.cursor) - v.view.scroll_offset.y
     return 0 <= row < v.view.size.height and v.rows(v.view)[row].lstrip().startswith("▸")
 
 
@@ -51,7 +52,7 @@ async def test_the_cursor_goes_over_prompts_and_answers() -> None:
 @scenario
 async def test_motions(level: float | None) -> None:
     async with viewing() as v:
-        transcript = v.app.transcript
+        transcript = v.texts.transcript
         transcript.score(prompt(0, "Tell", " me", "!"))
         answer = transcript.begin_answer()
         texts = [" The", " ro", "bot", ",", " it", "'s", "\n", "中", "文", " end"]
@@ -99,18 +100,18 @@ async def test_up_and_down_go_by_line_and_scroll_without_a_cursor() -> None:
         await v.press("down")
         assert v.view.follow
         await v.press("left")
-        before = v.app.transcript.row_of_place(v.view.cursor or Place(0, 0))
+        before = v.texts.transcript.row_of_place(v.view.cursor or Place(0, 0))
         for _ in range(28):
             await v.press("up")
             assert on_screen(v)
         assert v.view.cursor is not None
         assert v.view.cursor.block == 0
-        assert v.app.transcript.row_of_place(v.view.cursor) == 0
+        assert v.texts.transcript.row_of_place(v.view.cursor) == 0
         await v.press("down")
         assert v.view.cursor.block == 1
         for _ in range(28):
             await v.press("down")
-        assert v.app.transcript.row_of_place(v.view.cursor) == before
+        assert v.texts.transcript.row_of_place(v.view.cursor) == before
 
 
 @scenario
@@ -172,7 +173,7 @@ async def test_selecting_with_the_mouse() -> None:
 @scenario
 async def test_a_cursor_stays_in_view_while_the_answer_grows() -> None:
     async with viewing(turns=1) as v:
-        answer = v.app.transcript.begin_answer()
+        answer = v.texts.transcript.begin_answer()
         index = 200
 
         async def grow() -> None:
@@ -204,7 +205,7 @@ async def test_reading_back_through_what_was_never_laid_out(
 ) -> None:
     monkeypatch.setattr(sections, "FILL", fill)  # heights are estimated too high, too low
     async with viewing(turns=12, length=200) as v:
-        laid = [s.is_laid_out for b in v.app.transcript.blocks for s in b.sections]
+        laid = [s.is_laid_out for b in v.texts.transcript.blocks for s in b.sections]
         assert sum(laid) < 10
         await v.press("up")
         while v.view.scroll_offset.y:
@@ -244,11 +245,11 @@ async def test_following_goes_on_over_resizes_and_what_is_read_stays() -> None:
         v.view.move_to(TokenRef(700))
         await v.press("up", "down")
         for width in (50, 100, 31):
-            place = v.app.transcript.place_of_row(v.view.scroll_offset.y)
+            place = v.texts.transcript.place_of_row(v.view.scroll_offset.y)
             await v.pilot.resize_terminal(width, 20)
             await v.until(lambda width=width: v.view.size.width == width)
             assert place is not None
-            assert v.app.transcript.row_of_place(place) == v.view.scroll_offset.y
+            assert v.texts.transcript.row_of_place(place) == v.view.scroll_offset.y
 
 
 @scenario
@@ -260,7 +261,7 @@ async def test_only_what_changed_is_drawn(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(
             painter, "_segments", lambda self, row: drawn.append(row.at) or plain(self, row)
         )
-        answer = v.app.transcript.begin_answer()
+        answer = v.texts.transcript.begin_answer()
         answer.add(token(300, " one"))
         v.view.update()
         await v.pilot.pause()
@@ -280,7 +281,7 @@ async def test_only_what_changed_is_drawn(monkeypatch: pytest.MonkeyPatch) -> No
 @scenario
 async def test_colour_by_every_measure(colours: Colours) -> None:
     async with viewing(colours=colours) as v:
-        answer = v.app.transcript.begin_answer()
+        answer = v.texts.transcript.begin_answer()
         for n, entropy in enumerate((0.5, 3.0, 5.0, 8.0, 40.0)):
             answer.add(token(n, f" t{n}", entropy=entropy, rank=4**n - 1))
         v.view.update()
@@ -307,7 +308,7 @@ async def test_colour_by_every_measure(colours: Colours) -> None:
 @scenario
 async def test_strategies_have_the_regions_looks_and_a_neutral_one() -> None:
     async with viewing() as v:
-        answer = v.app.transcript.begin_answer()
+        answer = v.texts.transcript.begin_answer()
         for n, strategy in enumerate(color_scale.STRATEGIES):
             answer.add(token(n, f" t{n}", strategy=strategy))
         v.view.colour_by("strategy")
@@ -377,13 +378,13 @@ async def test_letters_of_the_gutter() -> None:
 async def test_a_cleared_transcript() -> None:
     async with viewing(turns=3) as v:
         await v.press("left")
-        v.app.transcript.clear()
+        v.texts.transcript.clear()
         v.view.reset()
         await v.pilot.pause()
         assert v.heard(TokenView.CursorMoved).record is None
         assert "".join(v.rows(v.view)).strip() == ""
         await v.press("left", "up", "e", "enter", "v", "n")
-        v.app.transcript.say("fresh")
+        v.texts.transcript.say("fresh")
         v.view.update()
         await v.pilot.pause()
         assert v.rows(v.view)[0] == "▌ fresh"
@@ -402,7 +403,7 @@ async def test_hostile_tokens_reach_the_screen_harmless() -> None:
         "x" * 2000,
     ]
     async with viewing() as v:
-        transcript = v.app.transcript
+        transcript = v.texts.transcript
         transcript.say("".join(hostile))
         transcript.score(prompt(0, *hostile))
         answer = transcript.begin_answer()

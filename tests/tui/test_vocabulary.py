@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driving import LARGE, SMALL, scenario, until
-from inspected import Host, record
+from harness import LARGE, SIZES, SMALL, Host, hosted, scenario, until
+from inspected import record
 from inspections import HOSTILE, below, inspection
-from textual.widget import Widget
 
 from entropix_mlx.records.inspection import HEAD, TAIL
 from entropix_tui.look.styles import Colours
@@ -18,21 +17,16 @@ from entropix_tui.screens.vocabulary import Vocabulary, makes
 from entropix_tui.widgets.inspector.decay import braille
 from entropix_tui.widgets.inspector.trial import TrialBar
 
-SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-
 
 @asynccontextmanager
 async def opened(
     size: tuple[int, int] = SMALL, colours: Colours = "true", **options: Any
 ) -> AsyncIterator[tuple[Any, Host, Vocabulary, list[int | None]]]:
-    app = Host(Widget, colours)
-    given: list[int | None] = []
-    async with app.run_test(size=size) as pilot:
-        one = record()
-        screen = Vocabulary(one, inspection(one, texts=HOSTILE, **options), colours)
-        app.push_screen(screen, given.append)
-        await until(pilot, lambda: app.screen is screen and screen.table.has_focus)
-        yield pilot, app, screen, given
+    one = record()
+    screen = Vocabulary(one, inspection(one, texts=HOSTILE, **options), colours)
+    async with hosted(lambda: screen, size, colours=colours) as (app, pilot):
+        await until(pilot, lambda: screen.table.has_focus)
+        yield pilot, app, screen, app.answers
 
 
 @SIZES

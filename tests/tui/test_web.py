@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from driving import scenario
+from harness import scenario
 
 from entropix_models.errors import UsageError
 from entropix_tui.cli.launch import is_served

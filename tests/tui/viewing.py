@@ -1,18 +1,14 @@
-"""A small application around a token view, to look at and to drive."""
+"""All widgets of the text, without a chat around them."""
 
-import asyncio
-import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from rich.style import Style
+from harness import Driver, Host, hosted
 from scripted import token
-from textual.app import App, ComposeResult
-from textual.message import Message
-from textual.pilot import Pilot
-from textual.widget import Widget
+from textual.app import ComposeResult
+from textual.containers import Container
 from textual.widgets import Static
 
 from entropix_mlx.records.record import PromptRecord
@@ -22,16 +18,6 @@ from entropix_tui.widgets.text.legend import Legend
 from entropix_tui.widgets.text.markdown_view import MarkdownView
 from entropix_tui.widgets.text.search import SearchBar
 from entropix_tui.widgets.text.token_view import TokenView
-
-
-def scenario(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a coroutine as a test."""
-
-    @functools.wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
 
 
 def prompt(index: int, *tokens: str) -> PromptRecord:
@@ -57,10 +43,10 @@ def fill(transcript: Transcript, turns: int, length: int) -> None:
     transcript.settle()
 
 
-class Host(App[None]):
-    """All widgets of the text, and what they said."""
+class Texts(Container):
+    """All widgets of the text."""
 
-    CSS = "TokenView, MarkdownView { height: 1fr; }"
+    DEFAULT_CSS = "Texts TokenView, Texts MarkdownView { height: 1fr; }"
 
     def __init__(self, colours: Colours) -> None:
         super().__init__()
@@ -69,7 +55,6 @@ class Host(App[None]):
         self.markdown = MarkdownView(self.view)
         self.search = SearchBar(self.view)
         self.legend = Legend(colours)
-        self.heard: list[Message] = []
 
     def compose(self) -> ComposeResult:
         yield Static("status")
@@ -77,13 +62,6 @@ class Host(App[None]):
         yield self.markdown
         yield self.legend
         yield self.search
-
-    def on_token_view_cursor_moved(self, event: TokenView.CursorMoved) -> None:
-        self.heard.append(event)
-
-    on_token_view_fork_wanted = on_token_view_edit_wanted = on_token_view_cursor_moved  # type: ignore[assignment]
-    on_token_view_markdown_wanted = on_token_view_cursor_moved  # type: ignore[assignment]
-    on_search_bar_closed = on_markdown_view_closed = on_token_view_cursor_moved  # type: ignore[assignment]
 
     def on_token_view_search_wanted(self) -> None:
         self.search.open()
@@ -93,62 +71,29 @@ class Host(App[None]):
 
 
 @dataclass
-class Viewing:
-    """A running host and what a test reads from it."""
+class Viewing(Driver):
+    """All widgets of the text in an application, and what a test reads from them."""
 
     app: Host
-    pilot: Pilot[None]
-    view: TokenView = field(init=False)
+    texts: Texts
 
-    def __post_init__(self) -> None:
-        self.view = self.app.view
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        for _ in range(2000):
-            if condition():
-                await self.pilot.pause()
-                return
-            await self.pilot.pause(0.005)
-        raise AssertionError("the awaited condition never held")
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+    @property
+    def view(self) -> TokenView:
+        return self.texts.view
 
     def heard(self, kind: type[Any]) -> Any:
         """The last message of a kind; None if there was none."""
-        return next((m for m in reversed(self.app.heard) if isinstance(m, kind)), None)
-
-    def rows(self, widget: Widget | None = None) -> list[str]:
-        """What stands on the screen, or on a widget."""
-        strips = self.app.screen._compositor.render_strips()
-        region = self.app.screen.region if widget is None else widget.scrollable_content_region
-        return [
-            "".join(s.text for s in strip.crop(region.x, region.right)).rstrip()
-            for strip in strips[region.y : region.bottom]
-        ]
-
-    def text(self) -> str:
-        return "\n".join(self.rows())
-
-    def style_of(self, text: str) -> Style:
-        """The style in which a text is drawn, the first time that it stands on the view."""
-        for strip in self.app.screen._compositor.render_strips():
-            for segment in strip:
-                if text in segment.text:
-                    assert segment.style is not None
-                    return segment.style
-        raise AssertionError(f"{text!r} is not on the screen")
+        return next(reversed(self.app.of(kind)), None)
 
 
 @asynccontextmanager
 async def viewing(
     *, colours: Colours = "true", size: tuple[int, int] = (80, 24), turns: int = 0, length: int = 90
 ) -> AsyncIterator[Viewing]:
-    app = Host(colours)
-    fill(app.transcript, turns, length)
-    async with app.run_test(size=size) as pilot:
-        app.view.focus()
-        app.view.update()
+    texts = Texts(colours)
+    fill(texts.transcript, turns, length)
+    async with hosted(lambda: texts, size, colours=colours) as (app, pilot):
+        texts.view.focus()
+        texts.view.update()
         await pilot.pause()
-        yield Viewing(app, pilot)
+        yield Viewing(pilot, app, texts)

@@ -1,0 +1,130 @@
+"""Every style in every look: dark, light, the sixteen colours, none."""
+
+import pytest
+from rich.style import Style
+
+from entropix_mlx.records.record import QUADRANTS
+from entropix_tui.look import styles
+from entropix_tui.look.color_scale import CLASSES
+from entropix_tui.look.styles import Colours
+from entropix_tui.screens.step import text as step_text
+from entropix_tui.transcript.search import Finder
+from entropix_tui.transcript.transcript import Transcript
+from entropix_tui.widgets.strips import lane
+
+LOOKS: dict[str, tuple[Colours, bool]] = {
+    "dark": ("true", True),
+    "light": ("true", False),
+    "sixteen": ("sixteen", True),
+    "sixteen-light": ("sixteen", False),
+    "none": ("none", True),
+    "none-light": ("none", False),
+}
+
+TEXT: dict[str, tuple[str, ...]] = {  # as LOOKS; the last stands for both without colours
+    "LELV": ("#838A91", "#5D5D5D", "none", "none", "none"),
+    "HELV": ("italic #73ADF2", "italic #364491", "italic cyan", "italic blue", "italic"),
+    "LEHV": (
+        *("underline #FDB85F", "underline #771908"),
+        *("bold underline yellow", "bold underline magenta", "underline"),
+    ),
+    "HEHV": (
+        *("bold reverse #FCF4D6", "bold reverse #2A1026"),
+        *("reverse", "reverse", "bold reverse"),
+    ),
+    "class1": ("#7A76C6", "#937001", "none", "none", "none"),
+    "class2": ("#80A4CE", "#9B2A27", "cyan", "blue", "none"),
+    "class3": ("#0BCFA5", "#6B2952", "green", "magenta", "none"),
+    "class4": (
+        *("underline #D7D540", "underline #330097"),
+        *("underline yellow", "underline red", "underline"),
+    ),
+    "class5": (
+        *("bold reverse #FFFFB5", "bold reverse #190042"),
+        *("bold reverse", "bold reverse", "bold reverse"),
+    ),
+    "answer": ("#D6D6D6", "#1A1A1A", "none", "none", "none"),
+    "user": ("bold #FFFFFF", "bold #000000", "bold", "bold", "bold"),
+    "system": ("#B4AEA2", "#4A463E", "none", "none", "none"),
+    "note": ("#838A91", "#5D5D5D", "none", "none", "none"),
+    "error": ("bold #FF8272", "bold #B3261E", "bold", "bold", "bold"),
+}
+OVER: dict[str, tuple[str, ...]] = {  # what is laid over a text
+    "cursor": (
+        *("not reverse #101010 on #7BC47F", "not reverse #FFFFFF on #1E6B2E"),
+        *("not reverse not underline black on green",) * 2,
+        "reverse",
+    ),
+    "match": (
+        *("not reverse #101010 on #B59A3C", "not reverse #101010 on #F0DA8C"),
+        *("not reverse black on yellow",) * 2,
+        "reverse",
+    ),
+    "this match": (
+        *("not reverse #101010 on #FFE066", "not reverse #FFFFFF on #7A5C00"),
+        *("not reverse black on bright_yellow",) * 2,
+        "reverse bold underline",
+    ),
+    "attended": (
+        *("not reverse #E4DAFF on #35285A", "not reverse #2A1650 on #E6DCFB"),
+        *("not reverse underline magenta",) * 2,
+        "not reverse underline",
+    ),
+    "attended most": (
+        *("not reverse bold #120820 on #C7A8FF", "not reverse bold #FFFFFF on #5A2FB0"),
+        *("not reverse bold underline black on bright_magenta",) * 2,
+        "bold reverse",
+    ),
+}
+BARS: dict[str, tuple[str, ...]] = {
+    "entropy": ("#73ADF2", "#2F5FBF", "blue", "blue", "none"),
+    "varentropy": ("#FF8272", "#B3261E", "red", "red", "none"),
+}
+
+
+def drawn(name: str, colours: Colours, dark: bool) -> Style:
+    if name in TEXT:
+        return styles.style(name, colours, dark)
+    if name in BARS:
+        return lane.series(name, colours, dark)
+    of = {
+        "cursor": lambda: styles.cursor_style(colours, dark),
+        "match": lambda: styles.match_style(False, colours, dark),
+        "this match": lambda: styles.match_style(True, colours, dark),
+        "attended": lambda: styles.highlight_style(1, colours, dark),
+        "attended most": lambda: styles.highlight_style(styles.LEVELS, colours, dark),
+    }
+    return of[name]()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_each_style_is_the_one_that_is_stated(look: str) -> None:
+    column = min(list(LOOKS).index(look), 4)
+    stated = {name: Style.parse(row[column]) for name, row in (TEXT | OVER | BARS).items()}
+    assert {name: drawn(name, *LOOKS[look]) for name in stated} == stated
+
+
+def test_every_quadrant_and_class_is_stated() -> None:
+    assert {*QUADRANTS, *CLASSES} <= set(TEXT)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_is_not_taken_yet_looks_like_no_token(look: str) -> None:
+    colours, dark = LOOKS[look]
+    painter = step_text._GhostPainter(Transcript(), colours, Finder(Transcript()))
+    painter.dark = dark
+    ghost = painter.style(step_text._GHOST)
+    assert ghost
+    assert ghost not in [styles.style(name, colours, dark) for name in (*QUADRANTS, *CLASSES)]
+    assert painter.style("LEHV") == styles.style("LEHV", colours, dark)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_lane_says_which_is_active_and_where_the_cursor_is_without_colour(look: str) -> None:
+    colours, dark = LOOKS[look]
+    base = Style.parse("none")
+    idle, active = (lane.looks("entropy", colours, dark, base, on) for on in (False, True))
+    assert (idle.name.reverse, active.name.reverse) == (False, True)
+    assert active.cursor.bold
+    assert active.cursor.reverse if colours == "none" else active.cursor.color
+    assert bool(active.prompt.dim) is (colours != "true"), "fainter than the answer"
