@@ -148,7 +148,7 @@ def _until(
 ) -> "Generator[TurnRecord]":
     """The turn's records up to a breakpoint, which is reported in `halted`."""
     from entropix_mlx.debugger.debugger import Debugger
-    from entropix_mlx.debugger.outputs import Halt, Said
+    from entropix_mlx.debugger.outputs import Halt, Message
     from entropix_mlx.debugger.text import report
 
     debugger = Debugger(session)
@@ -159,7 +159,7 @@ def _until(
                 if output.hits:
                     halted += map(escaped, report(debugger, output))
                     break
-            elif isinstance(output, Said):
+            elif isinstance(output, Message):
                 click.echo("\n".join(map(escaped, output.lines)), err=True)
             elif isinstance(output, PromptRecord | TokenRecord | Event | End):
                 yield output

@@ -20,9 +20,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from entropix_mlx.conditions.lexer import ConditionError, did_you_mean, listed, shown
-from entropix_mlx.conditions.operands import CHANGING, Proposed
-from entropix_mlx.conditions.parser import NAMES, Condition
-from entropix_mlx.debugger.triggers import CATCHES, Break, Catch, Watch
+from entropix_mlx.conditions.operands import Proposed
+from entropix_mlx.conditions.parser import NAMES
+from entropix_mlx.debugger.triggers import NUMBER, WORD, Break, Trigger, trigger, unexpected
 from entropix_models.errors import DamagedFileError, UsageError
 
 MOST_WAYS = 64
@@ -60,6 +60,16 @@ class Hit(NamedTuple):
     reason: str
 
 
+class BreakpointInfo(NamedTuple):
+    """A breakpoint as it is told: `line` makes it again; `passes`: so many more hits only count."""
+
+    number: int
+    line: str
+    hits: int
+    passes: int
+    enabled: bool
+
+
 @dataclass
 class Breakpoint:
     """One breakpoint; `origin` is the line that made it.
@@ -70,7 +80,7 @@ class Breakpoint:
     number: int
     origin: str
     verb: str
-    what: Break | Watch | Catch
+    what: Trigger
     action: Action
     enabled: bool = True
     ignore: int = 0
@@ -98,13 +108,9 @@ class Breakpoint:
                 del seen[next(iter(seen))]
         return reason
 
-    def __str__(self) -> str:
-        notes = [f"hit {self.hits} times"] if self.hits != 1 else ["hit once"]
-        if self.ignore:
-            notes.append(f"passes {self.ignore} more")
-        if not self.enabled:
-            notes.append("disabled")
-        return f"{self.number:>3}  {self.line}  ({', '.join(notes)})"
+    @property
+    def info(self) -> BreakpointInfo:
+        return BreakpointInfo(self.number, self.line, self.hits, self.ignore, self.enabled)
 
 
 class _Kept(msgspec.Struct):
@@ -183,30 +189,32 @@ class Breakpoints:
                 self.delete(point.number)
         return hits
 
-    def command(self, line: str) -> str:
-        """Do what a line that begins with one of `VERBS` says; what to answer, on one line.
+    def command(self, line: str) -> list[BreakpointInfo]:
+        """Do what a line that begins with one of `VERBS` says. Gives those that it is about, as
+        they are now; deleted ones as they were.
 
         `ignore N COUNT`; `delete`, `enable` and `disable` take numbers or `all`. Raises UsageError.
         """
         verb, *words = line.split() or [""]
         if verb not in _MANAGING:
-            return str(self.add(line))
+            return [self.add(line).info]
         if verb == "ignore":
-            if len(words) != 2 or not all(map(_NUMBER.fullmatch, words)):
+            if len(words) != 2 or not all(map(NUMBER.fullmatch, words)):
                 raise UsageError("ignore takes a breakpoint's number and a count: ignore 1 5")
             number, count = map(int, words)
             self.ignore(number, count)
-            return str(self[number])
-        if not words or (words != ["all"] and not all(map(_NUMBER.fullmatch, words))):
+            return [self[number].info]
+        if not words or (words != ["all"] and not all(map(NUMBER.fullmatch, words))):
             raise UsageError(f"{verb} takes numbers of breakpoints, or all: {verb} 1 3")
-        numbers = [*self._made] if words == ["all"] else [self[int(word)].number for word in words]
-        for number in dict.fromkeys(numbers):
-            {"delete": self.delete, "enable": self.enable, "disable": self.disable}[verb](number)
-        return f"{verb}d {', '.join(map(str, dict.fromkeys(numbers))) or 'none'}"
+        numbers = self._made if words == ["all"] else map(int, words)
+        points = [self[number] for number in dict.fromkeys(numbers)]
+        for point in points:
+            getattr(self, verb)(point.number)
+        return [point.info for point in points]
 
-    def lines(self) -> list[str]:
-        """A line for each, for a screen."""
-        return [str(point) for point in self]
+    def infos(self) -> list[BreakpointInfo]:
+        """All of them, for a screen."""
+        return [point.info for point in self]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values to keep with a session; what watches have seen is not among them."""
@@ -233,10 +241,7 @@ class Breakpoints:
 
 
 _FIRST = re.compile(r"[ \t]*([A-Za-z0-9_]*)[ \t]*")
-_WORD = re.compile(r"[^ \t]+")
-_NUMBER = re.compile("[0-9]{1,9}")
 _PRESET = re.compile("[A-Za-z0-9_-]{1,40}")
-_DIFFERS = re.compile(rf"({'|'.join(CHANGING)}|argmax)[ \t]*(?=$|do\b)")
 
 
 def _breakpoint(line: str, number: int) -> Breakpoint:
@@ -248,36 +253,13 @@ def _breakpoint(line: str, number: int) -> Breakpoint:
         close = difflib.get_close_matches(verb[:80], (*VERBS, *NAMES), n=1)
         if close and close[0] in VERBS:
             meant = "" if verb in VERBS else f" (did you mean {close[0]}?)"
-            raise _error(
+            raise unexpected(
                 f"expected {listed(_MAKING)}, or a condition, found {shown(verb)}{meant}",
                 first.start(1),
             )
         verb, start = "break", 0
-    what: Break | Watch | Catch
-    if verb == "catch":
-        what, end = _catch(line, start)
-    elif verb == "watch" and (differs := _DIFFERS.match(line, start)):
-        word, end = differs[1], differs.end()
-        text = "rank > 0" if word == "argmax" else f"changed({word})"
-        what = Break(Condition.parse(text), word)
-    else:
-        condition, end = Condition.leading(line, start)
-        what = Watch(condition) if verb == "watch" else Break(condition)
+    what, end = trigger(verb, line, start)
     return Breakpoint(number, line.strip(), verb, what, _action(line, end))
-
-
-def _catch(line: str, start: int) -> tuple[Catch, int]:
-    """What to catch, and where the rest of the line begins."""
-    kind = _WORD.match(line, start)
-    if kind is None or kind[0] not in CATCHES:
-        found = f"{shown(kind[0])}{did_you_mean(kind[0], CATCHES)}" if kind else "the end"
-        raise _error(f"expected {listed(CATCHES)}, found {found}", start)
-    room = _WORD.search(line, kind.end())
-    if kind[0] != "context" or room is None or room[0] == "do":
-        return Catch(kind[0]), kind.end()
-    if not _NUMBER.fullmatch(room[0]):
-        raise _error(f"expected a number of tokens, found {shown(room[0])}", room.start())
-    return Catch("context", int(room[0])), room.end()
 
 
 def _action(line: str, start: int) -> Action:
@@ -285,32 +267,34 @@ def _action(line: str, start: int) -> Action:
     injected = _INJECT.match(line, start)
     if injected is not None:
         return Action("inject", text=_injected(injected[1], injected.start(1)))
-    words = [(word[0], word.start()) for word in _WORD.finditer(line, start)]
+    words = [(word[0], word.start()) for word in WORD.finditer(line, start)]
     if not words:
         return Action()
     (do, at), (kind, kind_at), (given, given_at), *rest = [*words, *[("", len(line))] * 3]
     found = shown(given) or "the end"
     if do != "do":
-        raise _error(f"expected do or the end, found {shown(do)}", at)
+        raise unexpected(f"expected do or the end, found {shown(do)}", at)
     if kind in ("stop", "log"):
         action = Action("log") if kind == "log" else Action()
         rest = [(given, given_at), *rest]
     elif kind == "fork":
-        ways = int(given) if _NUMBER.fullmatch(given) else 0
+        ways = int(given) if NUMBER.fullmatch(given) else 0
         if not 2 <= ways <= MOST_WAYS:
-            raise _error(f"expected a number of ways, 2 to {MOST_WAYS}, found {found}", given_at)
+            raise unexpected(
+                f"expected a number of ways, 2 to {MOST_WAYS}, found {found}", given_at
+            )
         action = Action("fork", ways=ways)
     elif kind == "preset":
         if not _PRESET.fullmatch(given):
-            raise _error(f"expected the name of a preset, found {found}", given_at)
+            raise unexpected(f"expected the name of a preset, found {found}", given_at)
         action = Action("preset", preset=given)
     else:
         found = shown(kind) + did_you_mean(kind, _ACTIONS) or "the end"
-        raise _error(
+        raise unexpected(
             f"expected stop, log, fork N, preset NAME or inject TEXT, found {found}", kind_at
         )
     if rest[0][0]:
-        raise _error(f"expected the end, found {shown(rest[0][0])}", rest[0][1])
+        raise unexpected(f"expected the end, found {shown(rest[0][0])}", rest[0][1])
     return action
 
 
@@ -323,11 +307,7 @@ def _injected(quoted: str, start: int) -> str:
     try:
         text = json.loads(quoted)
     except ValueError:
-        raise _error("expected a text in double quotation marks", start) from None
+        raise unexpected("expected a text in double quotation marks", start) from None
     if not text:
-        raise _error("expected a text that is not empty", start)
+        raise unexpected("expected a text that is not empty", start)
     return str(text)
-
-
-def _error(problem: str, start: int) -> ConditionError:
-    return ConditionError(problem, start + 1, "breakpoint")

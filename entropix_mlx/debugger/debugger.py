@@ -6,13 +6,13 @@ The model halts between computing a distribution and drawing from it. What the c
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from entropix_mlx.conditions.operands import Proposed
 from entropix_mlx.debugger.breakpoints import Breakpoints, Hit
-from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Said
+from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Message, Output, Place
 from entropix_mlx.debugger.stepper import Stepper
-from entropix_mlx.records.record import PromptRecord, TokenRecord, TurnRecord
+from entropix_mlx.records.record import Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.halted import Halted
@@ -42,7 +42,6 @@ class Debugger:
         self._stopped = threading.Event()
         self._before: list[TokenRecord] = []  # the answer's tokens so far
         self._so_far = ""
-        self._reread = 0
 
     def stop(self) -> None:
         """Halt at the next token; from any thread."""
@@ -64,6 +63,11 @@ class Debugger:
         told = self.stepper.leave() if self.stepper and not self.stepper.ended else []
         self.stepper = None
         return told
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether an answer is under way."""
+        return self.stepper is not None and self.stepper.halted is not None
 
     @property
     def running(self) -> Stepper:
@@ -95,24 +99,15 @@ class Debugger:
         read = self.session.ids_read
         yield from self.stepper.take()
         read = self.session.ids_read - read
-        self._reread = 0 if turn.prompts else read - 1
-        yield from self._halt(self.check())
+        yield self.here(self.check(), reread=0 if turn.prompts else read - 1)
 
-    def _halt(self, hits: list[Hit]) -> Iterator[Output]:
-        """Say where it stands."""
-        if self.stepper is None or self.stepper.ended:
-            reason = self.stepper.turn.outcome.reason if self.stepper else None
-            yield Finished(reason)
-        else:
-            yield Halt(self.live.proposal(), hits, self._reread)
-            self._reread = 0
-
-    def here(self) -> Iterator[Output]:
-        """Say again where it stands."""
+    def here(self, hits: Sequence[Hit] = (), *, reread: int = 0) -> Place:
+        """Where it stands; the rest as in `Halt`."""
         if self.cursor is not None:
-            yield Looking(self.cursor)
-        else:
-            yield from self._halt([])
+            return Looking(self.cursor)
+        if not self.is_halted:
+            return Finished(self.stepper.turn.outcome.reason if self.stepper else None)
+        return Halt(self.live.proposal(), list(hits), reread)
 
     def make_live(self) -> Iterator[Output]:
         """Where a recorded token is looked at: return to before it was drawn."""
@@ -132,7 +127,7 @@ class Debugger:
 
     def onwards(self) -> Iterator[Output]:
         """From a halt that no breakpoint was the reason of, to the next one that is, or the end."""
-        if self.stepper is not None and not self.stepper.ended and not self.met:
+        if self.is_halted and not self.met:
             yield from self.run(lambda _taken, _proposed: False)
 
     def insert(self, text: str) -> Iterator[Output]:
@@ -158,7 +153,7 @@ class Debugger:
         hits: list[Hit] = []
         while True:
             yield from self.take()
-            if self.stepper is None or self.stepper.ended:
+            if not self.is_halted:
                 break
             hits = []
             for hit in self.check():
@@ -168,12 +163,12 @@ class Debugger:
                     yield from self._act(hit)
             if hits or self._stopped.wait(pace) or enough(self._before[-1], self.live.proposal()):
                 break
-        yield from self._halt(hits)
+        yield self.here(hits)
 
     def _act(self, hit: Hit) -> Iterator[Output]:
         """What a breakpoint does that doesn't stop."""
         at = self.session.newest + 1
-        yield Said([f"breakpoint {hit.number} at {at}: {hit.reason}"])
+        yield Message([f"breakpoint {hit.number} at {at}: {hit.reason}"])
         if hit.action.kind == "preset":
             event = self.session.use(Settings.make(hit.action.preset))
             if event is not None:
@@ -242,23 +237,20 @@ class Debugger:
             incomplete=not record.text and record.id not in tokenizer.special_ids,
         )
 
-    def decisions(self) -> list[str]:
-        """The path's decisions that were not the sampler's, one a line."""
+    def decisions(self) -> list[TokenRecord | PromptRecord | Event]:
+        """The path's decisions that were not the sampler's."""
         tree = self.session.tree
-        lines = []
+        found: list[TokenRecord | PromptRecord | Event] = []
         for node in tree.path():
-            events = [event for event in tree.events(node.index) if event.kind == "setting"]
-            lines += [f"{node.index:>5}  settings  {event.detail}" for event in events]
-            if isinstance(node, TokenRecord) and node.forced:
-                lines.append(f"{node.index:>5}  {node.forced:<8}  {node.text!r}")
-            elif isinstance(node, PromptRecord):
-                lines.append(f"{node.index:>5}  {node.role:<8}  {node.text[:60]!r}")
-        return lines
+            found += [event for event in tree.events(node.index) if event.kind == "setting"]
+            if isinstance(node, PromptRecord) or node.forced:
+                found.append(node)
+        return found
 
     def check(self) -> list[Hit]:
         """The breakpoints that are met where it halts."""
         self.met = False
-        if self.stepper is None or self.stepper.ended or not len(self.breakpoints):
+        if not self.is_halted or not len(self.breakpoints):
             return []
         hits = self.breakpoints.check(self.proposed())
         self.met = any(hit.action.kind == "stop" for hit in hits)

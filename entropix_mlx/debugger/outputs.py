@@ -1,10 +1,12 @@
 """What the debugger gives out: host values, for screens, scripts and tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from entropix_mlx.debugger.breakpoints import Hit
+from entropix_mlx.debugger.breakpoints import BreakpointInfo, Hit
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
-from entropix_mlx.records.record import TokenRecord, TurnRecord
+from entropix_mlx.records.record import Event, PromptRecord, TokenRecord, TurnRecord
+from entropix_mlx.records.tree import Branch
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,75 @@ class Finished:
     reason: str | None
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What was asked to be shown of the place where it halts."""
-
-    what: Waterfall | Inspection | list[LayerSaid] | list[Future]
+Place = Halt | Looking | Finished
 
 
 @dataclass(frozen=True)
-class Said:
-    """Lines of text."""
+class Lens:
+    """What each layer would have said where it halts, the first one first."""
 
-    lines: list[str]
+    layers: list[LayerSaid]
+
+
+@dataclass(frozen=True)
+class Futures:
+    """One step further from where it halts, the most likely one first."""
+
+    futures: list[Future]
+
+
+@dataclass(frozen=True)
+class Displays:
+    """The fields that are shown at every halt from now on, and where it stands, as before."""
+
+    fields: Sequence[str]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Listed:
+    """All breakpoints."""
+
+    breakpoints: Sequence[BreakpointInfo]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The breakpoints that a command was about, as they are now; deleted ones as they were."""
+
+    verb: str
+    breakpoints: Sequence[BreakpointInfo]
+
+
+@dataclass(frozen=True)
+class Branches:
+    """All branches; `leaf`: the last record of the path that the model stands on."""
+
+    branches: Sequence[Branch]
+    leaf: int
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What on the path was not decided by the sampler, in order: forced tokens, prompts, settings
+    (after the record that an event names).
+    """
+
+    records: Sequence[TokenRecord | PromptRecord | Event]
+
+
+@dataclass(frozen=True)
+class Help:
+    """Each command's usage, and what it does."""
+
+    commands: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Message:
+    """Lines of text about what happens on the way."""
+
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -54,4 +113,16 @@ class Refused:
     message: str
 
 
-Output = TurnRecord | Halt | Looking | Finished | Shown | Said | Refused
+@dataclass(frozen=True)
+class Done:
+    """The last output of every line. `command`: its full name, empty if it was none."""
+
+    command: str
+
+
+Told = Listed | Changed | Branches | Decisions | Help | Message
+"""What is lines of text wherever it is shown."""
+
+Output = (
+    TurnRecord | Place | Waterfall | Inspection | Lens | Futures | Displays | Told | Refused | Done
+)

@@ -2,15 +2,36 @@
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from entropix_mlx.analysis.explain import why
-from entropix_mlx.debugger.debugger import Debugger
-from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
-from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
+from entropix_mlx.debugger.breakpoints import BreakpointInfo
+from entropix_mlx.debugger.outputs import (
+    Branches,
+    Changed,
+    Decisions,
+    Displays,
+    Done,
+    Finished,
+    Futures,
+    Halt,
+    Help,
+    Lens,
+    Listed,
+    Looking,
+    Message,
+    Output,
+    Refused,
+    Told,
+)
+from entropix_mlx.records.inspection import Inspection, Waterfall
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 
+if TYPE_CHECKING:
+    from entropix_mlx.debugger.debugger import Debugger
 
-def lines(debugger: Debugger, output: Output) -> Iterator[str]:
+
+def lines(debugger: "Debugger", output: Output) -> Iterator[str]:
     """Lines for one output; control characters are not escaped in them."""
     match output:
         case Halt():
@@ -21,8 +42,6 @@ def lines(debugger: Debugger, output: Output) -> Iterator[str]:
             yield f"<- {token(record)}{f'  ({reason})' if reason else ''}"
         case Finished(reason=reason):
             yield f"-- the answer is over: {reason}" if reason else "-- no answer is under way"
-        case Said(lines=said):
-            yield from said
         case Refused(message=message):
             yield f"!! {message}"
         case TokenRecord():
@@ -31,10 +50,68 @@ def lines(debugger: Debugger, output: Output) -> Iterator[str]:
             yield f">> {role}: {text}"
         case Event(kind=kind, index=index, at=at, detail=detail):
             yield f".. {kind} at {index if at is None else at}{f': {detail}' if detail else ''}"
-        case End():
+        case Displays(place=place):
+            yield from lines(debugger, place)
+        case Waterfall():
+            yield from _waterfall(output)
+        case Inspection():
+            yield from _attention(output)
+        case Lens(layers=layers):
+            for n, layer in enumerate(layers):
+                said = ", ".join(f"{text!r} {p:.2f}" for _, text, _, p in layer.candidates)
+                yield (
+                    f"layer {n:>2}  H {layer.entropy:5.2f}  "
+                    f"rank of the last {layer.rank + 1:>6}  {said}"
+                )
+        case Futures(futures=futures):
+            for future in futures:
+                _, text, _, p = future.candidate
+                then = ", ".join(repr(candidate[1]) for candidate in future.then)
+                moments = f"H {future.entropy:5.2f} V {future.varentropy:5.2f}"
+                yield f"{text!r:<18} p {p:.3f}  then {moments}  {then}"
+        case End() | Done():
             pass
-        case Shown(what=what):
-            yield from _shown(what)
+        case _:
+            yield from told(output)
+
+
+def told(output: Told) -> Iterator[str]:
+    """Lines for what means the same wherever the debugger stands."""
+    match output:
+        case Listed(breakpoints=points):
+            yield from map(breakpoint_line, points) if points else ["no breakpoints"]
+        case Changed(verb="delete" | "enable" | "disable" as verb, breakpoints=points):
+            yield f"{verb}d {', '.join(str(point.number) for point in points) or 'none'}"
+        case Changed(breakpoints=points):
+            yield from map(breakpoint_line, points)
+        case Branches(branches=branches, leaf=leaf):
+            if not branches:
+                yield "nothing has been said yet"
+            for n, branch in enumerate(branches, 1):
+                yield (
+                    f"{'*' if branch.leaf == leaf else ' '}{n:>3}  {branch.name or '-'}  "
+                    f"{branch.tokens} tokens from {branch.fork}, ends at {branch.leaf}"
+                )
+        case Decisions(records=records):
+            if not records:
+                yield "no token was decided by anyone but the sampler"
+            for record in records:
+                by, what = _decision(record)
+                yield f"{record.index:>5}  {by:<8}  {what}"
+        case Help(commands=commands):
+            yield from (f"{usage:<28} {does}" for usage, does in commands)
+        case Message(lines=message):
+            yield from message
+
+
+def breakpoint_line(point: BreakpointInfo) -> str:
+    """A breakpoint and how often it was met."""
+    notes = [f"hit {point.hits} times"] if point.hits != 1 else ["hit once"]
+    if point.passes:
+        notes.append(f"passes {point.passes} more")
+    if not point.enabled:
+        notes.append("disabled")
+    return f"{point.number:>3}  {point.line}  ({', '.join(notes)})"
 
 
 def token(record: TokenRecord) -> str:
@@ -51,7 +128,7 @@ def token(record: TokenRecord) -> str:
     return "  ".join(parts)
 
 
-def report(debugger: Debugger, halt: Halt) -> Iterator[str]:
+def report(debugger: "Debugger", halt: Halt) -> Iterator[str]:
     """A halt with its candidates and the reasons of the sampler."""
     yield from _halt(debugger, halt)
     for n, (id, text, logprob, p) in enumerate(halt.proposal.candidates, 1):
@@ -61,7 +138,7 @@ def report(debugger: Debugger, halt: Halt) -> Iterator[str]:
         yield f"    {line.text}"
 
 
-def _halt(debugger: Debugger, halt: Halt) -> Iterator[str]:
+def _halt(debugger: "Debugger", halt: Halt) -> Iterator[str]:
     for hit in halt.hits:
         yield f"** breakpoint {hit.number}: {hit.reason}"
     if halt.reread:
@@ -72,22 +149,15 @@ def _halt(debugger: Debugger, halt: Halt) -> Iterator[str]:
         yield f"   {', '.join(shown)}"
 
 
-def _shown(what: Waterfall | Inspection | list[LayerSaid] | list[Future]) -> Iterator[str]:
-    if isinstance(what, Waterfall):
-        yield from _waterfall(what)
-        return
-    if isinstance(what, Inspection):
-        yield from _attention(what)
-        return
-    for n, one in enumerate(what):
-        if isinstance(one, Future):
-            _, text, _, p = one.candidate
-            then = ", ".join(repr(c[1]) for c in one.then)
-            moments = f"H {one.entropy:5.2f} V {one.varentropy:5.2f}"
-            yield f"{text!r:<18} p {p:.3f}  then {moments}  {then}"
-        elif isinstance(one, LayerSaid):
-            said = ", ".join(f"{text!r} {p:.2f}" for _, text, _, p in one.candidates)
-            yield f"layer {n:>2}  H {one.entropy:5.2f}  rank of the last {one.rank + 1:>6}  {said}"
+def _decision(record: TokenRecord | PromptRecord | Event) -> tuple[str, str]:
+    """Who decided, and what."""
+    match record:
+        case TokenRecord(forced=forced, text=text):
+            return str(forced), repr(text)
+        case PromptRecord(role=role, text=text):
+            return role, repr(text[:60])
+        case Event(detail=detail):
+            return "settings", str(detail)
 
 
 def _waterfall(what: Waterfall) -> Iterator[str]:

@@ -5,10 +5,12 @@
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from entropix_mlx.conditions.operands import Proposed, quoted
+from entropix_mlx.conditions.lexer import ConditionError, did_you_mean, listed, shown
+from entropix_mlx.conditions.operands import CHANGING, Proposed, quoted
 from entropix_mlx.conditions.parser import Condition
 
 ROOM = 16
@@ -128,3 +130,41 @@ CATCHES = (*_CAUGHT, "context")
 leaves a character incomplete, a forced token, a valley that the last token confirmed, a metric
 that is missing or no number, the context being full soon.
 """
+
+Trigger = Break | Watch | Catch
+
+WORD = re.compile(r"[^ \t]+")
+NUMBER = re.compile("[0-9]{1,9}")
+_DIFFERS = re.compile(rf"({'|'.join(CHANGING)}|argmax)[ \t]*(?=$|do\b)")
+
+
+def trigger(verb: str, line: str, start: int) -> tuple[Trigger, int]:
+    """What a line waits for that begins with a verb, and where its rest begins. Raises
+    ConditionError.
+    """
+    if verb == "catch":
+        return _catch(line, start)
+    if verb == "watch" and (differs := _DIFFERS.match(line, start)):
+        word = differs[1]
+        text = "rank > 0" if word == "argmax" else f"changed({word})"
+        return Break(Condition.parse(text), word), differs.end()
+    condition, end = Condition.leading(line, start)
+    return Watch(condition) if verb == "watch" else Break(condition), end
+
+
+def _catch(line: str, start: int) -> tuple[Catch, int]:
+    kind = WORD.match(line, start)
+    if kind is None or kind[0] not in CATCHES:
+        found = f"{shown(kind[0])}{did_you_mean(kind[0], CATCHES)}" if kind else "the end"
+        raise unexpected(f"expected {listed(CATCHES)}, found {found}", start)
+    room = WORD.search(line, kind.end())
+    if kind[0] != "context" or room is None or room[0] == "do":
+        return Catch(kind[0]), kind.end()
+    if not NUMBER.fullmatch(room[0]):
+        raise unexpected(f"expected a number of tokens, found {shown(room[0])}", room.start())
+    return Catch("context", int(room[0])), room.end()
+
+
+def unexpected(problem: str, start: int) -> ConditionError:
+    """What is wrong in a breakpoint's line, from a character on (from 0)."""
+    return ConditionError(problem, start + 1, "breakpoint")

@@ -12,6 +12,8 @@ from entropix_mlx.conditions.lexer import ConditionError
 from entropix_mlx.conditions.operands import Proposed
 from entropix_mlx.conditions.parser import NAMES, Condition
 from entropix_mlx.debugger.breakpoints import VERBS, Action, Breakpoints, Hit
+from entropix_mlx.debugger.outputs import Changed, Listed
+from entropix_mlx.debugger.text import told
 from entropix_mlx.debugger.triggers import CATCHES
 from entropix_mlx.records.record import TokenRecord
 from entropix_models.errors import DamagedFileError, UsageError
@@ -146,11 +148,11 @@ def test_no_word_of_the_grammar_is_taken_for_a_verb() -> None:
 def test_any_text_is_a_command_or_a_usage_error(line: str) -> None:
     points = made("p > 1", "catch end")
     try:
-        answer = points.command(line)
+        told_ = answer(points, line)
     except UsageError as error:
         assert str(error).isprintable()  # noqa: PT017
     else:
-        assert answer.isprintable()
+        assert told_.isprintable()
     assert Breakpoints.from_dict(points.to_dict()).to_dict() == points.to_dict()
 
 
@@ -306,26 +308,32 @@ def test_attention_may_be_unmeasured_but_not_lost(name: str) -> None:
 # Numbers, lists, keeping
 
 
+def answer(points: Breakpoints, line: str) -> str:
+    """What a line is answered, as text."""
+    verb = line.partition(" ")[0]
+    return "\n".join(told(Changed(verb, points.command(line))))
+
+
 def test_commands() -> None:
     points = Breakpoints()
-    assert points.command("break rank>0 do log") == "  1  break rank > 0 do log  (hit 0 times)"
+    assert answer(points, "break rank>0 do log") == "  1  break rank > 0 do log  (hit 0 times)"
     points.command("rank > 0")
     points.command("catch end")
     points.check(proposed(rank=1))
     points.check(proposed(rank=1, is_end=True))
-    assert points.command("ignore 2 5") == "  2  break rank > 0  (hit 2 times, passes 5 more)"
-    assert points.command("disable 2 3 2") == "disabled 2, 3"
-    assert points.lines() == [
+    assert answer(points, "ignore 2 5") == "  2  break rank > 0  (hit 2 times, passes 5 more)"
+    assert answer(points, "disable 2 3 2") == "disabled 2, 3"
+    assert list(told(Listed(points.infos()))) == [
         "  1  break rank > 0 do log  (hit 2 times)",
         "  2  break rank > 0  (hit 2 times, passes 5 more, disabled)",
         "  3  catch end  (hit once, disabled)",
     ]
-    assert points.command("enable all") == "enabled 1, 2, 3"
+    assert answer(points, "enable all") == "enabled 1, 2, 3"
     assert all(point.enabled for point in points)
-    assert points.command("delete 1 3 1") == "deleted 1, 3"
+    assert answer(points, "delete 1 3 1") == "deleted 1, 3"
     assert [point.number for point in points] == [2]
-    assert points.command("delete all") == "deleted 2"
-    assert points.command("delete all") == "deleted none"
+    assert answer(points, "delete all") == "deleted 2"
+    assert answer(points, "delete all") == "deleted none"
 
 
 @pytest.mark.parametrize(
@@ -358,7 +366,7 @@ def test_without_any() -> None:
     with pytest.raises(UsageError):
         points.ignore(1, 2)
     assert points.check(proposed()) == []
-    assert points.lines() == []
+    assert points.infos() == []
 
 
 def test_kept_as_plain_values() -> None:
@@ -372,7 +380,7 @@ def test_kept_as_plain_values() -> None:
     plain = json.loads(json.dumps(points.to_dict()))
     again = Breakpoints.from_dict(plain)
     assert list(again) == list(points)
-    assert again.lines() == points.lines()
+    assert again.infos() == points.infos()
     assert again[1].origin == "tbreak rank>0 do fork 3"
     assert again.add("p > 1").number == 6
     assert Breakpoints.from_dict(Breakpoints().to_dict()).add("p > 1").number == 1

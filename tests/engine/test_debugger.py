@@ -11,9 +11,21 @@ from hypothesis import strategies as st
 from turns import session, tokens, turn, whole
 
 from entropix_mlx.debugger.breakpoints import VERBS
-from entropix_mlx.debugger.commands import COMMANDS, execute
+from entropix_mlx.debugger.commands import COMMANDS, command_of, execute
 from entropix_mlx.debugger.debugger import Debugger
-from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
+from entropix_mlx.debugger.outputs import (
+    Branches,
+    Displays,
+    Done,
+    Finished,
+    Futures,
+    Halt,
+    Lens,
+    Looking,
+    Message,
+    Output,
+    Refused,
+)
 from entropix_mlx.debugger.text import lines, report
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records.record import Event, TokenRecord
@@ -32,8 +44,14 @@ def debugger(model: LanguageModel, **options: Any) -> Debugger:
 
 
 def do(made: Debugger, *commands: str) -> list[Output]:
-    """What the commands gave, all together."""
-    return [output for command in commands for output in execute(made, command)]
+    """What the commands gave, all together, but for the end of each."""
+    given: list[Output] = []
+    for command in commands:
+        *outputs, done = execute(made, command)
+        assert isinstance(done, Done)
+        assert Done not in map(type, outputs)
+        given += outputs
+    return given
 
 
 def halt(outputs: list[Output]) -> Halt:
@@ -95,7 +113,8 @@ class TestGoingOn:
             if len(outputs) == 3:
                 made.stop()
         assert len(ids(outputs)) == 3
-        halt(outputs)
+        assert isinstance(outputs[-2], Halt)
+        assert outputs[-1] == Done("continue")
 
 
 class TestDeciding:
@@ -209,7 +228,7 @@ class TestGoingBack:
         assert halt(do(made, "branch 1")).proposal.parent == taken[-1].index
         named = do(made, "name 2 bold")
         assert named == [Event(kind="branch", index=new.index, detail={"name": "bold"})]
-        assert "bold" in "\n".join(of(Said, do(made, "branches"))[0].lines)
+        assert [b.name for b in of(Branches, do(made, "branches"))[0].branches] == ["", "bold"]
         assert isinstance(do(made, "prune 1")[0], Refused)
         do(made, "prune 2")
         assert len(made.session.tree.branches()) == 1
@@ -220,17 +239,20 @@ class TestLooking:
     def test_all_of_it(self, llama: LanguageModel) -> None:
         made = debugger(llama)
         before = halt(do(made, "ask Hello", "step 3"))
-        shown = [
-            of(Shown, do(made, command))[0].what
-            for command in ("waterfall", "attention", "lens", "futures 3")
+        waterfall, inspection, lens, futures = do(
+            made, "waterfall", "attention", "lens", "futures 3"
+        )
+        assert isinstance(waterfall, Waterfall)
+        assert isinstance(inspection, Inspection)
+        assert isinstance(lens, Lens)
+        assert isinstance(futures, Futures)
+        assert [type(x) for x in lens.layers] == [LayerSaid] * llama.info.layers
+        assert [type(x) for x in futures.futures] == [Future] * 3
+        assert waterfall.token == before.proposal.id
+        assert inspection.head[0][0] == before.proposal.candidates[0][0]
+        assert do(made, "display entropy rank") == [
+            Displays(["entropy", "rank"], Halt(before.proposal))
         ]
-        assert isinstance(shown[0], Waterfall)
-        assert isinstance(shown[1], Inspection)
-        assert [type(x) for x in shown[2]] == [LayerSaid] * llama.info.layers
-        assert [type(x) for x in shown[3]] == [Future] * 3
-        assert shown[0].token == before.proposal.id
-        assert shown[1].head[0][0] == before.proposal.candidates[0][0]
-        assert halt(do(made, "display entropy rank")).proposal == before.proposal
         said = [line for output in do(made, "where", "help") for line in lines(made, output)]
         assert len(said) > len(COMMANDS)
 
@@ -250,7 +272,7 @@ class TestBreakpoints:
         do(made, "ask Hello", "break step == 2 do log", "break step == 4 do preset greedy")
         do(made, "break step == 6 do fork 3", "break step == 8")
         outputs = do(made, "continue")
-        said = of(Said, outputs)
+        said = of(Message, outputs)
         assert len(said) == 3
         assert halt(outputs).hits[0].number == 4
         main = [made.session.tree[i] for i in made.session.tree.up(made.session.tree.leaf)]
@@ -267,7 +289,7 @@ class TestBreakpoints:
             made.leave()
         whole(path)
         again = Debugger(resume(llama, path, storage=UNSAVED).session)
-        assert again.breakpoints.lines() == made.breakpoints.lines()
+        assert again.breakpoints.infos() == made.breakpoints.infos()
 
     def test_p_of_a_named_token(self, llama: LanguageModel) -> None:
         made = debugger(llama)
@@ -278,6 +300,30 @@ class TestBreakpoints:
         do(made, 'break p("F") >= 0')
         assert halt(do(made, "step")).hits[0].number == 1
         assert made.proposed().p_of("no such token") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("", "step"),
+        ("s 3", "step"),
+        ("  b rank > 0", "break"),
+        ("back", "back"),
+        ("until moon", "until"),
+        ("# a comment", ""),
+        ("#", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_every_line_is_answered_once(llama: LanguageModel, line: str, command: str) -> None:
+    made = debugger(llama)
+    found = command_of(line)
+    assert (found.name if found is not None else "") == command
+    for at in ("", "ask Hello"):  # where it makes no sense, too
+        list(execute(made, at))
+        outputs = list(execute(made, line))
+        assert [output for output in outputs if isinstance(output, Done)] == [Done(command)]
+        assert outputs[-1] == Done(command)
 
 
 def test_the_table_has_all_the_words_of_breakpoints() -> None:

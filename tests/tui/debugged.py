@@ -10,8 +10,20 @@ from harness import HOSTILE
 from scripted import SETTINGS, STORY, inspection, token
 
 from entropix_mlx.debugger.breakpoints import Action, Breakpoints, Hit
-from entropix_mlx.debugger.commands import COMMANDS
-from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
+from entropix_mlx.debugger.commands import command_of
+from entropix_mlx.debugger.outputs import (
+    Changed,
+    Displays,
+    Done,
+    Finished,
+    Futures,
+    Halt,
+    Lens,
+    Listed,
+    Looking,
+    Output,
+    Refused,
+)
 from entropix_mlx.records.inspection import Future, LayerSaid, Stage, Waterfall
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
@@ -67,7 +79,7 @@ class Scripted:
         self._held: list[str] = []
 
     def make(
-        self, colours: styles.Colours = "true", first: str | None = "ask Which?"
+        self, colours: styles.Colours = "true", first: Sequence[str] = ("ask Which?",)
     ) -> StepScreen:
         self.screen = StepScreen(
             self.tree,
@@ -133,21 +145,25 @@ class Scripted:
         self.give(record)
 
     def _serve(self, line: str) -> None:
+        command = command_of(line)
         if line in self.answers:
             self.give(*self.answers[line])
-            return
-        word, _, rest = line.partition(" ")
-        name = next((c.name for c in COMMANDS if word in (c.name, *c.aliases)), word)
+        else:
+            self._do(line if command is None else command.name, line.partition(" ")[2])
+        if not any(isinstance(output, Failed) for output in self.answers.get(line, ())):
+            self.give(Done("" if command is None else command.name))
+
+    def _do(self, name: str, rest: str) -> None:
         serve: Callable[[str], None] | None = getattr(self, f"_{name.replace('-', '_')}", None)
         if serve is not None:
             serve(rest)
         elif name in ("break", "tbreak", "watch", "catch", "enable", "disable", "delete", "ignore"):
             try:
-                self.give(Said([self.breakpoints.command(f"{name} {rest}")]))
+                self.give(Changed(name, self.breakpoints.command(f"{name} {rest}")))
             except EntropixError as error:
                 self.give(Refused(str(error)))
         else:
-            self.give(Refused(f"unknown command {word!r}"))
+            self.give(Refused(f"unknown command {name!r}"))
 
     def _ask(self, rest: str) -> None:
         self._newest += 1
@@ -201,32 +217,35 @@ class Scripted:
         self.give(self.halt())
 
     def _waterfall(self, _rest: str) -> None:
-        self.give(Shown(waterfall(self.record())))
+        self.give(waterfall(self.record()))
 
     def _attention(self, _rest: str) -> None:
         places = [(0, 3), *((index, 0) for index in range(1, self.tree.leaf + 1))]
-        self.give(Shown(inspection(self.record(), places)))
+        self.give(inspection(self.record(), places))
 
     def _lens(self, _rest: str) -> None:
         listed = self.record().candidates
         layers = [
             LayerSaid(11.0 - n, [listed[(n + k) % 9] for k in range(4)], 8 - n) for n in range(9)
         ]
-        self.give(Shown(layers))
+        self.give(Lens(layers))
 
     def _futures(self, _rest: str) -> None:
         listed = self.record().candidates
         self.give(
-            Shown([Future(one, 1.5 * n, 4.0 * n, listed[:3]) for n, one in enumerate(listed[:8])])
+            Futures([Future(one, 1.5 * n, 4.0 * n, listed[:3]) for n, one in enumerate(listed[:8])])
         )
 
     def _breakpoints(self, _rest: str) -> None:
-        self.give(Said(self.breakpoints.lines() or ["no breakpoints"]))
+        self.give(Listed(self.breakpoints.infos()))
 
-    def _display(self, _rest: str) -> None:
+    def _display(self, rest: str) -> None:
+        self.give(Displays(rest.split(), self.halt()))
+
+    def _ban(self, _rest: str) -> None:
         self.give(self.halt())
 
-    _ban = _redraw = _set = _preset = _display
+    _redraw = _set = _preset = _ban
 
 
 def hostile() -> Scripted:

@@ -5,15 +5,29 @@ from conversations import asked, said
 from debugged import waterfall
 from scripted import SETTINGS, token
 
-from entropix_mlx.debugger.breakpoints import Action, Breakpoints, Hit
-from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
+from entropix_mlx.debugger.breakpoints import Action, BreakpointInfo, Breakpoints, Hit
+from entropix_mlx.debugger.outputs import (
+    Changed,
+    Decisions,
+    Displays,
+    Done,
+    Finished,
+    Futures,
+    Halt,
+    Help,
+    Lens,
+    Listed,
+    Looking,
+    Message,
+    Output,
+    Refused,
+)
 from entropix_mlx.records.inspection import Future, LayerSaid
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
-from entropix_tui.debugger.asking import Outstanding, full_name
 from entropix_tui.debugger.completion import completed, wrong
 from entropix_tui.debugger.draft import GHOST, Draft
-from entropix_tui.debugger.model import Debugging, Line, Point
+from entropix_tui.debugger.model import Debugging, Line
 from entropix_tui.engine.outputs import Failed
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.command_line import Ask
@@ -146,13 +160,19 @@ class TestStanding:
         assert model.settings is not None
         assert model.settings.temperature == 1.5
         assert model.seed == 9
-        model.sent.add("display entropy rank")
         assert model.proposal is not None
-        give(model, Halt(model.proposal))
+        give(model, Displays(["entropy", "rank"], Halt(model.proposal)), Done("display"))
         assert model.pinned == [f"entropy {model.proposal.entropy:.3f}", "rank 0"]
-        model.sent.add("display nonsense")
-        give(model, Refused("a token has no 'nonsense'"))
+        give(model, Refused("a token has no 'nonsense'"), Done("display"))
         assert model.displays == ["entropy", "rank"]
+
+    def test_other_fields_are_no_other_place(self) -> None:
+        _, model, _ = begun()
+        met = Halt(token(3, " one", parent=2), [Hit(1, Action(), "rank 3 > 1")])
+        give(model, met, waterfall(met.proposal))
+        give(model, Displays(["rank"], Halt(met.proposal)), Done("display"))
+        assert model.reason == "breakpoint 1: rank 3 > 1"
+        assert model.is_fresh("waterfall")
 
 
 class TestAsking:
@@ -160,10 +180,10 @@ class TestAsking:
         _, model, _ = begun()
         assert model.wants("waterfall") == "waterfall"
         assert model.wants("futures") == "futures 8"
-        model.sent.add("waterfall", silent=True)
+        model.send("waterfall", silent=True)
         assert model.wants("futures") is None  # one at a time
         assert model.proposal is not None
-        give(model, Shown(waterfall(model.proposal)))
+        give(model, waterfall(model.proposal), Done("waterfall"))
         assert model.wants("waterfall") is None
         assert model.is_fresh("waterfall")
         assert model.wants("futures") == "futures 8"
@@ -181,8 +201,8 @@ class TestAsking:
 
     def test_what_was_refused_is_not_asked_for_again(self) -> None:
         _, model, _ = begun()
-        model.sent.add("lens", silent=True)
-        give(model, Refused("its layers can't be asked"))
+        model.send("l", silent=True)
+        give(model, Refused("its layers can't be asked"), Done("lens"))
         assert model.wants("lens") is None
         assert model.why_not("lens") == "its layers can't be asked"
         assert not model.log
@@ -192,63 +212,82 @@ class TestAsking:
     def test_lists_are_told_apart(self) -> None:
         _, model, _ = begun()
         layers, futures = [LayerSaid(1.0, [], 0)], [Future((1, "a", -1.0, 0.3), 1.0, 2.0, [])]
-        for line, what in (("futures 3", futures), ("lens", layers)):
-            model.sent.add(line)
-            give(model, Shown(what))
+        give(model, Futures(futures), Lens(layers))
         assert (model.futures, model.lens) == (futures, layers)
 
     @pytest.mark.parametrize(
         ("line", "outputs"),
         [
-            ("break entropy > 3", [Said(["  1  break entropy > 3  (hit 0 times)"])]),
-            ("nonsense", [Refused("unknown command")]),
+            ("break entropy > 3", [Changed("break", [])]),
             ("name 1 calm", [Event(kind="branch", index=2, detail={"name": "calm"})]),
             ("prune 2", [Event(kind="prune", index=9)]),
-            ("back", [Looking(2)]),
+            ("rs", [Looking(2)]),
             ("end", [Finished("interrupted")]),
+            ("display moon", [Refused("a token has no 'moon'")]),
         ],
     )
-    def test_what_ends_an_answer(self, line: str, outputs: list[Output]) -> None:
+    def test_an_answer_ends_with_done(self, line: str, outputs: list[Output]) -> None:
         _, model, _ = begun()
-        model.sent.add(line)
+        model.send(line)
         give(model, *outputs)
+        assert len(model.sent) == 1
+        give(model, Done(model.sent[0].name))
         assert not model.sent
 
-    def test_a_log_on_the_way_ends_nothing(self) -> None:
+    @pytest.mark.parametrize("line", ["nonsense", "# a comment"])
+    def test_what_is_no_command_is_answered_too(self, line: str) -> None:
         _, model, _ = begun()
-        model.sent.add("c")
-        give(model, Said(["breakpoint 1 at 3: rank 3 > 1"]))
-        assert model.running == "c"
+        model.send(line)
+        give(model, Done(""))
+        assert not model.sent
+
+    def test_what_others_sent_before_ends_nothing(self) -> None:
+        _, model, _ = begun()
+        model.send("ask Which?")
+        give(model, Finished("interrupted"), Done("end"))
+        assert model.running == "ask Which?"
+
+    def test_a_message_on_the_way_ends_nothing(self) -> None:
+        _, model, _ = begun()
+        model.send("c")
+        give(model, Message(["breakpoint 1 at 3: rank 3 > 1"]))
         give(model, token(3, " one", parent=2), Halt(token(4, "x", parent=3)))
+        assert model.running == "c"
+        give(model, Done("continue"))
         assert model.running == ""
 
     def test_deciding_on_a_recorded_token_halts_twice(self) -> None:
         _, model, _ = begun()
         give(model, Looking(2))
-        model.sent.add("take 2")
+        model.send("take 2")
         give(model, Halt(token(3, " first", parent=1)))
         assert len(model.sent) == 1
         give(model, token(3, " second", parent=1, forced="user"), Halt(token(4, "x", parent=3)))
+        assert len(model.sent) == 1
+        give(model, Done("take"))
         assert not model.sent
 
-    def test_a_failure_ends_all(self) -> None:
+    def test_a_failure_ends_what_failed(self) -> None:
         _, model, _ = begun()
-        model.sent.add("continue")
+        for line in ("continue", "next"):
+            model.send(line)
+        give(model, Failed("no such record", "", "aside"))
+        assert model.running == "continue"
         give(model, Failed("the device is gone", ""))
-        assert not model.sent
+        assert model.running == "next"
         assert model.log[-1] == Line("refused", "the device is gone")
+        give(model, Done("next"))
+        assert not model.sent
 
-    def test_names(self) -> None:
-        assert [full_name(line) for line in ("", "s 3", "b x", "# no", "what")] == [
-            "step",
-            "step",
-            "break",
-            "",
-            "what",
+    def test_what_is_told_is_lines_of_the_log(self) -> None:
+        tree, model, _ = begun()
+        forced = token(2, " first", parent=1, forced="user")
+        give(model, Decisions([tree[0], forced]), Help([("step [N]", "on")]))  # type: ignore[list-item]
+        assert [line.text.split() for line in model.log] == [
+            ["0", "user", *repr(tree[0].text).split()],
+            ["2", "user", "'", "first'"],
+            ["step", "[N]", "on"],
         ]
-        sent = Outstanding()
-        sent.add("# a comment")
-        assert not sent
 
 
 class TestPoints:
@@ -260,21 +299,32 @@ class TestPoints:
         points.ignore(1, 5)
         points.disable(2)
         points[3].hits = 1
-        model.sent.add("breakpoints", silent=True)
-        give(model, Said(points.lines()))
+        model.send("breakpoints", silent=True)
+        give(model, Listed(points.infos()), Done("breakpoints"))
         assert model.points == [
-            Point(1, "break entropy > 3 and rank > 0", 0, 5, True),
-            Point(2, 'tbreak text ~ "a  (hit once)"', 0, 0, False),
-            Point(3, "catch end", 1, 0, True),
+            BreakpointInfo(1, "break entropy > 3 and rank > 0", 0, 5, True),
+            BreakpointInfo(2, 'tbreak text ~ "a  (hit once)"', 0, 0, False),
+            BreakpointInfo(3, "catch end", 1, 0, True),
         ]
         assert not model.log
         assert model.wants("points") is None
         give(model, token(3, " one", parent=2))  # may have been counted
         assert model.wants("points") == "breakpoints"
-        model.sent.add("info")
-        give(model, Said(["no breakpoints"]))
+        model.send("info")
+        give(model, Listed([]), Done("breakpoints"))
         assert model.points == []
         assert model.log[-1].text == "no breakpoints"
+
+    def test_after_a_change_they_are_asked_for_again(self) -> None:
+        _, model, _ = begun()
+        points = Breakpoints()
+        give(model, Listed(points.infos()))
+        assert model.wants("points") is None
+        give(model, Changed("break", points.command("break rank > 0")))
+        assert model.log[-1].text == "  1  break rank > 0  (hit 0 times)"
+        assert model.wants("points") == "breakpoints"
+        give(model, Changed("delete", points.command("delete all")))
+        assert model.log[-1].text == "deleted 1"
 
 
 class TestWriting:

@@ -6,7 +6,7 @@ import pytest
 from debugged import Scripted, hostile
 from harness import LARGE, SMALL, hosted, press, scenario, settled, until
 
-from entropix_mlx.debugger.outputs import Finished, Looking, Refused, Said
+from entropix_mlx.debugger.outputs import Finished, Looking, Message, Refused
 from entropix_mlx.records.record import Event
 from entropix_mlx.records.tree import ROOT
 from entropix_tui.engine.outputs import Failed
@@ -159,7 +159,7 @@ async def test_leaving() -> None:
 @scenario
 async def test_leaving_without_a_word() -> None:
     script = Scripted()
-    async with hosted(lambda: script.make(first=None)) as (app, pilot):
+    async with hosted(lambda: script.make(first=())) as (app, pilot):
         assert script.tree.leaf == ROOT
         assert "no answer is under way" in app.text()
         await press(pilot, *"Hi", "enter")
@@ -368,7 +368,7 @@ async def test_switching_to_a_branch() -> None:
 
 @scenario
 async def test_the_command_line() -> None:
-    script = Scripted(answers={"where": [Said(["a line", "[red]and another[/]\x1b[2J"])]})
+    script = Scripted(answers={"where": [Message(["a line", "[red]and another[/]\x1b[2J"])]})
     async with hosted(script.make, LARGE) as (app, pilot):
         await press(pilot, "colon", "w", "h", "tab", "enter")
         assert script.lines[-1] == "where"
@@ -389,7 +389,7 @@ async def test_the_command_line() -> None:
 @scenario
 async def test_a_long_answer_has_a_page() -> None:
     lines = [f"line {n}" for n in range(30)]
-    script = Scripted(answers={"help": [Said(lines)]})
+    script = Scripted(answers={"help": [Message(lines)]})
     async with hosted(script.make) as (app, pilot):
         await press(pilot, "colon", *"help", "enter")
         assert page(script) == "log"

@@ -49,7 +49,7 @@ class Chat:
             "true",
             debug=self.debug,
             stop=self.debugger.stop,
-            first="ask Hello",
+            first=["ask Hello"],
             settings=self.debugger.session.settings,
             seed=self.debugger.session.seed,
             context=self.debugger.session.context_length,

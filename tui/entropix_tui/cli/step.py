@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,11 +22,13 @@ from entropix_mlx.cli.options import (
 )
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, graceful
-from entropix_mlx.cli.session import Writers, begin, writers
+from entropix_mlx.cli.session import begin, writers
 from entropix_mlx.debugger.breakpoints import Breakpoints
-from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
+
+if TYPE_CHECKING:
+    from entropix_mlx.debugger.debugger import Debugger
 
 
 @click.command()
@@ -86,8 +89,18 @@ def step(
     lines = _first_lines(prompt, conditions, inject, at)
     if script is not None:
         commands = [*lines, *_commands(script)]
-        with writers(trace, trace_attention) as written:
-            return _run(commands, settings, written, model, device, system, seed, date, max_tokens)
+
+        from entropix_mlx.debugger.debugger import Debugger
+        from entropix_models.devices import release_thread
+
+        try:
+            with writers(trace, trace_attention) as written:
+                with stderr_progress() as progress:
+                    loaded = load_model(model, device, progress)
+                session = begin(loaded, settings, written, seed=seed, system=system, date=date)
+                return _run(commands, Debugger(session, max_tokens=max_tokens))
+        finally:
+            release_thread()
 
     from entropix_mlx.trace.archive import Archive
     from entropix_tui.cli.launch import require_terminal, show
@@ -135,49 +148,30 @@ def _commands(script: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _run(
-    commands: list[str],
-    settings: Settings,
-    written: Writers,
-    model: str | None,
-    device: str,
-    system: str,
-    seed: int | None,
-    date: datetime.datetime | None,
-    max_tokens: int,
-) -> int:
+def _run(commands: Iterable[str], debugger: "Debugger") -> int:
     """Do commands one after another; what they give goes to standard output. Exit status."""
     from entropix_mlx.debugger.commands import execute
-    from entropix_mlx.debugger.debugger import Debugger
     from entropix_mlx.debugger.outputs import Refused
     from entropix_mlx.debugger.text import lines
-    from entropix_models.devices import release_thread
+
+    stopped: list[bool] = []
+
+    def stop() -> None:
+        stopped.append(True)
+        debugger.stop()
 
     try:
-        with stderr_progress() as progress:
-            loaded = load_model(model, device, progress)
-        session = begin(loaded, settings, written, seed=seed, system=system, date=date)
-        debugger = Debugger(session, max_tokens=max_tokens)
-        stopped: list[bool] = []
-
-        def stop() -> None:
-            stopped.append(True)
-            debugger.stop()
-
-        try:
-            with graceful(stop):
-                for command in commands:
-                    click.echo(escaped(f"(step) {command}"))
-                    for output in execute(debugger, command):
-                        for line in lines(debugger, output):
-                            click.echo(escaped(line))
-                        if isinstance(output, Refused):
-                            raise EntropixError(f"{command!r} could not be done: {output.message}")
-                        sys.stdout.flush()
-                    if stopped:
-                        return INTERRUPTED
-        finally:
-            debugger.leave()
-        return 0
+        with graceful(stop):
+            for command in commands:
+                click.echo(escaped(f"(step) {command}"))
+                for output in execute(debugger, command):
+                    for line in lines(debugger, output):
+                        click.echo(escaped(line))
+                    if isinstance(output, Refused):
+                        raise EntropixError(f"{command!r} could not be done: {output.message}")
+                    sys.stdout.flush()
+                if stopped:
+                    return INTERRUPTED
     finally:
-        release_thread()
+        debugger.leave()
+    return 0

@@ -3,23 +3,40 @@
 No widget, no model.
 """
 
-import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Output, Refused, Said, Shown
-from entropix_mlx.records.inspection import Future, Inspection, LayerSaid
+from entropix_mlx.debugger import text
+from entropix_mlx.debugger.breakpoints import BreakpointInfo
+from entropix_mlx.debugger.outputs import (
+    Branches,
+    Changed,
+    Decisions,
+    Displays,
+    Done,
+    Finished,
+    Futures,
+    Halt,
+    Help,
+    Lens,
+    Listed,
+    Looking,
+    Message,
+    Output,
+    Refused,
+)
+from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.conversation.settings_history import changed, possible
-from entropix_tui.debugger.asking import SHOWING, Outstanding
 from entropix_tui.debugger.draft import Draft
 from entropix_tui.engine.outputs import Failed
 
 if TYPE_CHECKING:
-    from entropix_mlx.records.inspection import Waterfall
+    from entropix_mlx.debugger.commands import Command
 
 ASKED: dict[str, str] = {
     "waterfall": "waterfall",
@@ -36,30 +53,18 @@ Tone = Literal["typed", "said", "hit", "refused"]
 LINES = 500
 """Lines of the log that are kept."""
 
-_POINT = re.compile(
-    r" *([0-9]+)  (.*)  \((?:hit once|hit ([0-9]+) times)(?:, passes ([0-9]+) more)?"
-    r"(, disabled)?\)",
-    re.DOTALL,
-)
 
+class Sent(NamedTuple):
+    """A line that has not been answered. What a `silent` one says is of no interest."""
 
-class Point(NamedTuple):
-    """A breakpoint as the debugger lists it; `passes`: so many more hits only count."""
-
-    number: int
     line: str
-    hits: int
-    passes: int
-    enabled: bool
+    command: "Command | None"
+    silent: bool
 
-    @classmethod
-    def of(cls, line: str) -> "Point | None":
-        """The one that a line tells of, if it does."""
-        found = _POINT.fullmatch(line)
-        if found is None:
-            return None
-        number, made, hits, passes, disabled = found.groups()
-        return cls(int(number), made, int(hits or 1), int(passes or 0), disabled is None)
+    @property
+    def name(self) -> str:
+        """The command's full name; empty for what is none."""
+        return "" if self.command is None else self.command.name
 
 
 class Line(NamedTuple):
@@ -87,9 +92,9 @@ class Debugging:
     reason: str = ""
     """Why it stands where it does, if a breakpoint is the reason."""
     finish: str | None = None
-    displays: list[str] = field(default_factory=list)
-    points: list[Point] = field(default_factory=list)
-    waterfall: "Waterfall | None" = None
+    displays: Sequence[str] = field(default_factory=list)
+    points: Sequence[BreakpointInfo] = field(default_factory=list)
+    waterfall: Waterfall | None = None
     inspection: Inspection | None = None
     lens: list[LayerSaid] = field(default_factory=list)
     futures: list[Future] = field(default_factory=list)
@@ -104,9 +109,8 @@ class Debugging:
         """Lines that were ever logged."""
         self.draft = Draft(self.tree)
         self.draft.rebuild(self.tree.leaf)
-        self.sent = Outstanding()
+        self.sent: deque[Sent] = deque()
         self._fresh: set[str] = set()  # what was shown, or refused, of this very place
-        self._returned = False  # whether the line being answered has come back to where it halts
 
     # Where it stands.
 
@@ -126,8 +130,8 @@ class Debugging:
     @property
     def running(self) -> str:
         """The line that takes its time just now; empty if none does."""
-        head = self.sent.head
-        return head.line if head is not None and head.is_long else ""
+        command = self.sent[0].command if self.sent else None
+        return self.sent[0].line if command is not None and command.kind == "long" else ""
 
     @property
     def pinned(self) -> list[str]:
@@ -178,6 +182,15 @@ class Debugging:
             return "this token was taken: rewind to it to see this"
         return ""
 
+    def send(self, line: str, *, silent: bool = False) -> None:
+        """A line is on its way; `silent`: only for what it shows.
+
+        Imports the commands, and MLX with them, which are there once a debugger is.
+        """
+        from entropix_mlx.debugger.commands import command_of
+
+        self.sent.append(Sent(line.strip(), command_of(line), silent))
+
     # What comes.
 
     def take(self, output: Output | Failed) -> None:
@@ -187,57 +200,66 @@ class Debugging:
                 self.draft.take(output)
                 self.branching += 1
                 self._fresh.discard("points")
-                return
-            case Failed(message=message):
-                self.say("refused", message)
-                self.sent.forget()
-                return
-            case Refused(message=message):
-                self._refuse(message)
-                return
             case Event():
                 self._event(output)
             case Halt():
                 self._halt(output)
             case Looking(index=index, reason=reason):
-                self.phase, self.cursor, self.reason = "looking", index, reason
-                self._place()
-                if reason:
-                    self.say("hit", reason)
+                self.phase, self.cursor = "looking", index
+                self._place(*([reason] if reason else []))
             case Finished(reason=finish):
                 self.phase = "over" if finish else "waiting"
-                self.proposal, self.cursor, self.finish, self.reason = None, None, finish, ""
+                self.proposal, self.cursor, self.finish = None, None, finish
                 self.draft.withdraw()
                 self._place()
-            case Shown():
-                self._shown(output)
-            case Said(lines=lines):
-                self._said(lines)
-        done = self.sent.answered(output, returned=self._returned)
-        if done is not None and done.name == "display":
-            self.displays = done.line.split()[1:]
-        self._returned = False
+            case Waterfall():
+                self.waterfall = output
+                self._fresh.add("waterfall")
+            case Inspection():
+                self.inspection = output
+                self._fresh.add("attention")
+            case Lens(layers=layers):
+                self.lens = layers
+                self._fresh.add("lens")
+            case Futures(futures=futures):
+                self.futures = futures
+                self._fresh.add("futures")
+            case Displays(fields=fields):
+                self.displays = fields
+            case Listed(breakpoints=points):
+                self.points = points
+                self._fresh.add("points")
+                self._answer(*text.told(output))
+            case Changed():
+                self._fresh.discard("points")
+                self._answer(*text.told(output))
+            case Branches() | Decisions() | Help() | Message():
+                self._answer(*text.told(output))
+            case Refused(message=message):
+                self._refuse(message)
+            case Failed(message=message, scope=scope):
+                self.say("refused", message)
+                if scope != "aside" and self.sent:
+                    self.sent.popleft()
+            case Done(command=name):
+                # What was sent before this began is answered by another command.
+                if self.sent and self.sent[0].name == name:
+                    self.sent.popleft()
 
     def _halt(self, halt: Halt) -> None:
-        again = self.phase == "halted" and self.proposal == halt.proposal
-        self._returned = self.cursor is not None
         self.phase, self.finish, self.cursor, self.proposal = "halted", None, None, halt.proposal
         self.draft.propose(halt.proposal)
-        reasons = [f"breakpoint {hit.number}: {hit.reason}" for hit in halt.hits]
-        if not (again and self.sent.is_for("display")):
-            self.reason = "; ".join(reasons)
-            self._place()
-        for reason in reasons:
-            self.say("hit", reason)
+        self._place(*(f"breakpoint {hit.number}: {hit.reason}" for hit in halt.hits))
         if halt.reread:
             self.say("said", f"{halt.reread} tokens read again: the cache can't be trimmed to here")
 
-    def _place(self) -> None:
+    def _place(self, *reasons: str) -> None:
         """Another place: nothing of it is known, but the breakpoints if nothing was met."""
-        self._fresh &= {"points"}
+        self.reason = "; ".join(reasons)
+        self._fresh &= set() if reasons else {"points"}
         self.refused.clear()
-        if self.reason:
-            self._fresh.clear()
+        for reason in reasons:
+            self.say("hit", reason)
 
     def _event(self, event: Event) -> None:
         if event.kind == "valley" and event.at is not None:
@@ -249,39 +271,22 @@ class Debugging:
         elif event.kind in ("branch", "prune"):
             self.branching += 1
 
-    def _shown(self, shown: Shown) -> None:
-        what = shown.what
-        if isinstance(what, Inspection):
-            self._fresh.add("attention")
-            self.inspection = what
-        elif not isinstance(what, list):
-            self._fresh.add("waterfall")
-            self.waterfall = what
-        elif self.sent.is_for("lens"):
-            self._fresh.add("lens")
-            self.lens = [one for one in what if isinstance(one, LayerSaid)]
-        else:
-            self._fresh.add("futures")
-            self.futures = [one for one in what if not isinstance(one, LayerSaid)]
+    @property
+    def _is_silent(self) -> bool:
+        """Whether nobody wants to read what comes."""
+        return bool(self.sent) and self.sent[0].silent
 
-    def _said(self, lines: list[str]) -> None:
-        """Lines; what they tell of breakpoints is taken in."""
-        head = self.sent.head
-        if head is not None and head.name == "breakpoints":
-            self.points = [point for line in lines if (point := Point.of(line)) is not None]
-            self._fresh.add("points")
-        else:
-            self._fresh.discard("points")
-        if head is None or not head.silent:
+    def _answer(self, *lines: str) -> None:
+        if not self._is_silent:
             for line in lines:
                 self.say("said", line)
 
     def _refuse(self, message: str) -> None:
-        head = self.sent.refused()
-        if head is not None and head.name in SHOWING:
-            self.refused[head.name] = message
-            self._fresh.add(head.name)
-        if head is None or not head.silent:
+        command = self.sent[0].command if self.sent else None
+        if command is not None and command.kind == "view":
+            self.refused[command.name] = message
+            self._fresh.add(command.name)
+        if not self._is_silent:
             self.say("refused", message)
 
     def say(self, tone: Tone, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from entropix_mlx.debugger.outputs import Done
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT, Tree
 from entropix_mlx.sampling.settings import Settings
@@ -192,7 +193,9 @@ class IdleEngine(Engine):
         if self._thread.ident is None:
             self._thread.start()
         elif line == "end" and not self.has_model:
-            return  # what could not be loaded is not asked for again by leaving it
+            # What could not be loaded is not asked for again by leaving it.
+            self._refused.append(Done("end"))
+            return
         super().debug(line, max_tokens=max_tokens)
 
     def inspect(self, index: int) -> None:

@@ -1,5 +1,6 @@
 """The breakpoints: what each waits for, how often it was met, switched and deleted by a key."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,8 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from entropix_mlx.debugger.breakpoints import BreakpointInfo
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.debugger.model import Point
 from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.rows import Rows
@@ -45,9 +46,9 @@ class PointsList(Rows):
 
     def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
         super().__init__(colours, id=id)
-        self.points: list[Point] = []
+        self.points: Sequence[BreakpointInfo] = []
 
-    def show(self, points: list[Point]) -> None:
+    def show(self, points: Sequence[BreakpointInfo]) -> None:
         """The list as it is now; the cursor stays on its breakpoint."""
         at = self.current
         self.points = points
@@ -59,7 +60,7 @@ class PointsList(Rows):
         return len(self.points)
 
     @property
-    def current(self) -> Point | None:
+    def current(self) -> BreakpointInfo | None:
         """The one under the cursor."""
         return self.points[self.row] if 0 <= self.row < len(self.points) else None
 

@@ -145,7 +145,7 @@ class ScreenActions(ViewActions):
             self.step([])
 
     def step(self, lines: Sequence[str]) -> None:
-        """Open the debugger; `lines` are its first commands, the last of which it halts at."""
+        """Open the debugger; `lines` are its first commands."""
         from entropix_tui.screens.step.step import StepScreen
 
         said = self.conversation
@@ -159,14 +159,12 @@ class ScreenActions(ViewActions):
             if leaf is not None and leaf in said.tree and leaf != said.tree.leaf:
                 self._afterwards = leaf
 
-        for line in lines[:-1]:
-            debug(line)
         self.stepping = StepScreen(
             said.tree,
             self.colours,
             debug=debug,
             stop=self.engine.stop,
-            first=lines[-1] if lines else None,
+            first=lines,
             settings=said.settings,
             seed=said.seed,
             context=said.context,

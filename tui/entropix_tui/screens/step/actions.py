@@ -62,7 +62,7 @@ class StepActions(Screen[int | None]):
 
     def send(self, line: str, *, silent: bool = False) -> None:
         """Send a line; `silent`: only for what it shows."""
-        self.said.sent.add(line, silent=silent)
+        self.said.send(line, silent=silent)
         self.debug(line)
         self.refresh_state()
 

@@ -1,6 +1,6 @@
 """The debugger's screen: the text, what would be taken next, and what is known of the place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -38,7 +38,7 @@ class StepScreen(StepActions):
 
     `tree` is the chat's, which adds each record before it is given to `take`. `debug` sends a line
     to the debugger, whose outputs come to `take`, each batch followed by `flush`; `stop` halts what
-    runs. `first` is the line that is sent at once; without one a prompt is asked for.
+    runs. `first` are the lines that are sent at once; without any a prompt is asked for.
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
@@ -70,7 +70,7 @@ class StepScreen(StepActions):
         *,
         debug: Callable[[str], None],
         stop: Callable[[], None],
-        first: str | None = None,
+        first: Sequence[str] = (),
         settings: Settings | None = None,
         seed: int | None = None,
         context: int | None = None,
@@ -108,9 +108,9 @@ class StepScreen(StepActions):
         if self.has_class("-high"):
             self.open_page("waterfall")
             self.proposal.candidates.focus()
-        if self.first is not None:
-            self.send(self.first)
-        else:
+        for line in self.first:
+            self.send(line)
+        if not self.first:
             self.begin(ASKS["ask"])
         self.flush()
 

@@ -1,22 +1,43 @@
-"""The debugger's commands that go on, and those that go back."""
+"""What the debugger's commands do: go on, decide, go back, show, say where to halt.
+
+Each takes what stands after its command's name, and raises UsageError where that makes no sense.
+One that decides returns to the token that is looked at first.
+"""
 
 import re
 from collections.abc import Callable, Iterator
 
 from entropix_mlx.debugger import arguments
 from entropix_mlx.debugger.debugger import Debugger
-from entropix_mlx.debugger.outputs import Looking, Output, Said
+from entropix_mlx.debugger.outputs import (
+    Branches,
+    Changed,
+    Decisions,
+    Displays,
+    Futures,
+    Lens,
+    Listed,
+    Looking,
+    Output,
+)
 from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
 
 Do = Callable[[Debugger, str], Iterator[Output]]
-"""Does what a command's argument says."""
+
+# Going on.
+
+
+def ask(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from debugger.ask(arguments.text(rest))
 
 
 def step(debugger: Debugger, rest: str) -> Iterator[Output]:
     left = arguments.count(rest, "step")
     if debugger.cursor is not None:
-        yield from _forward(debugger, left)
+        _forward(debugger, left)
+        yield debugger.here()
         return
 
     def enough(_taken: TokenRecord, _proposed: TokenRecord) -> bool:
@@ -27,13 +48,12 @@ def step(debugger: Debugger, rest: str) -> Iterator[Output]:
     yield from debugger.run(enough)
 
 
-def _forward(debugger: Debugger, count: int) -> Iterator[Output]:
+def _forward(debugger: Debugger, count: int) -> None:
     """Over recorded tokens, towards where the model halts."""
     path = [node.index for node in debugger.session.tree.path() if isinstance(node, TokenRecord)]
     assert debugger.cursor is not None
     following = path[path.index(debugger.cursor) + 1 :] if debugger.cursor in path else []
     debugger.cursor = following[count - 1] if count <= len(following) else None
-    yield from debugger.here()
 
 
 def until(what: str) -> Do:
@@ -70,6 +90,68 @@ def run(debugger: Debugger, rest: str) -> Iterator[Output]:
     yield from debugger.run(_ENDS["finish"], pace=1 / speed)
 
 
+# Deciding.
+
+
+def take(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    halted = debugger.live
+    if rest:
+        halted.reconsider(force=arguments.candidate(debugger, rest))
+    yield from debugger.run(lambda _taken, _proposed: True)
+
+
+def insert(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    yield from debugger.insert(arguments.text(rest))
+    yield from debugger.run(lambda _taken, _proposed: True)
+
+
+def ban(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    halted = debugger.live
+    id = arguments.candidate(debugger, rest) if rest else halted.proposal().id
+    halted.ban(id)
+    yield debugger.here()
+
+
+def redraw(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    debugger.live.redraw(arguments.count(rest, "redraw", least=0) if rest else None)
+    yield debugger.here()
+
+
+def change(debugger: Debugger, rest: str) -> Iterator[Output]:
+    name, equals, value = (part.strip() for part in rest.partition("="))
+    if not equals:
+        raise UsageError("set takes KEY=VALUE, as in: set temperature=0.5")
+    present = debugger.session.settings
+    known = present.parameters()
+    values = {k: str(v) for k, v in present.to_dict().items() if k in known and v is not None}
+    yield from _use(debugger, Settings.make(present.preset, values | {name: value}))
+
+
+def preset(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from _use(debugger, Settings.make(rest))
+
+
+def _use(debugger: Debugger, settings: Settings) -> Iterator[Output]:
+    yield from debugger.make_live()
+    event = debugger.session.use(settings)
+    if event is not None:
+        yield event
+    yield debugger.here()
+
+
+def end(debugger: Debugger, _rest: str) -> Iterator[Output]:
+    debugger.cursor = None
+    yield from debugger.running.leave()
+    yield debugger.here()
+
+
+# Going back.
+
+
 def back(debugger: Debugger, rest: str) -> Iterator[Output]:
     count, tree = arguments.count(rest, "back"), debugger.session.tree
     at = debugger.cursor
@@ -81,7 +163,7 @@ def back(debugger: Debugger, rest: str) -> Iterator[Output]:
     if at == debugger.cursor:
         raise UsageError("this is the beginning of the answer")
     debugger.cursor = at
-    yield from debugger.here()
+    yield debugger.here()
 
 
 def reverse_continue(debugger: Debugger, _rest: str) -> Iterator[Output]:
@@ -125,17 +207,12 @@ def rewind(debugger: Debugger, rest: str) -> Iterator[Output]:
     yield from debugger.go_to(tree.parent(index))
 
 
+# Branches.
+
+
 def branches(debugger: Debugger, _rest: str) -> Iterator[Output]:
     tree = debugger.session.tree
-    here = set(tree.up(tree.leaf))
-    yield Said(
-        [
-            f"{'*' if branch.leaf in here else ' '}{n:>3}  {branch.name or '-'}  "
-            f"{branch.tokens} tokens from {branch.fork}, ends at {branch.leaf}"
-            for n, branch in enumerate(tree.branches(), 1)
-        ]
-        or ["nothing has been said yet"]
-    )
+    yield Branches(tree.branches(), tree.leaf)
 
 
 def branch(debugger: Debugger, rest: str) -> Iterator[Output]:
@@ -154,3 +231,59 @@ def prune(debugger: Debugger, rest: str) -> Iterator[Output]:
     if leaf in debugger.session.tree.up(debugger.session.tree.leaf):
         raise UsageError("that is the branch you are on: switch to another one first")
     yield debugger.session.prune(leaf)
+
+
+# Showing.
+
+
+def waterfall(debugger: Debugger, _rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    yield debugger.live.waterfall()
+
+
+def lens(debugger: Debugger, _rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    yield Lens(debugger.live.lens())
+
+
+def futures(debugger: Debugger, rest: str) -> Iterator[Output]:
+    yield from debugger.make_live()
+    yield Futures(debugger.live.futures(min(arguments.count(rest or "5", "futures"), 64)))
+
+
+def attention(debugger: Debugger, _rest: str) -> Iterator[Output]:
+    if debugger.cursor is not None:
+        yield debugger.session.inspect(debugger.cursor)
+    else:
+        yield debugger.live.inspect()
+
+
+def where(debugger: Debugger, _rest: str) -> Iterator[Output]:
+    yield Decisions(debugger.decisions())
+
+
+def display(debugger: Debugger, rest: str) -> Iterator[Output]:
+    fields = rest.split()
+    unknown = [name for name in fields if name not in TokenRecord.__struct_fields__]
+    if unknown:
+        raise UsageError(f"a token has no {unknown[0]!r}; it has {', '.join(_MEASURES)}")
+    debugger.displays = fields
+    yield Displays(fields, debugger.here())
+
+
+_MEASURES = ("entropy", "varentropy", "logprob", "rank", "region", "strategy", "temperature")
+
+# Where to halt.
+
+
+def breakpoints(debugger: Debugger, _rest: str) -> Iterator[Output]:
+    yield Listed(debugger.breakpoints.infos())
+
+
+def points(verb: str) -> Do:
+    def do(debugger: Debugger, rest: str) -> Iterator[Output]:
+        changed = debugger.breakpoints.command(f"{verb} {rest}".strip())
+        debugger.keep_breakpoints()
+        yield Changed(verb, changed)
+
+    return do
