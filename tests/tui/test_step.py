@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from debugged import Scripted, hostile
+from driving import chatting
 from harness import LARGE, SMALL, hosted, press, scenario, settled, until
+from textual.events import Key
 
 from entropix_mlx.debugger.outputs import Finished, Looking, Message, Refused
 from entropix_mlx.records.record import Event
@@ -384,6 +386,20 @@ async def test_the_command_line() -> None:
         assert "step" in script.lines
         await press(pilot, "enter")  # nothing: back to the screen
         assert app.focused is not script.screen.command.field  # type: ignore[union-attr]
+
+
+@scenario
+async def test_a_command_whose_keys_come_at_once() -> None:
+    script = Scripted(answers={"where": []})
+    async with chatting() as chat:
+        chat.app.push_screen(script.make())
+        await chat.until(lambda: script.lines)
+        chat.app.post_message(Key("colon", ":"))
+        for key in "where":
+            chat.app.post_message(Key(key, key))
+        chat.app.post_message(Key("enter", "\r"))
+        await chat.until(lambda: script.lines[-1] == "where")
+        assert sent(script) == ["ask Which?", "where"]
 
 
 @scenario

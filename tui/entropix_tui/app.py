@@ -4,12 +4,14 @@ import gc
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widgets import Input
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.history import History
@@ -120,6 +122,16 @@ class EntropixApp(App[None]):
         self.push_screen(self._chat)
         if not (self.is_headless or self.is_web):
             hangup.watch(lambda: self.call_from_thread(self.exit, return_code=1))
+
+    def on_key(self, event: events.Key) -> None:
+        """Several keys that come at once are all handed to the part that has the focus when the
+        first one comes. A field that this one gave the focus to takes what it types by itself; what
+        gets here was meant for it, and is no key of the screen's.
+        """
+        field = self.focused
+        if isinstance(field, Input) and event.is_printable and event.character is not None:
+            event.prevent_default()
+            field.insert_text_at_cursor(event.character)
 
     def _set_keys(self) -> None:
         """Take over the user's keys; what can't be used is told."""
