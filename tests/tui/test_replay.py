@@ -315,6 +315,11 @@ async def test_turns_valleys_and_tenths() -> None:
         await replay.press("v")
         assert screen.playback.position == 15
         assert screen.conversation.transcript.blocks[-1].valleys == [11]
+        while screen.playback.beside("valley", 1) is not None:
+            await replay.press("v")
+        assert "valley" not in replay.told()
+        await replay.press("v")
+        assert replay.told() == "There is no next valley."
         await replay.press("t", "t")
         assert screen.playback.is_over
         await replay.press("5")

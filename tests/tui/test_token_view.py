@@ -79,8 +79,13 @@ async def test_motions(level: float | None) -> None:
         v.view.move_to(TokenRef(0, 1))
         assert await places("w") == [0.2, 1, 2, 5, 8, 9, 10]
         assert await places("b") == [9, 8, 5, 2, 1, 0.2, 0.1]
+        assert [notice.message for notice in v.app._notifications] == []
         assert await places("v") == [2, 6]
         assert await places("V") == [2]
+        assert [notice.message for notice in v.app._notifications] == [
+            "There is no next valley.",
+            "There is no previous valley.",
+        ]
         v.view.move_to(TokenRef(0, 1))
         forks = [8] if level is None else [3, 8]
         scripted = [s for s in await places("f") if s >= 1]

@@ -293,6 +293,9 @@ class ReplayScreen(ChatScreen):
         there = self.playback.beside(unit, step)
         if there is None:
             self.app.bell()
+            if unit == "valley":
+                way = "next" if step > 0 else "previous"
+                self.app.notify(f"There is no {way} valley.", markup=False, timeout=3)
             return
         self._seek(there)
         self._pointing = True

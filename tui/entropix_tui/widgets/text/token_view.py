@@ -134,6 +134,9 @@ class TokenView(TranscriptView):
     def action_move(self, kind: Motion, step: int) -> None:
         if not self.move(kind, step):
             self.app.bell()
+            if kind in ("valley", "fork", "region"):  # the text's end can be seen, these can't
+                way = "next" if step > 0 else "previous"
+                self.app.notify(f"There is no {way} {kind}.", markup=False, timeout=3)
 
     def action_line(self, step: int) -> None:
         """The token above or below; without a cursor, scroll by a line."""
