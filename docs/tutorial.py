@@ -124,6 +124,11 @@ GRAMMAR = """
 A comparison with something that a token doesn't have is false: `forced != "user"` doesn't hold
 for a token that was not forced; write `not forced == "user"`.
 
+Regular expressions, of at most 200 characters, are those of the library
+[regex](https://github.com/mrabarnett/mrab-regex): what `re` has, `\\p{Lu}` and the like. They are
+searched for in the last 2,000 characters of a text; the search for one that backtracks too much is
+given up, and an error names it.
+
 A line may end in what to do instead of stopping: `do log`, `do fork 3`, `do preset greedy`,
 `do inject " Wait,"`. `catch` knows `end`, `special`, `utf8`, `forced`, `context N`, `valley` and
 `nan`. Nothing is ever evaluated as Python; what is outside the grammar is an error at its column.
