@@ -34,19 +34,20 @@ class Tutorial:
         self.page += [*textwrap.wrap(" ".join(text.split()), WIDTH), ""]
 
     def do(self, *commands: str, keep: int = 0, full: bool = False) -> Output:
-        """Show commands with what they gave: `keep` lines at the end of it; all where it is 0."""
-        shown, last = ["```"], None
+        """Show commands with what they gave: `keep` lines at the end of it; all where it is 0.
+        Gives the last output of the last one.
+        """
+        shown, outputs = ["```"], list[Output]()
         for command in commands:
             told: list[str] = []
-            for output in execute(self.debugger, command):
-                last = output
+            *outputs, _done = execute(self.debugger, command)
+            for output in outputs:
                 teller = report if full and isinstance(output, Halt) else lines
                 told += teller(self.debugger, output)  # type: ignore[operator]
             cut = [f"   ... {len(told) - keep} lines"] if keep and len(told) > keep else []
             shown += [f"(step) {command}", *cut, *(told[-keep:] if keep else told)]
         self.page += [*(line[:WIDTH].rstrip() for line in shown), "```", ""]
-        assert last is not None
-        return last
+        return outputs[-1]
 
 
 def write(tutorial: Tutorial) -> None:
@@ -106,7 +107,7 @@ def write(tutorial: Tutorial) -> None:
     t.page += ["", *GRAMMAR.strip().splitlines(), ""]
 
 
-GRAMMAR = r"""
+GRAMMAR = """
 ## Conditions
 
 `break`, `tbreak` and `watch` take a condition over the token that is proposed:
@@ -124,7 +125,7 @@ A comparison with something that a token doesn't have is false: `forced != "user
 for a token that was not forced; write `not forced == "user"`.
 
 Regular expressions, of at most 200 characters, are those of the library
-[regex](https://github.com/mrabarnett/mrab-regex): what `re` has, `\p{Lu}` and the like. They are
+[regex](https://github.com/mrabarnett/mrab-regex): what `re` has, `\\p{Lu}` and the like. They are
 searched for in the last 2,000 characters of a text; the search for one that backtracks too much is
 given up, and an error names it.
 

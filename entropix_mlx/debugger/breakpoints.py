@@ -22,6 +22,7 @@ import msgspec
 from entropix_mlx.conditions.lexer import ConditionError, did_you_mean, listed, shown
 from entropix_mlx.conditions.operands import Proposed
 from entropix_mlx.conditions.parser import NAMES
+from entropix_mlx.conditions.patterns import SlowPatternError
 from entropix_mlx.debugger.triggers import NUMBER, WORD, Break, Trigger, trigger, unexpected
 from entropix_models.errors import DamagedFileError, UsageError
 
@@ -173,11 +174,17 @@ class Breakpoints:
     def check(self, proposed: Proposed) -> list[Hit]:
         """What a proposal meets, in order of number.
 
-        Each call counts, so it is one for a proposal. A temporary one is gone after its hit.
+        Each call counts, so it is one for a proposal. A temporary one is gone after its hit. One
+        whose pattern takes too long stops, as what it waits for may be here, and is disabled.
         """
         hits = []
         for point in self:
-            reason = point.check(proposed) if point.enabled else None
+            try:
+                reason = point.check(proposed) if point.enabled else None
+            except SlowPatternError as error:
+                point.enabled = False
+                hits.append(Hit(point.number, Action(), f"{error}; until then it is disabled"))
+                continue
             if reason is None:
                 continue
             point.hits += 1

@@ -204,6 +204,18 @@ def test_disabled_ones_neither_hit_nor_count() -> None:
     assert reasons(points, proposed(5, rank=1)) == ["rank 1 > 0"]
 
 
+def test_a_pattern_that_takes_too_long_stops_once_and_does_nothing_else() -> None:
+    points = made("break so_far ~ '(a+)+[bc]' do inject \"b\"", "break p > 0")
+    at = proposed(so_far="a" * 3_000, logprob=0.0)
+    slow, other = points.check(at)
+    assert (slow.number, slow.action) == (1, Action())
+    assert slow.reason.startswith('the pattern "(a+)+[bc]" takes too long')
+    assert other.number == 2
+    assert not points[1].enabled
+    assert not points[1].hits
+    assert reasons(points, at) == ["p 1 > 0"]
+
+
 def test_a_watch_meets_both_crossings() -> None:
     points = made("watch p(' yes') > 0.5")
 
