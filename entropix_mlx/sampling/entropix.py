@@ -45,9 +45,9 @@ class State(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """`draws` in the middle, the ids of the clarifying text."""
+    """In the middle the `best_of` so many draws; the ids of the clarifying text."""
 
-    draws: int
+    best_of: int
     clarify: tuple[int, ...]
 
 
@@ -153,11 +153,11 @@ class Entropix(Settings):
         stages = filters.filtered(seen.logits, params, ordered=True)
         log_p = filters.log_p(stages)
         greedy, middle = region == _GREEDY, region == _ADAPTIVE
-        drawn = mx.random.categorical(log_p, num_samples=fixed.draws, key=seen.key)
+        drawn = mx.random.categorical(log_p, num_samples=fixed.best_of, key=seen.key)
         drawn = mx.where(greedy, 0, drawn)
         # Scores are log p plus a confidence that all candidates of a step share, so the best of
         # the drawn is the one that comes first in the order.
-        looked = mx.where(middle, fixed.draws, 1)
+        looked = mx.where(middle, fixed.best_of, 1)
         final = filters.best_of(mx.exp(log_p), looked)
         inserted, state = cls._clarified(region, seen.taken, past._replace(means=means), fixed)
         return draw.Outcome(
@@ -199,7 +199,7 @@ class Entropix(Settings):
 
     @classmethod
     def documentation(cls) -> list[str]:
-        lines = [""]
+        lines = []
         for region, strategy in STRATEGY_OF.items():
             formulas = "; ".join(f"{name} = {text}" for name, text in rules.documented(strategy))
             lines.append(f"{region:<5} {strategy:<10} {formulas or 'the most likely token'}")

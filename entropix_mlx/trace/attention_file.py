@@ -1,11 +1,13 @@
-"""Attention entropy by layer and head, beside a trace: too much for its lines, small in bytes.
+"""Attention by layer and head, beside a trace: too much for its lines, small in bytes.
 
 The first line is a JSON object; then comes a row for each token: its record's index (little-endian
-int32) and `layers * heads` entropies in bits (little-endian float16, layer by layer). Rows are
-written whole and flushed before the token's record; a torn last one is passed over.
+int32) and `layers * heads` entropies in bits (little-endian float16, layer by layer), after them as
+many of each further measure that the first line names (schema 2). Rows are written whole and
+flushed before the token's record; a torn last one is passed over.
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +24,15 @@ _MOST = 4096
 
 
 class Header(msgspec.Struct, frozen=True, tag="attention"):
-    """The first line."""
+    """The first line. `unit` is the entropy's."""
 
     layers: int
     heads: int
     unit: str = "bits"
     row: str = "<i4 index, <f2 [layers, heads]"
     schema: int = 1
+    measures: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """In a row's order, from schema 2 on; before, there was the entropy alone."""
 
 
 class HeadEntropies(NamedTuple):
@@ -46,14 +50,13 @@ class AttentionWriter:
     def __init__(self, path: Path, *, append: bool = False) -> None:
         self._path = path
         self._created = not os.path.lexists(path)
-        self._shape: tuple[int, ...] | None = None
+        self._row: np.dtype[np.void] | None = None
         whole = 0
         if append and not self._created and path.stat().st_size:
-            found = read_attention(path)
-            self._shape = found.entropy.shape[1:]
+            rows = _read(path)
+            self._row = rows.dtype
             with path.open("rb") as file:
-                first = len(file.readline(_LONGEST_HEADER))
-            whole = first + len(found.indices) * _row(*self._shape).itemsize
+                whole = len(file.readline(_LONGEST_HEADER)) + rows.nbytes
         try:
             # As a trace: an old one stays until there is something to replace it with.
             self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
@@ -63,17 +66,34 @@ class AttentionWriter:
         except OSError as error:
             raise TraceError(f"cannot write {path}: {error.strerror}; choose another") from error
 
-    def add(self, index: int, entropy: npt.NDArray[np.float32]) -> None:
-        """`entropy` `[layers, heads]`, bits, of the token that becomes record `index`."""
+    def add(
+        self,
+        index: int,
+        entropy: npt.NDArray[np.float32],
+        others: Mapping[str, npt.NDArray[np.float32]] = {},
+    ) -> None:
+        """`entropy` `[layers, heads]`, bits, of the token that becomes record `index`; `others`:
+        further measures of the same shape by name, the same ones in every row.
+        """
         if self._file is None:
             return
-        row = np.array(index, "<i4").tobytes() + entropy.astype("<f2").tobytes()
-        if self._shape is None:
-            self._shape = entropy.shape
-            row = msgspec.json.encode(Header(*entropy.shape)) + b"\n" + row
+        measures = {"entropy": entropy, **others}
+        data = b""
+        if self._row is None:
+            self._row = _row_of(list(measures), *entropy.shape)
+            layers, heads = entropy.shape
+            header = Header(layers, heads)
+            if others:
+                layout = "<i4 index, <f2 [measures, layers, heads]"
+                header = Header(layers, heads, row=layout, schema=2, measures=list(measures))
+            data = msgspec.json.encode(header) + b"\n"
             os.ftruncate(self._file, 0)
+        row = np.zeros((), self._row)
+        row["index"] = index
+        for name, values in measures.items():
+            row[name] = values
         with disk_errors(self._path):
-            rest = memoryview(row)
+            rest = memoryview(data + row.tobytes())
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
@@ -82,12 +102,25 @@ class AttentionWriter:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-            if self._shape is None and self._created:
+            if self._row is None and self._created:
                 self._path.unlink(missing_ok=True)
 
 
 def read_attention(path: Path) -> HeadEntropies:
     """The whole rows of a file. Raises TraceError where it is none."""
+    rows = _read(path)
+    return HeadEntropies(rows["index"], rows["entropy"])
+
+
+def read_heads(path: Path) -> dict[str, npt.NDArray[np.float16]]:
+    """Every measure of a file by name, each as `HeadEntropies` has the entropy. Raises TraceError
+    where it is none.
+    """
+    rows = _read(path)
+    return {name: rows[name] for name in rows.dtype.names or () if name != "index"}
+
+
+def _read(path: Path) -> npt.NDArray[np.void]:
     try:
         with path.open("rb") as file:
             line = file.readline(_LONGEST_HEADER)
@@ -98,12 +131,17 @@ def read_attention(path: Path) -> HeadEntropies:
         header = msgspec.json.decode(line, type=Header)
     except (ValueError, RecursionError) as error:
         raise TraceError(f"{path} holds no attention: its first line is no header") from error
-    if not (0 < header.layers <= _MOST and 0 < header.heads <= _MOST) or header.schema != 1:
+    names = ["entropy"] if header.schema == 1 else header.measures or []
+    row = None
+    if 0 < header.layers <= _MOST and 0 < header.heads <= _MOST and header.schema in (1, 2):
+        row = _row_of(names, header.layers, header.heads)
+    if row is None:
         raise TraceError(f"{path} has a damaged header, or one of a newer program")
-    row = _row(header.layers, header.heads)
-    rows = np.frombuffer(data, row, count=len(data) // row.itemsize)
-    return HeadEntropies(rows["index"], rows["entropy"])
+    return np.frombuffer(data, row, count=len(data) // row.itemsize)
 
 
-def _row(layers: int, heads: int) -> np.dtype[np.void]:
-    return np.dtype([("index", "<i4"), ("entropy", "<f2", (layers, heads))])
+def _row_of(names: Sequence[str], layers: int, heads: int) -> np.dtype[np.void] | None:
+    """None for names that cannot be a row's."""
+    if "entropy" not in names or len({"index", "", *names}) != len(names) + 2:
+        return None
+    return np.dtype([("index", "<i4"), *((name, "<f2", (layers, heads)) for name in names)])

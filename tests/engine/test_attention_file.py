@@ -1,5 +1,6 @@
 """Attention by layer and head beside a trace: what it holds, and what is left of a torn one."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from turns import session, tokens, turn
 from entropix_mlx.decoding.scoring import score
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.trace.attention_file import AttentionWriter, read_attention
+from entropix_mlx.trace.attention_file import AttentionWriter, read_attention, read_heads
 from entropix_mlx.trace.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
@@ -70,7 +71,11 @@ def test_cut_anywhere_the_whole_rows_are_left(path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"\x00" * 99, b'{"type":"attention","layers":-1,"heads":2}\n', b"[]\n",
                 b'{"type":"attention","layers":99999999,"heads":99999999}\n',
-                b'{"type":"attention","layers":1,"heads":1,"schema":2}\n'],
+                b'{"type":"attention","layers":1,"heads":1,"schema":2}\n',
+                b'{"type":"attention","layers":1,"heads":1,"schema":2,"measures":["sinks"]}\n',
+                b'{"type":"attention","layers":1,"heads":1,"schema":2,'
+                b'"measures":["entropy","index"]}\n',
+                b'{"type":"attention","layers":1,"heads":1,"schema":3,"measures":["entropy"]}\n'],
 )  # fmt: skip
 def test_what_is_none(path: Path, content: bytes) -> None:
     path.write_bytes(content)
@@ -111,3 +116,31 @@ def test_more_of_it_follows_what_is_there(path: Path) -> None:
     with pytest.raises(TraceError, match="no header"):
         AttentionWriter(path, append=True)
     assert path.read_bytes() == b"no header"
+
+
+def test_further_measures_of_the_heads(path: Path) -> None:
+    """Schema 2; what knows the entropy alone still finds it."""
+    rows = np.random.default_rng(4).random((4, 2, 2, 3), np.float32)
+    for index, (entropy, sinks) in enumerate(rows):
+        writer = AttentionWriter(path, append=True)
+        writer.add(index, entropy, {"sinks": sinks})
+        writer.close()
+        with path.open("ab") as file:
+            file.write(b"torn"[: index % 4])
+    header = json.loads(path.read_bytes().partition(b"\n")[0])
+    assert (header["schema"], header["measures"]) == (2, ["entropy", "sinks"])
+    kept = read_heads(path)
+    assert list(kept) == ["entropy", "sinks"]
+    np.testing.assert_allclose(kept["sinks"], rows[:, 1], rtol=1e-3)
+    np.testing.assert_allclose(read_attention(path).entropy, rows[:, 0], rtol=1e-3)
+
+
+def test_the_entropy_alone_is_what_it_was(path: Path) -> None:
+    """Older programs read it."""
+    writer = AttentionWriter(path)
+    writer.add(7, np.full((1, 2), 1.5, np.float32))
+    writer.close()
+    assert path.read_bytes() == (
+        b'{"type":"attention","layers":1,"heads":2,"unit":"bits",'
+        b'"row":"<i4 index, <f2 [layers, heads]","schema":1}\n' + bytes.fromhex("07000000003e003e")
+    )

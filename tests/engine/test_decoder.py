@@ -171,7 +171,7 @@ def test_a_failed_step_leaves_the_state_of_the_path(
     running = made.generate(PROMPT[-1], 8)
     next(running)
     before = [part.tolist() for part in made.state]
-    assert before[0][2] == 1  # steps
+    assert State(*before).steps == 1
 
     def fail(_decision: object) -> Choice:
         raise RuntimeError("the device is gone")
@@ -284,6 +284,24 @@ def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
             assert again.steps.item() == kept.steps.item()
             assert again.since.item() == (kept.since.item() if n else LONG_AGO)
             np.testing.assert_allclose(np.array(again.means), np.array(kept.means), rtol=1e-6)
+
+
+def test_another_sampler_in_mid_run_has_the_state_of_the_path(llama: LanguageModel) -> None:
+    rolling = Settings.make("calibrated", {**CLARIFYING, "clarify": "true", "rolling": "0.4"})
+    made = decoder(llama, "calibrated", clarify="true", **CLARIFYING, rolling="0.4")
+    records, running = [], made.generate(PROMPT[-1], 14)
+    for n, c in enumerate(running):
+        records.append(token_record(llama.tokenizer, c, n, n - 1, "", None))
+        if n == 5:
+            made.use(Settings.make("temperature"))
+        if n == 8:
+            made.use(rolling)
+            assert made.pending is not None
+            for state in (made.state, made.pending.state):
+                again = made.settings.state([Past.of(record) for record in records], 4)
+                assert [x.tolist() for x in again] == [x.tolist() for x in state]
+    assert [r.strategy for r in records[6:9]] == ["sample"] * 3
+    assert {r.strategy for r in records[9:]} == {"clarify"}
 
 
 def test_values_used_are_told_where_some_were(llama: LanguageModel) -> None:

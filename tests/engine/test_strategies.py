@@ -1,6 +1,8 @@
 """The guide's formulas against a second implementation in plain Python (float64)."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import mlx.core as mx
 import msgspec
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from steps import scalars, step
 
 from entropix_mlx.records.record import QUADRANTS, REGIONS
-from entropix_mlx.sampling import draw
+from entropix_mlx.sampling import draw, rules
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Band, Calibration
 from entropix_mlx.sampling.settings import Settings
 
@@ -214,6 +216,39 @@ class TestRegions:
         name = ("HE" if high else "LE") + ("HV" if wide else "LV")
         found = draw.quadrant(mx.array([h]), mx.array([v]), p)
         assert QUADRANTS[found.item()] == name
+
+
+class TestDocumentation:
+    PAGE = Path(__file__).parents[2] / "docs" / "sampling.md"
+
+    def test_the_page_has_every_formula(self) -> None:
+        page = " ".join(self.PAGE.read_text().split())
+        for region, strategy in rules.STRATEGY_OF.items():
+            assert f"| {region} | {strategy} |" in page
+            for setting, formula in rules.documented(strategy):
+                text = formula if setting == "temperature" else f"{setting} = {formula}"
+                assert f"`{text}`" in page
+
+    def test_a_formula_as_it_is_written_is_what_is_computed(self) -> None:
+        """Read as arithmetic, with values for its names."""
+        metrics = (2.0, 3.0, 1.5, 0.5, 0.75, 1.25)
+        names = dict(zip(("H", "V", *METRICS[2:5], "interaction"), metrics, strict=True))
+        names |= {"T0": 0.8, "k0": 20, "p0": 0.8, "m0": 0.1, "floor": 0.5}
+        names |= {"max": max, "min": min, "round": round, "clip": clip}  # type: ignore[dict-item]
+        base = {"temperature": "0.8", "top_k": "20", "top_p": "0.8", "min_p": "0.1"}
+        base |= {"resample_floor": "0.5"}
+        for corner, strategy in list(rules.STRATEGY_OF.items())[1:]:
+            levels = {f"{c}_entropy": "0" if c[0] == "l" else "999" for c in TestRegions.THRESHOLDS}
+            if corner != "MID":
+                levels[f"{corner.lower()}_entropy"] = "0" if corner[0] == "H" else "999"
+                levels[f"{corner.lower()}_varentropy"] = "0" if corner[2] == "H" else "999"
+            settings = Settings.make("entropixplained", base | levels)
+            region, found, draw = ours(settings, metrics, 2)
+            assert (region, found) == (corner, strategy)
+            for setting, formula in rules.documented(strategy):
+                text = re.sub(r"(?<=[0-9a-z)]) (?=\()|(?<=[0-9]) (?=[a-zA-Z(])", "*", formula)
+                literal = names | {"agreement": 2 * (1 - 0.75) / 2}
+                assert draw[setting] == pytest.approx(eval(text, {}, literal), rel=1e-5), formula
 
 
 class TestFormulas:

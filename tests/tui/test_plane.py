@@ -12,11 +12,12 @@ from instruments import SETTINGS, Clock, long_story, prompt, story, token
 from textual.pilot import Pilot
 
 from entropix_mlx.records.record import QUADRANTS, TokenRecord
+from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.plane.plane import CURSOR, TRAIL, QuadrantPlane
-from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille, region_of
+from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille
 
 SIZES = [(30, 8), (48, 14), (60, 20)]
 ENTROPIES = st.floats(0, 17)
@@ -59,23 +60,24 @@ def test_regions_are_the_samplers(entropy: float, varentropy: float) -> None:
         expected = "HEHV"
     else:
         expected = "MID"
-    assert region_of(entropy, varentropy, s) == expected
+    assert region_of(entropy, varentropy, bounds(s.to_dict())) == expected
 
 
 def test_regions_are_those_that_the_engine_computes() -> None:
     import mlx.core as mx
 
     from entropix_mlx.records.record import REGIONS
-    from entropix_mlx.sampling import strategies
+    from entropix_mlx.sampling import draw
     from entropix_mlx.sampling.calibration import PROVISIONAL
 
     for settings in (SETTINGS, Settings.make("entropixplained"), Settings.make("greedy")):
         bound = settings.bind(PROVISIONAL)
-        parameters = strategies.parameters(bound, PROVISIONAL)
+        scalars = {k: mx.array(v, mx.float32) for k, v in bound.scalars(PROVISIONAL).items()}
+        corners = bounds(bound.to_dict())
         rng = np.random.default_rng(4)
         for h, v in zip(rng.uniform(0, 8, 200), rng.uniform(0, 16, 200), strict=True):
-            index = strategies.regions(mx.array(float(h)), mx.array(float(v)), parameters)
-            assert region_of(float(h), float(v), bound) == REGIONS[int(index.item())]
+            index = draw.region(mx.array(float(h)), mx.array(float(v)), scalars)
+            assert region_of(float(h), float(v), corners) == REGIONS[int(index.item())]
 
 
 @given(ENTROPIES, VARENTROPIES, st.sampled_from(SIZES))

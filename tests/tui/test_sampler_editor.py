@@ -10,17 +10,15 @@ from hypothesis import strategies as st
 from entropix_mlx.records.record import RunHeader
 from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import PROVISIONAL, key, shipped
-from entropix_mlx.sampling.settings import Settings, declared, own_presets
+from entropix_mlx.sampling.settings import Settings, declared, own_presets, parameters
 from entropix_models.errors import DamagedFileError, UsageError
 from entropix_tui.widgets.sampler.editor import (
-    GROUPS,
     THRESHOLDS,
     SamplerEditor,
     about,
     calibration_of,
     note,
     shown,
-    step,
 )
 
 BOUND = Settings.make().bind(PROVISIONAL)
@@ -38,9 +36,7 @@ def knobs_of(settings: Settings = BOUND) -> SamplerEditor:
 
 
 def test_everything_but_what_is_measured_is_offered() -> None:
-    names = [name for group in GROUPS.values() for name in group]
-    assert {*names, "capture", "layers", "preset"} == {f.name for f in dataclasses.fields(Settings)}
-    assert all(about(name) for name in names)
+    assert all(about(name) for name in parameters())
     assert {note(name) for name in THRESHOLDS} >= {"sure if H <", "lost if H >", "and V >"}
     for preset in declared():
         editor = knobs_of(Settings.make(preset).bind(PROVISIONAL))
@@ -49,12 +45,12 @@ def test_everything_but_what_is_measured_is_offered() -> None:
 
 
 @given(
-    st.sampled_from([n for group in GROUPS.values() for n in group]),
+    st.sampled_from([n for n in BOUND.parameters() if n not in ("capture", "layers")]),
     st.lists(st.tuples(st.sampled_from([-1, 1]), st.booleans()), max_size=40),
 )
 def test_steps_stay_in_range_and_on_the_grid(name: str, moves: list[tuple[int, bool]]) -> None:
     editor = knobs_of()
-    field = next(f for f in dataclasses.fields(Settings) if f.name == name)
+    kind = editor.settings.parameters()[name].metadata["kind"]
     for direction, large in moves:
         before = editor.value(name)
         try:
@@ -66,9 +62,8 @@ def test_steps_stay_in_range_and_on_the_grid(name: str, moves: list[tuple[int, b
         if name == "clarify":
             assert after is not before
             continue
-        low, high = field.metadata["range"]
+        low, high, by = kind.low, kind.high, kind.step[large]
         assert low <= after <= high
-        by = step(name).large if large else step(name).small
         if after not in (before, low, high):
             assert after / by == pytest.approx(round(after / by))
             assert (after > before) == (direction > 0)  # type: ignore[operator]

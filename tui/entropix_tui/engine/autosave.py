@@ -1,6 +1,6 @@
 """What a conversation is written to: a full disk does not stop it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec
 
@@ -60,5 +60,10 @@ class AutosavedAttention(AttentionWriter):
         super().__init__(path, append=append)
         self._attempt = _Attempts("attention is not saved", complain)
 
-    def add(self, index: int, entropy: npt.NDArray[np.float32]) -> None:
-        self._attempt(super().add, index, entropy)
+    def add(
+        self,
+        index: int,
+        entropy: npt.NDArray[np.float32],
+        others: Mapping[str, npt.NDArray[np.float32]] = {},
+    ) -> None:
+        self._attempt(super().add, index, entropy, others)
