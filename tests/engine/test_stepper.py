@@ -1,5 +1,8 @@
 """A turn that halts before each token is taken."""
 
+from itertools import count
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from turns import session, timeless, tokens, turn
@@ -8,6 +11,7 @@ from entropix_mlx.debugger.stepper import Stepper
 from entropix_mlx.decoding.scoring import score
 from entropix_mlx.records.record import PromptRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session import turn as turn_module
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
@@ -52,6 +56,20 @@ def test_deciding(llama: LanguageModel) -> None:
     assert tokens(stepping.take())[0].id == 70
     made.use(Settings.make("greedy"))
     assert halt(stepping).proposal().strategy == "greedy"
+
+
+def test_the_time_that_it_is_halted_is_no_tokens(
+    llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = count()
+    monkeypatch.setattr(turn_module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    stepping = stepper(hot(llama))
+    stepping.take()
+    for _ in range(1000):
+        next(clock)
+    (taken,) = tokens(stepping.take())
+    assert taken.ms is not None
+    assert 0 < taken.ms < 10_000
 
 
 def test_leaving(llama: LanguageModel) -> None:
