@@ -80,6 +80,7 @@ def test_an_unknown_model_is_answered_with_a_suggestion(call: Call, tmp_path: Pa
         assert not trace.exists()
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub(
     spawn: Call, private_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,7 @@ class TestDevFull:
             assert call("samplers", stderr=full).status == 0
             assert call("samplers", "x", stderr=full).status == 2
 
+    @pytest.mark.slow
     def test_as_standard_error_of_a_process_beside_a_terminal(
         self, spawn: Spawn, terminal: Any, tiny_model: Path
     ) -> None:
@@ -215,6 +216,7 @@ class TestDevFull:
             assert err == b"error: standard input or output: no space left on device\n"
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills(spawn: Spawn, roomy_model: Path, tmp_path: Path) -> None:
     trace = tmp_path / "run.jsonl"
     limit = 40_000
@@ -270,6 +272,7 @@ def test_standard_error_that_nobody_reads_is_no_error(
     assert result.text == "".join(texts) != ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("both", [False, True])
 def test_head_takes_what_it_wants(
     spawn: Spawn, roomy_model: Path, tmp_path: Path, both: bool
@@ -299,6 +302,7 @@ def test_standard_streams_that_are_closed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 class TestInterrupt:
     """Ctrl-C. Processes of their own: a signal that goes astray must not end the tests."""
 

@@ -106,6 +106,7 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None:
     child = terminal("chat", "--model", str(tmp_path / "no-such-model"))
     child.expect("no-such-model")
@@ -115,6 +116,7 @@ def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_a_terminal_that_is_gone_without_a_signal_ends_it(tmp_path: Path) -> None:
     command = [*MAIN, "chat", "--model", str(tmp_path / "no-such-model")]
     assert left_alone(command, b"Enter tries to load") == 1

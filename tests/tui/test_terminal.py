@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosting import asked, said
+from conversations import asked, said
 from scripted import HEADER, STORY
 from terminals import ended, left_alone, terminal, wait_for
 
 from entropix_mlx.trace.trace import TraceWriter
+
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 ENDLESS = 100_000
 """Tokens: more than any test waits for."""

@@ -176,6 +176,7 @@ def test_a_port_that_is_taken() -> None:
     assert "--port" in done.stderr
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_real_program_is_served(tmp_path: Path) -> None:
     port = free_port()
