@@ -117,8 +117,9 @@ async def test_a_letter_stands_on_its_part() -> None:
         for found in app.screen.query(Tag):
             region = found.target.region
             assert region.contains_region(found.region), found.target.title
-        assert any(" S Strip " in f"{row} " for row in app.rows())
-        assert any(" T The text " in row and " P Panel " in row for row in app.rows())
+        rows = [f"{row} " for row in app.rows()]
+        assert any(" S Strip " in row for row in rows)
+        assert any(" T The text " in row and " P Panel " in row for row in rows)
 
 
 @pytest.mark.parametrize("key", ["escape", "f6"])

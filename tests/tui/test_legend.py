@@ -115,14 +115,14 @@ def test_every_class_is_read_and_told_from_its_neighbours_by_all_eyes(
 @pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
 @pytest.mark.parametrize("dark", [True, False])
 def test_the_top_classes_have_cues_without_colour(colours: styles.Colours, dark: bool) -> None:
-    styles = [styles.style(look, colours, dark) for look in color_scale.CLASSES]
-    assert [(s.underline, s.bold, s.reverse) for s in styles[3:]] == [
+    drawn = [styles.style(look, colours, dark) for look in color_scale.CLASSES]
+    assert [(s.underline, s.bold, s.reverse) for s in drawn[3:]] == [
         (True, None, None),
         (None, True, True),
     ]
-    assert not any(s.underline or s.reverse for s in styles[:3])
+    assert not any(s.underline or s.reverse for s in drawn[:3])
     if colours != "none":
-        assert len({str(style) for style in styles}) == 5
+        assert len({str(style) for style in drawn}) == 5
 
 
 @pytest.mark.parametrize("ground", [("true", True), ("true", False)])
@@ -147,9 +147,9 @@ def test_classes_are_fifths_of_the_scale() -> None:
 async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: styles.Colours) -> None:
     async with viewing(colours=colours) as v:
         for name in color_scale.COLOURS:
-            v.app.legend.restyle(colour=name)
+            v.texts.legend.restyle(colour=name)
             await v.pilot.pause()
-            (said,) = v.rows(v.app.legend)
+            (said,) = v.rows(v.texts.legend)
             assert len(said) <= 80
             assert "…" not in said
             if name in MEASURES:
@@ -157,16 +157,16 @@ async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: styles.
                 assert MEASURES[name].unit in (*said, "", "log2") or MEASURES[name].unit in said
                 assert all(bound in said for bound in color_scale.bounds(MEASURES[name]))
             assert ("=" in said) is (colours == "none" and name != "plain")
-        v.app.legend.restyle(colour="quadrant")
+        v.texts.legend.restyle(colour="quadrant")
         await v.pilot.pause()
-        (said,) = v.rows(v.app.legend)
+        (said,) = v.rows(v.texts.legend)
         assert all(word in said for word in styles.WORDS.values())
-        v.app.legend.restyle(attention=True)
+        v.texts.legend.restyle(attention=True)
         await v.pilot.pause()
-        assert "attended to:  little   some   much" in v.rows(v.app.legend)[0]
+        assert "attended to:  little   some   much" in v.rows(v.texts.legend)[0]
 
 
 @scenario
 async def test_a_wide_legend_names_the_plane() -> None:
     async with viewing(size=(130, 24)) as v:
-        assert "open: high H, low V" in v.rows(v.app.legend)[0]
+        assert "open: high H, low V" in v.rows(v.texts.legend)[0]

@@ -41,10 +41,10 @@ async def test_there_and_back() -> None:
         v.view.move_to(TokenRef(100))
         await v.pilot.pause()
         before = v.rows(v.view)
-        await v.app.markdown.show(DOCUMENT)
+        await v.texts.markdown.show(DOCUMENT)
         await v.pilot.pause()
         assert not v.view.display
-        assert v.app.markdown.has_focus
+        assert v.texts.markdown.has_focus
         text = v.text()
         for part in ("Title", "Some words and a link.", "• one", "x = arr[i]"):
             assert part in text
@@ -54,7 +54,7 @@ async def test_there_and_back() -> None:
         assert v.view.has_focus
         assert v.rows(v.view) == before
         assert v.view.ref == TokenRef(100)
-        await v.app.markdown.show("other")
+        await v.texts.markdown.show("other")
         await v.press("escape")
         assert v.rows(v.view) == before
 
@@ -62,7 +62,7 @@ async def test_there_and_back() -> None:
 @scenario
 async def test_nothing_raw_reaches_the_terminal_and_nothing_is_lost() -> None:
     async with viewing(size=(100, 60)) as v:
-        await v.app.markdown.show(HOSTILE)
+        await v.texts.markdown.show(HOSTILE)
         await v.pilot.pause()
         text = v.text()
         assert not set(text) & set("\x1b\x07\x9b\u202e\u2066")
@@ -77,12 +77,12 @@ async def test_links_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     async with viewing() as v:
         monkeypatch.setattr(v.app, "open_url", lambda url, **_: opened.append(url))
-        await v.app.markdown.show("[link](https://example.org)")
+        await v.texts.markdown.show("[link](https://example.org)")
         await v.pilot.pause()
         document = v.app.query_one(Markdown)
         document.post_message(Markdown.LinkClicked(document, "https://example.org"))
         await v.pilot.pause()
-        await v.pilot.click(v.app.markdown, offset=(4, 0))
+        await v.pilot.click(v.texts.markdown, offset=(4, 0))
         await v.pilot.pause()
     assert opened == []
 
@@ -95,7 +95,7 @@ async def test_a_very_long_answer_is_cut_and_says_so(
     monkeypatch.setattr(markdown_view, "LONGEST", longest)
     monkeypatch.setattr(markdown_view, "BLOCKS", blocks)
     async with viewing() as v:
-        await v.app.markdown.show("".join(f"- item {n}\n" for n in range(100)))
+        await v.texts.markdown.show("".join(f"- item {n}\n" for n in range(100)))
         await v.pilot.pause()
         assert "item 1" in v.text()
         assert "item 5" not in v.text()

@@ -49,7 +49,6 @@ def plane_of(*points: tuple[float, float], settings: Settings | None = SETTINGS)
 @given(ENTROPIES, VARENTROPIES)
 def test_regions_are_the_samplers(entropy: float, varentropy: float) -> None:
     """The four inequalities, written out."""
-    s = SETTINGS
     if entropy < 1.5 and varentropy < 3:
         expected = "LELV"
     elif entropy > 4 and varentropy < 6:
@@ -60,7 +59,7 @@ def test_regions_are_the_samplers(entropy: float, varentropy: float) -> None:
         expected = "HEHV"
     else:
         expected = "MID"
-    assert region_of(entropy, varentropy, bounds(s.to_dict())) == expected
+    assert region_of(entropy, varentropy, bounds(SETTINGS.to_dict())) == expected
 
 
 def test_regions_are_those_that_the_engine_computes() -> None:

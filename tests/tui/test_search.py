@@ -121,9 +121,9 @@ def test_ten_times_the_conversation_is_searched_in_ten_times_the_time() -> None:
 @scenario
 async def test_the_search_bar() -> None:
     async with viewing(turns=10, length=100) as v:
-        assert not v.app.search.display
+        assert not v.texts.search.display
         await v.press("slash", *"WORD5 w")
-        assert v.app.search.display
+        assert v.texts.search.display
         assert "1/1" in v.text()
         assert "word5 word6" in v.text(), "it is scrolled to"
         await v.press("backspace", "backspace")
@@ -137,12 +137,12 @@ async def test_the_search_bar() -> None:
         assert "word599" in v.text()
         y = v.view.scroll_offset.y
         await v.press("escape")
-        assert not v.app.search.display
+        assert not v.texts.search.display
         assert v.heard(SearchBar.Closed) is not None
         assert v.view.finder.count == 0
         assert v.view.scroll_offset.y == y
         await v.press("n")
-        v.app.search.open()
+        v.texts.search.open()
         await v.pilot.pause()
         assert v.app.query_one(Input).value == "WORD5", "the last one is there again"
         await v.press(*"nowhere")

@@ -293,7 +293,7 @@ async def test_colour_by_every_measure(colours: Colours) -> None:
         seen = []
         for name in color_scale.COLOURS[1:] + color_scale.COLOURS[:1]:
             await v.press("c")
-            assert v.view.colour == name == v.app.legend.colour
+            assert v.view.colour == name == v.texts.legend.colour
             seen.append(name)
             if name in ("entropy", "rank"):
                 styles = [v.style_of(f"t{n}") for n in range(5)]
@@ -303,7 +303,7 @@ async def test_colour_by_every_measure(colours: Colours) -> None:
                     assert len({(s.color, s.reverse, s.underline) for s in styles}) == 5
                 else:
                     assert v.rows(v.view)[0].startswith("5 "), "the highest class of the line"
-                    assert "5=" in v.rows(v.app.legend)[0]
+                    assert "5=" in v.rows(v.texts.legend)[0]
         assert seen[-1] == "quadrant"
         await v.press("C")
         assert v.view.colour == "plain"
@@ -322,7 +322,7 @@ async def test_strategies_have_the_regions_looks_and_a_neutral_one() -> None:
         styles = [v.style_of(f"t{n}") for n in range(6)]
         assert len({(s.color, s.reverse) for s in styles}) == 5
         assert styles[4] == styles[5] or styles[4].color == styles[5].color
-        assert "adaptive" in v.rows(v.app.legend)[0]
+        assert "adaptive" in v.rows(v.texts.legend)[0]
 
 
 @pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
@@ -373,7 +373,7 @@ async def test_letters_of_the_gutter() -> None:
     async with viewing(turns=1, length=20) as v:
         assert not v.rows(v.view)[1].startswith(("o", " f"))
         await v.press("l")
-        assert v.app.legend.letters
+        assert v.texts.legend.letters
         assert v.rows(v.view)[1][:4].strip()
         await v.press("l")
         assert not v.view.letters
