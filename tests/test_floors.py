@@ -64,7 +64,7 @@ ORACLES = {"transformers", "torch", "scipy", "llama_models", "gguf", "hypothesis
 COMMAND_IN_PYTHON = "entropix_mlx.api.generate"
 """Its keywords are the options of `entropix-mlx generate`, documented and completed as such."""
 
-LONGEST_FILE, MOST_PARAMETERS = 400, 11
+LONGEST_FILE, MOST_PARAMETERS = 400, 10
 
 
 def sources() -> Iterator[tuple[str, Path]]:
