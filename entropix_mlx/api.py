@@ -13,7 +13,6 @@ from entropix_mlx.run import Run
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.session.journal import Storage
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models import devices, loading
@@ -50,8 +49,7 @@ def generate(
 ) -> Run:
     """The tokens of one answer as they come. `settings` override the preset's values by name."""
     chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
-    storage = Storage(trace)
-    session = Session(model, chosen, seed=seed, system=system, date=date, storage=storage)
+    session = Session(model, chosen, seed=seed, system=system, date=date, trace=trace)
     return Run(session.header, session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw))
 
 

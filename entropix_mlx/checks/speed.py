@@ -11,7 +11,6 @@ import mlx.core as mx
 
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.session.journal import Storage
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
@@ -44,7 +43,7 @@ def instrumented(model: LanguageModel, context: int, tokens: int) -> float:
     """Tokens per second of a session that writes a trace; the first token is not counted."""
     with tempfile.TemporaryDirectory() as folder:
         trace = TraceWriter(Path(folder) / "trace.jsonl")
-        session = Session(model, Settings.make("calibrated"), seed=7, storage=Storage(trace))
+        session = Session(model, Settings.make("calibrated"), seed=7, trace=trace)
         turn = session.send(prompt(model, context), max_tokens=tokens + 1, raw=True)
         rate = _rate(record.index for record in turn if isinstance(record, TokenRecord))
         session.close()

@@ -64,7 +64,7 @@ def begin(
         seed=seed,
         system=system,
         date=date_of(date),
-        storage=Storage(*written),
+        trace=Storage(*written),
         progress=progress,
     )
     note_calibration(model, session.calibration)

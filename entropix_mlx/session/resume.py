@@ -86,7 +86,7 @@ def revive(
         seed=seed,
         system=system_of(records),
         date=_date(header.date),
-        storage=dataclasses.replace(storage, tree=Tree.of(records)),
+        trace=dataclasses.replace(storage, tree=Tree.of(records)),
         score_prompts=score_prompts,
         progress=progress,
     )

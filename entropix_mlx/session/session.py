@@ -19,7 +19,7 @@ from entropix_mlx.records.tree import ROOT, Node, ids_of
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Past, Settings
 from entropix_mlx.session.halted import Halted
-from entropix_mlx.session.journal import UNSAVED, Journal, Storage
+from entropix_mlx.session.journal import Journal, Storage, Writer
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.turn import Prompt, Turn, prompts_of
 from entropix_models.errors import ContextLengthError, UsageError
@@ -30,8 +30,9 @@ from entropix_models.progress import Progress, quiet
 class Session:
     """One conversation with one model. Belongs to the thread that made it, but for `stop`.
 
-    Everything that is yielded has been written to `storage` before. `progress` is told of the
-    prefill. Without a `seed` one is drawn; without a `date`, templates that print one print today.
+    Everything that is yielded has been written to `trace` before; a `Storage` keeps more than the
+    records. `progress` is told of the prefill. Without a `seed` one is drawn; without a `date`,
+    templates that print one print today.
     With `score_prompts` prompts are measured while they are read, and told once they are.
     """
 
@@ -43,10 +44,11 @@ class Session:
         seed: int | None = None,
         system: str = "",
         date: datetime.date | None = None,
-        storage: Storage = UNSAVED,
+        trace: Writer | Storage | None = None,
         score_prompts: bool = False,
         progress: Progress = quiet,
     ) -> None:
+        storage = trace if isinstance(trace, Storage) else Storage(trace)
         self.model = model
         self.calibration = calibration_of(model) or PROVISIONAL
         seed = secrets.randbelow(2**32) if seed is None else seed

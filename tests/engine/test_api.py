@@ -69,7 +69,7 @@ def test_a_trace_is_written(llama: LanguageModel, tmp_path: Path) -> None:
 
 def test_a_conversation(llama: LanguageModel, tmp_path: Path) -> None:
     with ex.TraceWriter(tmp_path / "talk.jsonl") as trace:
-        session = ex.Session(llama, ex.Settings.make("greedy"), storage=ex.Storage(trace))
+        session = ex.Session(llama, ex.Settings.make("greedy"), trace=trace)
         said = list(session.send("Hello", max_tokens=3))
         again = list(session.run(ex.TurnRequest(max_tokens=2, after=said[0].index, force=(70,))))
     assert [type(r) for r in again] == [ex.TokenRecord, ex.Event, ex.TokenRecord, ex.End]

@@ -25,7 +25,7 @@ def session(model: LanguageModel, preset: str = "calibrated", **others: Any) -> 
     kept = {
         name: others.pop(name) for name in ("trace", "attention", "cache_file") if name in others
     }
-    options: dict[str, Any] = {"seed": 7, "date": DATE, "storage": Storage(**kept)} | others
+    options: dict[str, Any] = {"seed": 7, "date": DATE, "trace": Storage(**kept)} | others
     return Session(model, Settings.make(preset, overrides), **options)
 
 

@@ -192,7 +192,7 @@ class SessionFactory:
             seed=self.seed,
             system=self.system,
             date=self.date,
-            storage=Storage(
+            trace=Storage(
                 trace=None if writer is None else AutosaveWriter(writer, complain),
                 attention=None if path is None else self._attention(path, complain, append=False),
                 cache_file=None if name is None else self._saved().cache(name),
