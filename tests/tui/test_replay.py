@@ -340,7 +340,7 @@ async def test_speeds() -> None:
         assert playback.speed == AT_ONCE
         assert "at once" in replay.text()
         await replay.press("home", "space")
-        assert replay.answer == " Yes, really."
+        await replay.until(lambda: replay.answer == " Yes, really.")
         await replay.press("less_than_sign")
         assert playback.speed == 16
 
@@ -658,9 +658,9 @@ def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
             assert screen.playback.playing
             assert screen.playback.tokens == (0, total)
             await replay.wait(0.75)
-            assert replay.text == STORY[0]
+            assert replay.answer == STORY[0]
             await replay.wait(60)
-            assert replay.text == " No."
+            assert replay.answer == " No."
             assert screen.playback.tokens == (total, total)
             replay.screen.compare(Existing(leaves[0]))
             await until(replay.pilot, lambda: isinstance(replay.app.screen, Compare))
