@@ -258,6 +258,7 @@ async def test_taking_from_a_page() -> None:
         await asked_for(pilot, script, "futures 8")
         await press(pilot, "end", "enter")
         assert sent(script)[-1] == "take 8"
+        await asked_for(pilot, script, "futures 8", times=2)
         await press(pilot, "home", "enter")
         assert sent(script)[-1] == "step"
 
