@@ -84,24 +84,6 @@ _DEFINED = (
             ("lelv_varentropy", "hehv_varentropy"),
         ),
     ),
-    _measure(
-        "surprisal",
-        surprisal,
-        Scale(
-            *("surprisal", "S", "bits", 16.0),
-            "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
-        ),
-    ),
-    Measure(
-        "rank",
-        operator.attrgetter("rank"),
-        Scale(
-            *("rank", "R", "log2", 10.0),
-            "the token's place among the candidates; the most likely is 1",
-            # The most likely token has 0, the second 1, the 1024th 10.
-            value=lambda record: None if record.rank is None else math.log2(record.rank + 1),
-        ),
-    ),
     _field(
         "attn_entropy",
         Scale(
@@ -129,6 +111,24 @@ _DEFINED = (
     ),
     _field("logprob"),
     Measure("p", lambda r: None if r.logprob is None else probability(r.logprob)),
+    _measure(
+        "surprisal",
+        surprisal,
+        Scale(
+            *("surprisal", "S", "bits", 16.0),
+            "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
+        ),
+    ),
+    Measure(
+        "rank",
+        operator.attrgetter("rank"),
+        Scale(
+            *("rank", "R", "log2", 10.0),
+            "the token's place among the candidates; the most likely is 1",
+            # The most likely token has 0, the second 1, the 1024th 10.
+            value=lambda record: None if record.rank is None else math.log2(record.rank + 1),
+        ),
+    ),
     Measure("rank1", lambda r: None if r.rank is None else r.rank + 1),
     _field("temperature"),
     _field("top_k"),

@@ -147,7 +147,7 @@ class Entropix(Settings):
         means = mx.where(past.steps == 0, seen.measured, means)
         region = draw.region(means[0], means[1], p)
         scaled = mx.clip((means - p["floors"]) * p["scales"], 0.0, p["ceiling"])
-        inputs = {symbol: scaled[n] for n, symbol in enumerate("HVABGI")}
+        inputs = {symbol: scaled[METRICS.index(name)] for symbol, name in METRIC_OF.items()}
         inputs["G"] = cls.agreement(inputs["G"], seen)
         params = rules.computed(region, inputs, p, attention=seen.attention)
         stages = filters.filtered(seen.logits, params, ordered=True)
@@ -199,11 +199,14 @@ class Entropix(Settings):
 
     @classmethod
     def documentation(cls) -> list[str]:
-        lines = []
-        for region, strategy in STRATEGY_OF.items():
-            formulas = "; ".join(f"{name} = {text}" for name, text in rules.documented(strategy))
-            lines.append(f"{region:<5} {strategy:<10} {formulas or 'the most likely token'}")
-        return lines
+        return [
+            f"{region:<5} {strategy:<10} {text}"
+            for region, strategy in STRATEGY_OF.items()
+            for text in (
+                [f"{setting} = {formula}" for setting, formula in rules.documented(strategy)]
+                or ["the most likely token"]
+            )
+        ]
 
     def explain(self, told: Told) -> list[Line]:
         record, ruled = told.record, self._ruled(told.record, told.words)

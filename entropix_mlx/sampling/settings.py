@@ -215,13 +215,16 @@ def declared() -> dict[str, type[Settings]]:
     found = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
         module = importlib.import_module(f"{folder.__name__}.{name}")
-        (found[name],) = (
+        kinds = [
             kind
             for kind in vars(module).values()
             if isinstance(kind, type)
             and issubclass(kind, Settings)
             and kind.__module__ == module.__name__
-        )
+        ]
+        if len(kinds) != 1:
+            raise TypeError(f"{module.__name__} declares {len(kinds)} samplers; it has to be one")
+        found[name] = kinds[0]
     return found
 
 

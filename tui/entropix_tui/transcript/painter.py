@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from entropix_mlx.records.record import Quadrant
+from entropix_mlx.sampling.rules import STRATEGY_OF
 from entropix_tui.look import color_scale, styles
 from entropix_tui.transcript.blocks import Block, Kind
 from entropix_tui.transcript.search import Finder
@@ -19,7 +20,7 @@ HERE = "▸ "
 """Stands before the line that the cursor is on."""
 
 LETTERS: dict[str, dict[Quadrant, str]] = {
-    "strategy": {"HELV": "c", "LEHV": "e", "HEHV": "r"},
+    "strategy": {quadrant: STRATEGY_OF[quadrant][0] for quadrant in styles.LETTERS},
 }
 """Letters of the gutter, by what tokens are coloured by; the quadrants' for all others."""
 
