@@ -12,11 +12,13 @@ import msgspec
 import numpy as np
 import pytest
 from conversations import asked, said, two_answers
+from gathering import Collected
 from harness import HOSTILE, LARGE, SIZES, SMALL, Driver, running, scenario, until
 from scripted import HEADER, STORY, ScriptedFactory, ScriptedSession, prompt, token
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from entropix_mlx.debugger.outputs import Done
 from entropix_mlx.records.record import End, Event, RunHeader, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.session.request import TurnRequest
@@ -26,7 +28,7 @@ from entropix_models.errors import TraceError
 from entropix_tui.app import EntropixApp
 from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.engine.engine import Engine
-from entropix_tui.engine.outputs import TurnRecord
+from entropix_tui.engine.outputs import Failed, TurnRecord
 from entropix_tui.engine.protocol import AS_STARTED, MakeSession
 from entropix_tui.look.styles import Colours
 from entropix_tui.replay.playback import AT_ONCE, SPEEDS
@@ -698,6 +700,21 @@ class Scripted(IdleEngine):
 
     def __init__(self, factory: MakeSession) -> None:
         super().__init__(factory)
+
+
+def test_an_end_without_a_model_is_answered() -> None:
+    factory = ScriptedFactory([OSError("no such model")])
+    engine = IdleEngine(factory)
+    got = Collected(engine)
+    try:
+        engine.debug("step", max_tokens=9)
+        got.until_count(Failed)
+        engine.debug("end", max_tokens=9)
+        got.until(lambda: got.outputs[-1] == Done("end"))
+        assert len(got.of(Failed)) == 1
+        assert factory.made == 1
+    finally:
+        assert engine.quit(60)
 
 
 @scenario
