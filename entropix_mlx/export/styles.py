@@ -1,7 +1,7 @@
 """How tokens look on paper: one letter for each quadrant, colours by theme, marks."""
 
 from entropix_mlx.export.passage import Cell, Passage
-from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.records.record import FORCED, QUADRANTS
 from entropix_mlx.terminal.palette import TRUECOLOR, Theme
 
 LETTERS: dict[str | None, str] = dict(zip(QUADRANTS, "abcd", strict=True))
@@ -38,7 +38,7 @@ GROUND: dict[Theme, dict[str, str]] = {
 def classes(passage: Passage, cell: Cell) -> str:
     """A token's letter; `v` where there is a valley, `fc`, `fu` or `fe` if it was forced."""
     found = LETTERS.get(cell.token.quadrant, NONE)
-    if cell.token.forced:
+    if cell.token.forced in FORCED:
         found += f" f{cell.token.forced[0]}"
     return found + " v" if passage.is_valley(cell) else found
 

@@ -5,7 +5,7 @@ varentropies in bits^2, log-probabilities in nats, `ms` in milliseconds. `None` 
 measure does not apply; NaN and infinity never occur.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,6 +22,9 @@ FORCED = ("clarify", "user", "exit")
 
 QUADRANTS: tuple[Quadrant, ...] = ("LELV", "HELV", "LEHV", "HEHV")
 REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}(?![\s\S])")]
+"""Of a strategy and the like: any that a program gives, but no text."""
 
 Candidate = tuple[int, str, float, float]
 """`(id, text, logprob, p)`: `logprob` of the raw distribution in nats, `p` under the final draw."""
@@ -68,15 +71,15 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
     interaction_strength: float | None
     quadrant: Quadrant | None
     region: Region | None
-    strategy: str | None
+    strategy: Name | None
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
-    forced: str | None = None
+    forced: Name | None = None
     candidates: list[Candidate] = []
     ms: float | None = None
-    measures: dict[str, float | None] | msgspec.UnsetType = msgspec.UNSET
+    measures: dict[Name, float | None] | msgspec.UnsetType = msgspec.UNSET
 
 
 class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
@@ -106,7 +109,7 @@ class End(msgspec.Struct, frozen=True, tag="end", kw_only=True):
     """The end of a run: `leaf` is the last record's index, `tokens` how many were generated."""
 
     leaf: int
-    finish_reason: str
+    finish_reason: Name
     tokens: int
     seconds: float
     prefill_seconds: float

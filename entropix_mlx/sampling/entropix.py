@@ -4,6 +4,7 @@ They differ in their thresholds, and in how the metrics enter the formulas.
 """
 
 import dataclasses
+import textwrap
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -199,14 +200,13 @@ class Entropix(Settings):
 
     @classmethod
     def documentation(cls) -> list[str]:
-        return [
-            f"{region:<5} {strategy:<10} {text}"
-            for region, strategy in STRATEGY_OF.items()
-            for text in (
-                [f"{setting} = {formula}" for setting, formula in rules.documented(strategy)]
-                or ["the most likely token"]
-            )
-        ]
+        lines = []
+        for region, strategy in STRATEGY_OF.items():
+            formulas = [f"{name} = {text}" for name, text in rules.documented(strategy)]
+            for text in formulas or ["the most likely token"]:
+                line = f"{region:<5} {strategy:<10} {text}"
+                lines += textwrap.wrap(line, 80, subsequent_indent=" " * 17)
+        return lines
 
     def explain(self, told: Told) -> list[Line]:
         record, ruled = told.record, self._ruled(told.record, told.words)
