@@ -253,7 +253,8 @@ def test_progress_counts_to_the_end(folder: Path) -> None:
 
 PEAK = """
 import re
-from entropix_models import devices, loading, sources
+from entropix_models import devices, loading
+from entropix_models.sources import sources
 model = loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
 status = open("/proc/self/status").read()  # ru_maxrss would count the parent's memory at the fork
 print(model.info.parameters, re.search(r"VmHWM:\\s*(\\d+) kB", status)[1])

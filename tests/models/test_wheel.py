@@ -181,7 +181,7 @@ def test_what_a_killed_process_left_is_removed(private_cache: Path) -> None:
 def test_two_processes_at_once_do_not_collide(entry: Entry, private_cache: Path) -> None:
     program = (
         "import sys\n"
-        "from entropix_models import wheel\n"
+        "from entropix_models.sources import wheel\n"
         "from entropix_models.sources.catalogue import Entry\n"
         f"entry = Entry(**{vars(entry)!r})\n"
         "print(wheel.fetch(entry, lambda stage, done, total: print(stage, file=sys.stderr)))"
