@@ -1,29 +1,18 @@
 """`entropix-mlx generate`: one prompt, one answer."""
 
-import datetime
 import shlex
 import sys
 from collections.abc import Generator
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from entropix_mlx.cli.input import read_text
-from entropix_mlx.cli.options import (
-    load_model,
-    model_options,
-    require_attention,
-    sampler_options,
-    settings_of,
-    trace_attention_option,
-    trace_option,
-)
+from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
-from entropix_mlx.cli.session import begin, writers
 from entropix_mlx.debugger.breakpoints import Breakpoints
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.summary import Summary
@@ -40,8 +29,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("prompt", required=False)
-@model_options
-@click.option("--system", default="", help="A system message before the prompt.")
+@session_options(least_tokens=0)
 @click.option(
     "--raw",
     is_flag=True,
@@ -49,14 +37,6 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--prefill", default="", metavar="TEXT", help="How the answer begins; not part of the output."
-)
-@sampler_options
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(0),
-    default=512,
-    metavar="N",
-    help="The longest answer, in tokens. Default: 512.",
 )
 @click.option(
     "--stop", multiple=True, metavar="TEXT", help="End the answer before this text; repeatable."
@@ -68,64 +48,45 @@ if TYPE_CHECKING:
     metavar="CONDITION",
     help="Stop before the token for which this holds, and report: 'entropy > 3 and rank > 0'.",
 )
-@trace_option
-@trace_attention_option
 @format_option
 @debug_option
 def generate(
     prompt: str | None,
-    model: str | None,
-    device: str,
-    system: str,
     raw: bool,
     prefill: str,
-    sampler: str,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    date: datetime.datetime | None,
-    max_tokens: int,
     stop: tuple[str, ...],
     conditions: tuple[str, ...],
-    trace: Path | None,
-    trace_attention: bool,
-    format_: str,
+    format_: Format,
+    asked: SessionOptions,
 ) -> int:
     """Generate text and show the model's uncertainty at each token.
 
     PROMPT is read from standard input for -, or if it is not given and standard input is no
     terminal.
     """
-    settings = settings_of(sampler, overrides)
     breakpoints = Breakpoints()
     for condition in conditions:
         breakpoints.add(condition)
     text = read_text(prompt)
-    if trace_attention:
-        require_attention(settings)
-    if raw and system:
+    if raw and asked.system:
         raise UsageError("--raw takes no --system: write it into the prompt")
 
     from entropix_models.devices import release_thread
 
     try:
-        with writers(trace, trace_attention) as written, stderr_progress() as progress:
-            loaded = load_model(model, device, progress)
+        with writers(asked.trace, asked.trace_attention) as written, stderr_progress() as progress:
+            loaded = load_model(asked.model, asked.device, progress)
             if not raw and not loaded.tokenizer.has_chat_template:
-                if system:
+                if asked.system:
                     raise UsageError(f"{loaded.info.name} has no chat template: no --system")
                 click.echo(f"note: {loaded.info.name} has no chat template; raw prompt", err=True)
                 raw = True
-            session = begin(
-                loaded,
-                settings,
-                written,
-                seed=seed,
-                system=system,
-                date=date,
-                progress=progress if sys.stderr.isatty() else quiet,
+            told = progress if sys.stderr.isatty() else quiet
+            session = asked.begin(loaded, written, told)
+            request = TurnRequest(
+                text, max_tokens=asked.max_tokens, stop=stop, raw=raw, prefill=prefill
             )
-            request = TurnRequest(text, max_tokens=max_tokens, stop=stop, raw=raw, prefill=prefill)
-            output = Output(cast(Format, format_))
+            output = Output(format_)
             halted: list[str] = []
             if conditions:
                 records = _until(session, session.prepare(request), breakpoints, halted)

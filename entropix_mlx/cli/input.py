@@ -1,9 +1,23 @@
-"""Where a prompt comes from: the command line, standard input or a file."""
+"""What a command is given: a text, from the command line, standard input or a file; a trace."""
 
 import sys
 from pathlib import Path
 
+import click
+
+from entropix_mlx.terminal.visible import escaped
+from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.errors import EntropixError, UsageError
+
+trace_file = click.Path(path_type=Path, readable=False)
+"""Not checked by click: what is no trace is no wrong usage."""
+
+branch_option = click.option(
+    "--branch",
+    type=int,
+    metavar="INDEX",
+    help="The branch that ends at this record. Default: where the conversation stands.",
+)
 
 
 def read_text(argument: str | None, file: Path | None = None) -> str:
@@ -54,3 +68,11 @@ def _decoded(data: bytes, name: str) -> str:
 
 def _is_terminal() -> bool:
     return sys.stdin is None or sys.stdin.isatty()
+
+
+def read(path: Path) -> Trace:
+    """A trace, what is wrong with it on standard error. Raises TraceError."""
+    found = read_trace(path)
+    for problem in found.problems:
+        click.echo(f"note: {escaped(str(path))}: {escaped(problem)}", err=True)
+    return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from entropix_mlx.cli.columns import columns
+from entropix_mlx.cli.output import columns
 
 if TYPE_CHECKING:
     from entropix_models.sources.catalogue import Entry

@@ -1,7 +1,10 @@
 """Options that several commands share, checked before anything heavy is imported."""
 
 import datetime
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,12 +12,16 @@ import click
 
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
+from entropix_models.progress import Progress, quiet
 
 if TYPE_CHECKING:
     from entropix_mlx.sampling.calibration import Calibration
+    from entropix_mlx.session.session import Session
+    from entropix_mlx.trace.attention_file import AttentionWriter
+    from entropix_mlx.trace.trace import TraceWriter
     from entropix_models.language_model import LanguageModel
-    from entropix_models.progress import Progress
 
+Writers = tuple["TraceWriter | None", "AttentionWriter | None"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LARGEST_SEED = 2**63 - 1
@@ -43,20 +50,77 @@ def model_options(command: Command) -> Command:
     return command
 
 
-def sampler_options(command: Command) -> Command:
-    """`--sampler`, `--set`, `--seed` and `--date`."""
+def trace_options(command: Command) -> Command:
+    """`--trace` and `--trace-attention`."""
     for option in (
         click.option(
-            "--date",
-            type=click.DateTime(["%Y-%m-%d"]),
-            metavar="YYYY-MM-DD",
-            help="The date that the chat template prints, if it prints one. Default: today.",
+            "--trace-attention",
+            is_flag=True,
+            help="Beside the trace, each head's attention entropy at each token: FILE.attention.",
         ),
         click.option(
-            "--seed",
-            type=click.IntRange(0, _LARGEST_SEED),
-            metavar="N",
-            help="Same seed, same tokens. Drawn and shown if not given.",
+            "--trace",
+            # A path that cannot be written is no wrong usage, so that click checks nothing.
+            type=click.Path(path_type=Path, readable=False),
+            metavar="FILE",
+            help="Write a trace (JSON Lines) to this file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What a conversation is made with, as the command line has it."""
+
+    settings: Settings
+    model: str | None
+    device: str
+    system: str
+    seed: int | None
+    date: datetime.date | None
+    max_tokens: int
+    trace: Path | None
+    trace_attention: bool
+
+    def begin(
+        self, model: "LanguageModel", written: Writers, progress: Progress = quiet
+    ) -> "Session":
+        """A session; thresholds and a seed that are not the user's are told on standard error."""
+        from entropix_mlx.session.journal import Storage
+        from entropix_mlx.session.session import Session
+
+        session = Session(
+            model,
+            self.settings,
+            seed=self.seed,
+            system=self.system,
+            date=self.date,
+            trace=Storage(*written),
+            progress=progress,
+        )
+        note_calibration(model, session.calibration)
+        if self.seed is None and self.settings.temperature is not None:
+            click.echo(f"seed: {session.seed}", err=True)
+        return session
+
+
+def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The options of a session, which the command gets as `asked`: `SessionOptions`.
+
+    They raise UsageError as `settings_of`, and for --trace-attention where there is none to write.
+    """
+    options = (
+        model_options,
+        click.option(
+            "--system", metavar="TEXT", default="", help="A system message before the first prompt."
+        ),
+        click.option(
+            "--sampler",
+            default="calibrated",
+            metavar="PRESET",
+            help=f"One of {', '.join(declared())}, or one of your own. Default: calibrated.",
         ),
         click.option(
             "--set",
@@ -66,36 +130,75 @@ def sampler_options(command: Command) -> Command:
             help="Override a setting of the sampler; repeatable. `samplers` lists them.",
         ),
         click.option(
-            "--sampler",
-            default="calibrated",
-            metavar="PRESET",
-            help=f"One of {', '.join(declared())}, or one of your own. Default: calibrated.",
+            "--seed",
+            type=click.IntRange(0, _LARGEST_SEED),
+            metavar="N",
+            help="Same seed, same tokens. Drawn and shown if not given.",
         ),
-    ):
-        command = option(command)
-    return command
+        click.option(
+            "--date",
+            type=click.DateTime(["%Y-%m-%d"]),
+            metavar="YYYY-MM-DD",
+            help="The date that the chat template prints, if it prints one. Default: today.",
+        ),
+        click.option(
+            "--max-tokens",
+            type=click.IntRange(least_tokens),
+            metavar="N",
+            default=512,
+            help="The longest answer, in tokens. Default: 512.",
+        ),
+        trace_options,
+    )
+
+    def add(command: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def checked(
+            *,
+            sampler: str,
+            overrides: tuple[str, ...],
+            date: datetime.datetime | None,
+            **given: Any,
+        ) -> int:
+            settings = settings_of(sampler, overrides)
+            if given["trace_attention"] and not settings.capture:
+                raise UsageError(
+                    "--trace-attention needs the attention: leave out --set capture=false"
+                )
+            own = {name: given.pop(name) for name in _GIVEN}
+            asked = SessionOptions(settings, date=date.date() if date else None, **own)
+            return command(asked=asked, **given)
+
+        for option in reversed(options):
+            checked = option(checked)
+        return checked
+
+    return add
 
 
-trace_option = click.option(
-    "--trace",
-    # A path that cannot be written is no wrong usage, so that click checks nothing.
-    type=click.Path(path_type=Path, readable=False),
-    metavar="FILE",
-    help="Write a trace (JSON Lines) to this file.",
-)
+_GIVEN = ("model", "device", "system", "seed", "max_tokens", "trace", "trace_attention")
 
 
-trace_attention_option = click.option(
-    "--trace-attention",
-    is_flag=True,
-    help="Beside the trace, each head's attention entropy at each token: FILE.attention.",
-)
+@contextmanager
+def writers(trace: Path | None, with_attention: bool) -> Iterator[Writers]:
+    """What --trace and --trace-attention ask for, closed at the end.
 
+    Raises UsageError for attention without a trace, TraceError if a file cannot be written.
+    """
+    if trace is None:
+        if with_attention:
+            raise UsageError("--trace-attention goes with --trace FILE: it writes FILE.attention")
+        yield None, None
+        return
+    from entropix_mlx.trace.attention_file import AttentionWriter
+    from entropix_mlx.trace.trace import TraceWriter, attention_beside
 
-def require_attention(settings: Settings) -> None:
-    """Raises UsageError where --trace-attention would find none to write."""
-    if not settings.capture:
-        raise UsageError("--trace-attention needs the attention: leave out --set capture=false")
+    with ExitStack() as stack:
+        writer = stack.enter_context(closing(TraceWriter(trace)))
+        attention = None
+        if with_attention:
+            attention = stack.enter_context(closing(AttentionWriter(attention_beside(trace))))
+        yield writer, attention
 
 
 def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
@@ -109,11 +212,7 @@ def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
     return Settings.make(preset, pairs)
 
 
-def date_of(moment: datetime.datetime | None) -> datetime.date | None:
-    return moment.date() if moment else None
-
-
-def load_model(name: str | None, device: str, progress: "Progress") -> "LanguageModel":
+def load_model(name: str | None, device: str, progress: Progress) -> "LanguageModel":
     """The model that was named, or this device's default with a word on which and why."""
     from entropix_models import devices, loading
     from entropix_models.sources import sources

@@ -1,8 +1,8 @@
-"""What generated text looks like on standard output."""
+"""What generated text looks like on standard output, and tables."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -111,3 +111,13 @@ def theme() -> Theme:
     """Dark, unless the terminal says in COLORFGBG that its background is light."""
     background = os.environ.get("COLORFGBG", "").rsplit(";", 1)[-1]
     return "light" if background in ("7", "15") else "dark"
+
+
+def columns(rows: Iterable[Sequence[object]]) -> list[str]:
+    """A line for each row, every column as wide as its widest word; safe for a terminal."""
+    table = [[" ".join(escaped(str(cell)).split()) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]

@@ -6,22 +6,22 @@ import time
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
+    Writers,
     load_model,
     model_options,
     note_calibration,
-    trace_attention_option,
-    trace_option,
+    trace_options,
+    writers,
 )
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
-from entropix_mlx.cli.session import Writers, writers
 from entropix_mlx.records.record import End, FinishReason, Record
 from entropix_mlx.records.summary import Summary
 from entropix_models.progress import quiet
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 )
 @model_options
 @click.option("--no-bos", is_flag=True, help="Add no beginning-of-sequence token.")
-@trace_option
-@trace_attention_option
+@trace_options
 @format_option
 @debug_option
 def score(
@@ -52,7 +51,7 @@ def score(
     no_bos: bool,
     trace: Path | None,
     trace_attention: bool,
-    format_: str,
+    format_: Format,
 ) -> int:
     """Score a given text: what surprised the model in it.
 
@@ -68,7 +67,7 @@ def score(
         with writers(trace, trace_attention) as written:
             with stderr_progress() as progress:
                 loaded = load_model(model, device, progress)
-            output = Output(cast(Format, format_))
+            output = Output(format_)
             return _stream(loaded, given, output, written, bos=not no_bos)
     finally:
         release_thread()
@@ -85,12 +84,11 @@ def _stream(
     """Write the records and their summary; the exit status."""
     from entropix_mlx.decoding import scoring
     from entropix_mlx.decoding.make_records import calibration_of, header_of
-    from entropix_mlx.sampling.calibration import PROVISIONAL
 
     writer, attention = written
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
-    calibration = calibration_of(model) or PROVISIONAL
+    calibration = calibration_of(model)
     note_calibration(model, calibration)
     summary = Summary()
 

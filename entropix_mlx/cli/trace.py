@@ -1,16 +1,16 @@
 """`entropix-mlx trace`: what was recorded, seen again, checked, compared, handed on."""
 
 import sys
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from entropix_mlx.cli.columns import columns
+from entropix_mlx.cli.input import branch_option, read, trace_file
 from entropix_mlx.cli.options import device_option
-from entropix_mlx.cli.output import Format, Output, format_option
-from entropix_mlx.cli.reading import branch_option, read, trace_file
+from entropix_mlx.cli.output import Format, Output, columns, format_option
 from entropix_mlx.cli.running import debug_option
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records.record import PromptRecord, TokenRecord
@@ -22,6 +22,8 @@ from entropix_models.errors import EntropixError
 if TYPE_CHECKING:
     from entropix_mlx.analysis.diff import Difference, Side
     from entropix_mlx.checks.verify import Verified
+
+Row = Sequence[object]
 
 
 @click.group()
@@ -37,12 +39,12 @@ trace.add_command(export)
 @branch_option
 @format_option
 @debug_option
-def show(file: Path, branch: int | None, format_: str) -> None:
+def show(file: Path, branch: int | None, format_: Format) -> None:
     """The conversation as it was generated, coloured; --format jsonl: the branch alone, a trace."""
     found = read(file)
     tree = Tree.of(found.records)
     path = tree.path(tree.end(branch))
-    output = Output(cast(Format, format_))
+    output = Output(format_)
     if format_ == "jsonl":
         output.write(found.header)
     header = found.header
@@ -64,9 +66,9 @@ def show(file: Path, branch: int | None, format_: str) -> None:
     output.finish()
     branches = tree.branches()
     if len(branches) > 1:
-        rows = [("ends at", "forked at", "tokens", "name")]
-        rows += [(str(b.leaf), str(b.fork), str(b.tokens), b.name) for b in branches]
-        click.echo("\n".join(["branches:", *columns(rows)]), err=True)
+        rows = [(branch.leaf, branch.fork, branch.tokens, branch.name) for branch in branches]
+        table = columns([("ends at", "forked at", "tokens", "name"), *rows])
+        click.echo("\n".join(["branches:", *table]), err=True)
     click.echo(escaped(summary.line(header.seed)), err=True)
 
 
@@ -88,7 +90,6 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
     from entropix_mlx.cli.options import load_model
     from entropix_mlx.cli.progress import stderr_progress
     from entropix_mlx.decoding.make_records import calibration_of
-    from entropix_mlx.sampling.calibration import PROVISIONAL
     from entropix_mlx.sampling.settings import Settings
     from entropix_mlx.session.resume import in_force, settings_of
     from entropix_models.devices import release_thread
@@ -98,7 +99,7 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
     try:
         with stderr_progress() as progress:
             loaded = load_model(model or found.header.model, device, progress)
-            settings = settings.bind(calibration_of(loaded) or PROVISIONAL)
+            settings = settings.bind(calibration_of(loaded))
             for change in circumstances(found.header, loaded):
                 click.echo(f"note: {escaped(change)}", err=True)
             if rerun:
@@ -123,20 +124,10 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
 
 
 def _tell_verified(verified: "Verified") -> int:
-    rows = [("metric", "compared", "greatest", "at record", "mean", "allowed", "beyond")]
-    rows += [
-        (
-            off.metric,
-            str(off.compared),
-            f"{off.greatest:.2g}",
-            str(off.at),
-            f"{off.mean:.2g}",
-            str(off.allowed),
-            str(off.beyond),
-        )
-        for off in verified.deviations
-        if off.compared
-    ]
+    rows: list[Row] = [("metric", "compared", "greatest", "at record", "mean", "allowed", "beyond")]
+    for metric, compared, greatest, at, mean, allowed, beyond in verified.deviations:
+        if compared:
+            rows.append((metric, compared, f"{greatest:.2g}", at, f"{mean:.2g}", allowed, beyond))
     click.echo("\n".join(columns(rows)))
     if verified.unread:
         click.echo(
@@ -194,17 +185,17 @@ def _difference(found: "Difference", a: str, b: str) -> list[str]:
     return [*lines, "", *columns([("", a, b), *_totals(found.a, found.b)])]
 
 
-def _points(a: "Side", b: "Side") -> list[tuple[str, str, str]]:
+def _points(a: "Side", b: "Side") -> list[Row]:
     """What stood where the two part."""
     ends = [side.at for side in (a, b)]
-    rows: list[tuple[str, str, str]] = [_pair("token", *(_token(end) for end in ends))]
+    rows: list[Row] = [("token", *map(_token, ends))]
     tokens = [end if isinstance(end, TokenRecord) else None for end in ends]
     for name in ("region", "strategy", "temperature", "rank", "logprob", "entropy", "varentropy"):
-        rows.append(_pair(name, *(_value(getattr(token, name, None)) for token in tokens)))
+        rows.append((name, *(_value(getattr(token, name, None)) for token in tokens)))
     listed = [token.candidates if token else [] for token in tokens]
     for nth, pair in enumerate(zip_longest(*listed), 1):
         said = (f"{c[1]!r} p {c[3]:.3f} ({c[2]:.2f})" if c else "-" for c in pair)
-        rows.append(_pair(f"candidate {nth}", *said))
+        rows.append((f"candidate {nth}", *said))
     return rows
 
 
@@ -216,25 +207,20 @@ def _token(end: "PromptRecord | TokenRecord | None") -> str:
     return f"{end.text!r} (id {end.id}, record {end.index})"
 
 
-def _totals(a: "Side", b: "Side") -> list[tuple[str, str, str]]:
-    one, other = a.total, b.total
-    rows = [
-        _pair("tokens", str(a.tokens), str(b.tokens)),
-        _pair("tokens/s", _value(one.rate), _value(other.rate)),
-        _pair("mean entropy, bits", _value(one.mean_entropy), _value(other.mean_entropy)),
-        _pair("perplexity", _value(one.perplexity), _value(other.perplexity)),
-        _pair("attention entropy", _value(one.mean_attn_entropy), _value(other.mean_attn_entropy)),
-        _pair("valleys", str(one.valleys), str(other.valleys)),
+def _totals(a: "Side", b: "Side") -> list[Row]:
+    totals = a.total, b.total
+    rows: list[Row] = [
+        ("tokens", a.tokens, b.tokens),
+        ("tokens/s", *(_value(one.rate) for one in totals)),
+        ("mean entropy, bits", *(_value(one.mean_entropy) for one in totals)),
+        ("perplexity", *(_value(one.perplexity) for one in totals)),
+        ("attention entropy", *(_value(one.mean_attn_entropy) for one in totals)),
+        ("valleys", *(one.valleys for one in totals)),
     ]
-    for region in sorted({*one.regions, *other.regions}):
-        shares = (f"{100 * s.regions[region] / (s.tokens or 1):.0f} %" for s in (one, other))
-        rows.append(_pair(region, *shares))
-    return [*rows, _pair("ended", one.finish_reason or "-", other.finish_reason or "-")]
-
-
-def _pair(name: str, *two: str) -> tuple[str, str, str]:
-    a, b = two
-    return name, a, b
+    for region in sorted({*a.total.regions, *b.total.regions}):
+        shares = (f"{100 * one.regions[region] / (one.tokens or 1):.0f} %" for one in totals)
+        rows.append((region, *shares))
+    return [*rows, ("ended", *(_value(one.finish_reason) for one in totals))]
 
 
 def _value(value: object) -> str:

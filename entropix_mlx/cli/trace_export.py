@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from entropix_mlx.cli.reading import branch_option, read, trace_file
+from entropix_mlx.cli.input import branch_option, read, trace_file
 from entropix_mlx.cli.running import debug_option
-from entropix_mlx.export.files import write
-from entropix_mlx.export.formats import FORMATS, by_ending
+from entropix_mlx.export.formats import FORMATS, by_ending, write
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.export.svg import WIDTH, svg
 from entropix_mlx.terminal.visible import escaped

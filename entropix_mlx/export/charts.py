@@ -1,20 +1,35 @@
-"""Trajectories of entropy and varentropy over a passage's tokens, as SVG inside a page.
+"""Entropy and varentropy of a passage's tokens, as SVG inside a page: trajectories and the plane.
 
-However many tokens there are, a curve has at most `COLUMNS` steps, each with the least and the
-greatest value that fell there.
+However many tokens there are, a drawing has a bounded size. A curve has at most `COLUMNS` steps,
+each with the least and the greatest value that fell there; in the plane, tokens are counted in
+small squares. Its axes go with the square root of the value, as on the screen: on a plain scale
+nine tokens of ten would lie in one corner.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from entropix_mlx.export import markup
+from entropix_mlx.export import style
 from entropix_mlx.export.passage import Passage, number
+from entropix_mlx.export.style import LETTERS, NONE
+from entropix_mlx.records.record import QUADRANTS, Quadrant
 from entropix_mlx.sampling.valleys import ValleyDetector
 from entropix_mlx.terminal.palette import VALLEY
 
 COLUMNS = 1200
 HEIGHT = 150
-"""Of a chart in pixels; its width is the page's."""
+"""Of a trajectory in pixels; its width is the page's."""
+
+WIDE, HIGH = 400, 300
+"""Of the plane."""
+
+SQUARE = 4
+STEPS = (1, 3, 10, 30)
+"""Tokens in a square from which it is drawn stronger."""
+
+_TICKS = (0.0, 0.5, 1, 2, 4, 8, 16), (0.0, 1, 3, 10, 20, 40)
 
 MANY = 40
 """So many valleys are named in a description; the rest are counted."""
@@ -86,7 +101,7 @@ def chart(passage: Passage, measure: Measure) -> str:
             f'</figcaption><svg class="chart" role="img" aria-labelledby="{name}-t {name}-d"',
             f' width="100%" height="{HEIGHT}">',
             f'<title id="{name}-t">Trajectory of the {name}</title>',
-            f'<desc id="{name}-d">{markup.line(description)}</desc>',
+            f'<desc id="{name}-d">{style.line(description)}</desc>',
             f'<svg class="plot" viewBox="-.5 0 {columns} 100" data-across="{across:.9f}"'
             ' preserveAspectRatio="none" width="100%" height="100%">',
             *parts,
@@ -194,3 +209,97 @@ def _places(valleys: list[int]) -> str:
     named = ", ".join(str(n + 1) for n in valleys[:MANY])
     rest = f" and {len(valleys) - MANY} more" if len(valleys) > MANY else ""
     return f", at tokens {named}{rest}."
+
+
+def plane(passage: Passage) -> str:
+    entropies, varentropies = values(passage, ENTROPY), values(passage, VARENTROPY)
+    corners = _thresholds(passage)
+    right = top(ENTROPY, entropies, [h for _, h, _ in corners])
+    upper = top(VARENTROPY, varentropies, [v for *_, v in corners])
+    squares: Counter[tuple[int, int, str]] = Counter()
+    counts: Counter[str] = Counter()
+    for cell, h, v in zip(passage.cells, entropies, varentropies, strict=True):
+        if h is None or v is None:
+            continue
+        column = min(int(_right(h, right) / SQUARE), WIDE // SQUARE - 1)
+        row = min(int(_up(v, upper) / SQUARE), HIGH // SQUARE - 1)
+        squares[column, row, LETTERS.get(cell.token.quadrant, NONE)] += 1
+        counts[cell.token.quadrant or "no quadrant"] += 1
+    shares = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    described = f"Entropy goes right, varentropy up. Tokens: {shares or 'none measured'}."
+    return "".join(
+        (
+            "<figure><figcaption>varentropy (bits², up) over entropy (bits, right)</figcaption>",
+            f'<svg class="plane" role="img" aria-labelledby="plane-t plane-d"'
+            f' viewBox="-34 -8 {WIDE + 44} {HIGH + 34}">',
+            '<title id="plane-t">Plane of entropy and varentropy</title>',
+            f'<desc id="plane-d">{style.line(described)}</desc>',
+            f'<rect class="frame" width="{WIDE}" height="{HIGH}"/>',
+            *_axes(right, upper),
+            *_corners(corners, right, upper),
+            *_squares(squares),
+            f'<circle class="here" data-right="{right!r}" data-upper="{upper!r}" r="0"/>',
+            "</svg></figure>",
+        )
+    )
+
+
+def _right(entropy: float, right: float) -> float:
+    return WIDE * math.sqrt(min(max(entropy / right, 0.0), 1.0))
+
+
+def _up(varentropy: float, upper: float) -> float:
+    return HIGH * (1 - math.sqrt(min(max(varentropy / upper, 0.0), 1.0)))
+
+
+def _axes(right: float, upper: float) -> Iterator[str]:
+    for tick in (t for t in _TICKS[0] if t <= right):
+        x = _right(tick, right)
+        yield f'<path class="tick" d="M{x:.1f} {HIGH}v4"/>'
+        yield f'<text x="{x:.1f}" y="{HIGH + 17}" text-anchor="middle">{tick:g}</text>'
+    for tick in (t for t in _TICKS[1] if t <= upper):
+        y = _up(tick, upper)
+        yield f'<path class="tick" d="M0 {y:.1f}h-4"/>'
+        yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
+
+
+def _thresholds(passage: Passage) -> list[tuple[Quadrant, float, float]]:
+    """Of each corner that drew the last token: entropy and varentropy."""
+    sampler, found = passage.sampler, []
+    for corner in QUADRANTS:
+        name = corner.lower()
+        h = number(sampler.get(f"{name}_entropy"))
+        v = number(sampler.get(f"{name}_varentropy"))
+        if h is not None and v is not None:
+            found.append((corner, h, v))
+    return found
+
+
+def _corners(
+    corners: list[tuple[Quadrant, float, float]], right: float, upper: float
+) -> Iterator[str]:
+    """Where the four regions are."""
+    for corner, h, v in corners:
+        name = corner.lower()
+        x, y = _right(h, right), _up(v, upper)
+        across, down = (WIDE if name[0] == "h" else 0), (0 if name[2] == "h" else HIGH)
+        letter = LETTERS[corner]
+        yield f'<path class="corner {letter}" d="M{x:.1f} {down}V{y:.1f}H{across}"/>'
+        at_x = WIDE - 6 if across else 6
+        at_y = HIGH - 8 if down else 16
+        anchor = "end" if across else "start"
+        yield (
+            f'<text class="corner {letter}" x="{at_x}" y="{at_y}" text-anchor="{anchor}">'
+            f"{corner}</text>"
+        )
+
+
+def _squares(squares: "Counter[tuple[int, int, str]]") -> Iterator[str]:
+    """One path for each quadrant and strength."""
+    paths: dict[tuple[str, int], list[str]] = {}
+    for (column, row, letter), count in sorted(squares.items()):
+        strength = sum(count >= step for step in STEPS)
+        place = f"M{column * SQUARE} {row * SQUARE}h{SQUARE}v{SQUARE}h-{SQUARE}z"
+        paths.setdefault((letter, strength), []).append(place)
+    for (letter, strength), places in paths.items():
+        yield f'<path class="tokens {letter} s{strength}" d="{"".join(places)}"/>'

@@ -1,5 +1,8 @@
-"""The kinds of export by name."""
+"""The kinds of export by name, and what is exported as files."""
 
+import contextlib
+import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -30,3 +33,24 @@ def by_ending(path: Path) -> str | None:
     """The format that a file's name asks for."""
     ending = path.suffix.lower()
     return next((name for name, format in FORMATS.items() if ending in format.endings), None)
+
+
+def write(path: Path, data: str) -> None:
+    """Write a text file whole or not at all; what is no regular file is written to as it is.
+
+    Half of a surrogate pair, which is no Unicode, becomes its escape. Raises OSError.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(data)
+        return
+    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(data)
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
+        os.replace(beside, path.resolve())
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)

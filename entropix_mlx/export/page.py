@@ -13,9 +13,8 @@ from importlib import resources
 
 import msgspec
 
-from entropix_mlx.export import charts, details, figures, markup, styles
+from entropix_mlx.export import charts, details, style, text
 from entropix_mlx.export.passage import Cell, Passage, Turn
-from entropix_mlx.export.plane import plane
 from entropix_mlx.records.record import QUADRANTS
 from entropix_mlx.terminal.palette import CAPTIONS, FORCED, VALLEY
 
@@ -40,10 +39,10 @@ def fragment(passage: Passage, height: int = 560) -> str:
 
 
 def _parts(passage: Passage) -> Iterator[str]:
-    style, program = _style(), _asset("page.js")
+    sheet, program = _sheet(), _asset("page.js")
     # Nothing but these two; the tokens' data is no program.
     policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(program)}';"
+        f"default-src 'none'; style-src '{_digest(sheet)}'; script-src '{_digest(program)}';"
         " base-uri 'none'; form-action 'none'"
     )
     title = _title(passage)
@@ -52,7 +51,7 @@ def _parts(passage: Passage) -> Iterator[str]:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<title>{title}</title>\n<style>{sheet}</style>\n</head>\n<body>\n"
     )
     yield f"<header><h1>{title}</h1><p>{_subtitle(passage)}</p>"
     yield '<button id="theme" type="button" hidden>Light or dark</button></header>\n<main>\n'
@@ -64,10 +63,10 @@ def _parts(passage: Passage) -> Iterator[str]:
         yield "<section><h2>Trajectories</h2>"
         yield charts.chart(passage, charts.ENTROPY)
         yield charts.chart(passage, charts.VARENTROPY)
-        yield f"</section>\n<section><h2>Plane</h2>{plane(passage)}</section>\n"
+        yield f"</section>\n<section><h2>Plane</h2>{charts.plane(passage)}</section>\n"
     yield '<div class="tables"><section><h2>Summary</h2>'
-    yield f"{_table(figures.summary(passage))}</section>"
-    yield f"<section><h2>Settings</h2>{_table(figures.settings(passage))}</section></div>\n"
+    yield f"{_table(text.summary(passage))}</section>"
+    yield f"<section><h2>Settings</h2>{_table(text.settings(passage))}</section></div>\n"
     yield "</main>\n"
     if cells:
         yield _panel(len(cells))
@@ -77,7 +76,7 @@ def _parts(passage: Passage) -> Iterator[str]:
 
 def _title(passage: Passage) -> str:
     what = "A text under" if passage.is_scored else "A conversation with"
-    return f"{what} {markup.line(passage.header.model)}"
+    return f"{what} {style.line(passage.header.model)}"
 
 
 def _subtitle(passage: Passage) -> str:
@@ -90,13 +89,13 @@ def _subtitle(passage: Passage) -> str:
         passage.header.device,
         passage.header.created,
     ]
-    return markup.line(" · ".join(map(str, parts)))
+    return style.line(" · ".join(map(str, parts)))
 
 
 def _problems(notes: list[str]) -> str:
     if not notes:
         return ""
-    lines = "".join(f"<li>{markup.line(note)}</li>" for note in notes)
+    lines = "".join(f"<li>{style.line(note)}</li>" for note in notes)
     number = f"{len(notes)} note{'s' * (len(notes) != 1)}"
     return (
         f'<details class="problems" open><summary>{number} on the file</summary>'
@@ -106,7 +105,7 @@ def _problems(notes: list[str]) -> str:
 
 def _legend() -> str:
     entries = [
-        f'<li><i class="{styles.LETTERS[quadrant]}">{quadrant}</i> {CAPTIONS[quadrant]}</li>'
+        f'<li><i class="{style.LETTERS[quadrant]}">{quadrant}</i> {CAPTIONS[quadrant]}</li>'
         for quadrant in QUADRANTS
     ]
     entries.append(f"<li>{VALLEY} valley of the entropy</li>")
@@ -121,7 +120,7 @@ def _text(passage: Passage) -> Iterator[str]:
     for turn in passage.turns:
         kind = "prompt" if turn.node is not None else "answer"
         count = f"{turn.count} token{'s' * (turn.count != 1)}"
-        yield f'<article class="{kind}"><h3>{markup.line(turn.speaker)} ({count})</h3>'
+        yield f'<article class="{kind}"><h3>{style.line(turn.speaker)} ({count})</h3>'
         end = at + len(turn.tokens)
         yield from _blocks(passage, cells, at, end) if turn.tokens else _lines(turn)
         yield "</article>\n"
@@ -135,22 +134,22 @@ def _blocks(passage: Passage, cells: list[Cell], at: int, end: int) -> Iterator[
     parts: list[str] = []
     for n in range(at, end):
         cell = cells[n]
-        text = markup.token(cell.token.text)
-        look = styles.classes(passage, cell)
-        if text.startswith("\n"):
+        said = style.token(cell.token.text)
+        look = style.classes(passage, cell)
+        if said.startswith("\n"):
             look += " l"
         parts.append(
-            f'<i class="{look}">{text}</i>' if " " in look else f"<i class={look}>{text}</i>"
+            f'<i class="{look}">{said}</i>' if " " in look else f"<i class={look}>{said}</i>"
         )
         size = n + 1 - begin
-        if n + 1 == end or (size >= BLOCK and text.endswith("\n")) or size >= LONGEST:
+        if n + 1 == end or (size >= BLOCK and said.endswith("\n")) or size >= LONGEST:
             yield f'<div class="t" data-n="{begin}">{"".join(parts)}</div>'
             begin, parts = n + 1, []
 
 
 def _lines(turn: Turn) -> Iterator[str]:
     """A prompt that has only text."""
-    lines = markup.text(turn.text).split("\n")
+    lines = style.text(turn.text).split("\n")
     for at in range(0, len(lines), BLOCK):
         block = "\n".join(lines[at : at + BLOCK])
         yield f'<div class="t">{block}{"" if at + BLOCK >= len(lines) else chr(10)}</div>'
@@ -175,9 +174,9 @@ def _data(passage: Passage) -> Iterator[str]:
         yield f'<script type="application/json">{piece}</script>\n'
 
 
-def _table(rows: Iterable[figures.Row]) -> str:
+def _table(rows: Iterable[text.Row]) -> str:
     lines = (
-        f'<tr><th scope="row">{markup.line(name)}</th><td>{markup.line(value)}</td></tr>'
+        f'<tr><th scope="row">{style.line(name)}</th><td>{style.line(value)}</td></tr>'
         for name, value in rows
     )
     return f"<table>{''.join(lines)}</table>"
@@ -189,9 +188,9 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _style() -> str:
+def _sheet() -> str:
     light, dark = (
-        "".join(f"--{name}:{value};" for name, value in styles.colours(theme).items())
+        "".join(f"--{name}:{value};" for name, value in style.colours(theme).items())
         for theme in ("light", "dark")
     )
     return (

@@ -8,9 +8,8 @@ from html import escape
 from itertools import groupby
 from typing import NamedTuple
 
-from entropix_mlx.export import styles
 from entropix_mlx.export.passage import Cell, Passage, Turn
-from entropix_mlx.export.styles import NONE
+from entropix_mlx.export.style import LETTERS, NONE, attributes, colours
 from entropix_mlx.terminal.glyphs import glyphs, one_line
 from entropix_mlx.terminal.palette import FORCED, VALLEY, Theme
 
@@ -56,9 +55,9 @@ def _drawn(line: list[Inked], row: int) -> Iterator[str]:
         cells = sum(inked.cells for inked in glyphs_)
         said = "".join(inked.shown for inked in glyphs_)
         x, wide = MARGIN + column * CELL, cells * CELL
-        if "reverse" in styles.attributes(style):
+        if "reverse" in attributes(style):
             yield f'<rect class="{style}" x="{x:.1f}" y="{y}" width="{wide:.1f}" height="{LINE}"/>'
-        if said.strip() or "underline" in styles.attributes(style):
+        if said.strip() or "underline" in attributes(style):
             # Fonts differ in width, and few have wide characters of exactly two cells.
             yield (
                 f'<text class="{style}" x="{x:.1f}" y="{y + 13}" textLength="{wide:.1f}"'
@@ -97,7 +96,7 @@ def _paragraphs(passage: Passage, turn: Turn, said: list[Cell]) -> list[list[Ink
 
 def _piece(passage: Passage, cell: Cell) -> tuple[str, str, str, str]:
     token = cell.token
-    style = styles.LETTERS.get(token.quadrant, NONE)
+    style = LETTERS.get(token.quadrant, NONE)
     before = FORCED.get(token.forced or "", "")
     return token.text, style, before, VALLEY if passage.is_valley(cell) else ""
 
@@ -138,8 +137,8 @@ def _style() -> str:
         "text{font:14px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;white-space:pre}",
         ".who{font-weight:bold}",
     ]
-    for letter in styles.LETTERS.values():
-        for attribute in styles.attributes(letter):
+    for letter in LETTERS.values():
+        for attribute in attributes(letter):
             rules += {
                 "italic": [f"text.{letter}{{font-style:italic}}"],
                 "underline": [f"text.{letter}{{text-decoration:underline}}"],
@@ -151,11 +150,11 @@ def _style() -> str:
 
 
 def _colours(theme: Theme) -> list[str]:
-    named = styles.colours(theme)
+    named = colours(theme)
     rules = [f".ground{{fill:{named['ground']}}}.who{{fill:{named['ink']}}}"]
     rules.append(f".mark{{fill:{named['cursor']}}}")
-    for letter in (*styles.LETTERS.values(), NONE):
+    for letter in (*LETTERS.values(), NONE):
         rules.append(f".{letter}{{fill:{named[letter]}}}")
-        if "reverse" in styles.attributes(letter):
+        if "reverse" in attributes(letter):
             rules.append(f"text.{letter}{{fill:{named['ground']}}}")
     return rules

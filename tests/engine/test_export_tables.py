@@ -17,8 +17,7 @@ from traces import END
 from traces import write as write_trace
 
 from entropix_mlx.export import svg, tables, text
-from entropix_mlx.export.files import write
-from entropix_mlx.export.formats import FORMATS, by_ending
+from entropix_mlx.export.formats import FORMATS, by_ending, write
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.records.record import End, Event
 from entropix_mlx.records.tree import Tree

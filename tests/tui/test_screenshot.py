@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
-from entropix_mlx.export.files import write
+from entropix_mlx.export.formats import write
 from entropix_tui.look import screenshot
 from entropix_tui.screens.save_as import SaveAs, save
 

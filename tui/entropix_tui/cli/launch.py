@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from entropix_mlx.cli.options import SessionOptions
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
+    from entropix_mlx.trace.archive import Archive
     from entropix_tui.app import EntropixApp
     from entropix_tui.engine.engine import Engine
-    from entropix_tui.engine.factory import SessionFactory
     from entropix_tui.engine.protocol import SessionRequest
     from entropix_tui.look.styles import Colours
 
@@ -70,34 +71,55 @@ def run_app(app: "EntropixApp", engine: "Engine", *, debug: bool) -> int:
 
 
 def show(
-    factory: "SessionFactory",
+    asked: SessionOptions,
     *,
-    first: "SessionRequest",
-    max_tokens: int,
+    archive: "Archive | None",
     debug: bool,
+    name: str | None = None,
+    first: "SessionRequest | None" = None,
+    explicit: bool = False,
     demo: str | None = None,
     step: Sequence[str] = (),
 ) -> int:
     """Open the screen, with the debugger before it if there are lines for that to begin with.
 
-    Returns the exit status once it is closed and the engine has ended.
+    The conversation begins with `first`, by default as a new one, in `archive` as `name`; with
+    `explicit` it has the settings that were asked for, whatever it had before. Returns the exit
+    status once the screen is closed and the engine has ended. Raises TraceError if the trace cannot
+    be written.
     """
     from entropix_models.devices import release_thread
     from entropix_tui.app import EntropixApp
     from entropix_tui.conversation.history import History, history_path
     from entropix_tui.engine.engine import Engine
+    from entropix_tui.engine.factory import SessionFactory
+    from entropix_tui.engine.protocol import AS_STARTED
     from entropix_tui.keys import config
 
+    factory = SessionFactory(
+        asked.settings,
+        model=asked.model,
+        device=asked.device,
+        system=asked.system,
+        seed=asked.seed,
+        date=asked.date,
+        archive=archive,
+        name=name,
+        trace=asked.trace,
+        explicit=asked.settings if explicit else None,
+        trace_attention=asked.trace_attention,
+    )
+    factory.open_trace()
     configured = config.read()
-    engine = Engine(factory, first=first, release=release_thread)
+    engine = Engine(factory, first=first or AS_STARTED, release=release_thread)
     app = EntropixApp(
         engine,
         colours=colours(),
         dark=configured.is_dark(),
         config=configured,
-        archive=factory.archive,
+        archive=archive,
         history=History(history_path()),
-        max_tokens=max_tokens,
+        max_tokens=asked.max_tokens,
         demo=demo,
         step=step,
     )

@@ -1,6 +1,5 @@
 """`entropix-tui step`: the debugger, on a screen or from a file of commands."""
 
-import datetime
 import json
 import sys
 from collections.abc import Iterable
@@ -10,19 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from entropix_mlx.cli.input import read_text
-from entropix_mlx.cli.options import (
-    date_of,
-    load_model,
-    model_options,
-    require_attention,
-    sampler_options,
-    settings_of,
-    trace_attention_option,
-    trace_option,
-)
+from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.running import INTERRUPTED, graceful
-from entropix_mlx.cli.session import begin, writers
 from entropix_mlx.debugger.breakpoints import Breakpoints
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
@@ -33,16 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("prompt", required=False)
-@model_options
-@click.option("--system", metavar="TEXT", default="", help="A system message before the prompt.")
-@sampler_options
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=512,
-    help="The longest answer, in tokens. Default: 512.",
-)
+@session_options(least_tokens=1)
 @click.option(
     "--break",
     "conditions",
@@ -57,35 +37,21 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Do the commands of a file (-: standard input), one a line, without a screen.",
 )
-@trace_option
-@trace_attention_option
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def step(
     prompt: str | None,
-    model: str | None,
-    device: str,
-    system: str,
-    sampler: str,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    date: datetime.datetime | None,
-    max_tokens: int,
     conditions: tuple[str, ...],
     inject: str | None,
     at: str | None,
     script: str | None,
-    trace: Path | None,
-    trace_attention: bool,
     debug: bool,
+    asked: SessionOptions,
 ) -> int:
     """Halt before each token: look, decide, go on, go back.
 
     `help` in the debugger lists its commands. With --break it goes on to the first token that is
     met; a session of the screen is saved like a chat.
     """
-    settings = settings_of(sampler, overrides)
-    if trace_attention:
-        require_attention(settings)
     lines = _first_lines(prompt, conditions, inject, at)
     if script is not None:
         commands = [*lines, *_commands(script)]
@@ -94,33 +60,19 @@ def step(
         from entropix_models.devices import release_thread
 
         try:
-            with writers(trace, trace_attention) as written:
+            with writers(asked.trace, asked.trace_attention) as written:
                 with stderr_progress() as progress:
-                    loaded = load_model(model, device, progress)
-                session = begin(loaded, settings, written, seed=seed, system=system, date=date)
-                return _run(commands, Debugger(session, max_tokens=max_tokens))
+                    loaded = load_model(asked.model, asked.device, progress)
+                session = asked.begin(loaded, written)
+                return _run(commands, Debugger(session, max_tokens=asked.max_tokens))
         finally:
             release_thread()
 
     from entropix_mlx.trace.archive import Archive
     from entropix_tui.cli.launch import require_terminal, show
-    from entropix_tui.engine.factory import SessionFactory
-    from entropix_tui.engine.protocol import AS_STARTED
 
     require_terminal("`--script FILE`, or `entropix-mlx generate --break CONDITION`")
-    factory = SessionFactory(
-        settings,
-        model=model,
-        device=device,
-        system=system,
-        seed=seed,
-        date=date_of(date),
-        archive=Archive(),
-        trace=trace,
-        trace_attention=trace_attention,
-    )
-    factory.open_trace()
-    return show(factory, first=AS_STARTED, max_tokens=max_tokens, debug=debug, step=lines or [""])
+    return show(asked, archive=Archive(), step=lines or [""], debug=debug)
 
 
 def _first_lines(

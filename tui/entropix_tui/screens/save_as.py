@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from entropix_mlx.export.files import write
+from entropix_mlx.export.formats import write
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.widgets.keys import KeyBar
 

@@ -1,7 +1,11 @@
-"""How tokens look on paper: one letter for each quadrant, colours by theme, marks."""
+"""How tokens look on paper: a letter for each quadrant, colours by theme, texts inside markup."""
+
+import html
+from functools import lru_cache
 
 from entropix_mlx.export.passage import Cell, Passage
 from entropix_mlx.records.record import FORCED, QUADRANTS
+from entropix_mlx.terminal.glyphs import one_line, shown
 from entropix_mlx.terminal.palette import TRUECOLOR, Theme
 
 LETTERS: dict[str | None, str] = dict(zip(QUADRANTS, "abcd", strict=True))
@@ -53,3 +57,17 @@ def colours(theme: Theme) -> dict[str, str]:
 def attributes(letter: str) -> tuple[str, ...]:
     """The second cue of a quadrant's letter, the same in both themes."""
     return next((TRUECOLOR["dark"][q].attributes for q in QUADRANTS if LETTERS[q] == letter), ())
+
+
+def text(value: str) -> str:
+    """For the inside of an element: line breaks and tabs stay, other controls are shown."""
+    return html.escape(shown(value), quote=False)
+
+
+token = lru_cache(16384)(text)
+"""The same for what comes again and again."""
+
+
+def line(value: object) -> str:
+    """A value of any kind on one line, also for an attribute in quotes."""
+    return html.escape(one_line(str(value)))
