@@ -57,7 +57,7 @@ def score(model: LanguageModel, text: str, *, bos: bool = True) -> Run:
     """A record for each token of a text; special tokens in it are recognised."""
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
-    calibration = calibration_of(model) or PROVISIONAL
+    calibration = calibration_of(model)
     header = header_of(model, None, calibration, seed=None, date=None)
     return Run(header, score_ids(model, ids, calibration))
 

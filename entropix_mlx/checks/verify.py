@@ -1,6 +1,7 @@
 """A trace under its model once more: does every number stand?"""
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from entropix_mlx.decoding.cache_pool import common
@@ -10,7 +11,7 @@ from entropix_mlx.decoding.make_records import calibration_of, versions
 from entropix_mlx.decoding.scoring import measured
 from entropix_mlx.records.record import PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, Tree, ids_of
-from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
+from entropix_mlx.sampling.calibration import METRICS
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.trace import Trace
 from entropix_models.errors import TraceError
@@ -22,6 +23,9 @@ COMPARED = ("logprob", *METRICS, "candidates", "rank")
 
 _ALLOWED = {"float32": (1e-3, 5e-3), "float16": (0.02, 0.05), "bfloat16": (0.15, 0.3)}
 """By precision: on the same kind of device, and on another one."""
+
+Compared = tuple[int, float, float]
+"""Index of a record, what it says, and what was found."""
 
 
 class Tolerance(NamedTuple):
@@ -64,31 +68,6 @@ class Verified(NamedTuple):
         return not self.wrong_bytes and not any(off.beyond for off in self.deviations)
 
 
-class _Off:
-    """Running differences of one metric."""
-
-    def __init__(self, metric: str, allowed: Tolerance) -> None:
-        self._metric, self._allowed = metric, allowed
-        self._count = self._beyond = 0
-        self._sum, self._greatest, self._at = 0.0, 0.0, ROOT
-
-    def add(self, index: int, recorded: float, found: float) -> None:
-        off = abs(recorded - found)
-        self._count += 1
-        self._sum += off
-        if off > self._greatest or self._at == ROOT:
-            self._greatest, self._at = off, index
-        absolute, relative = self._allowed
-        self._beyond += not off <= absolute + relative * abs(recorded)
-
-    @property
-    def total(self) -> Deviation:
-        mean = self._sum / self._count if self._count else 0.0
-        return Deviation(
-            self._metric, self._count, self._greatest, self._at, mean, self._allowed, self._beyond
-        )
-
-
 def tolerances(header: RunHeader, model: LanguageModel) -> dict[str, Tolerance]:
     """How far each metric may be off.
 
@@ -125,8 +104,9 @@ def verify(
     TraceError where the ids cannot be this model's.
     """
     tree = Tree.of(trace.records)
-    decoder = Decoder(model, settings, calibration_of(model) or PROVISIONAL, seed=0)
-    offs = {name: _Off(name, to) for name, to in tolerances(trace.header, model).items()}
+    decoder = Decoder(model, settings, calibration_of(model), seed=0)
+    allowed = tolerances(trace.header, model)
+    compared: dict[str, list[Compared]] = {metric: [] for metric in allowed}
     wrong: list[int] = []
     seen: set[int] = set()
     read: list[int] = []
@@ -162,21 +142,33 @@ def verify(
         for place, choice in zip(_places(path)[start + 1 :], choices, strict=True):
             if place is not None and id(place) in fresh:
                 tokens += 1
-                _compare(place, choice, offs)
-    return Verified([off.total for off in offs.values()], tokens, wrong, unread)
+                _compare(place, choice, compared)
+    deviations = [_deviation(metric, compared[metric], to) for metric, to in allowed.items()]
+    return Verified(deviations, tokens, wrong, unread)
 
 
-def _compare(record: TokenRecord, choice: Choice, offs: dict[str, _Off]) -> None:
+def _deviation(metric: str, compared: list[Compared], allowed: Tolerance) -> Deviation:
+    offs = [(abs(recorded - found), index) for index, recorded, found in compared]
+    greatest, at = max(offs, key=itemgetter(0), default=(0.0, ROOT))
+    beyond = sum(
+        not off <= allowed.absolute + allowed.relative * abs(recorded)
+        for (off, _), (_, recorded, _) in zip(offs, compared, strict=True)
+    )
+    mean = sum(off for off, _ in offs) / (len(offs) or 1)
+    return Deviation(metric, len(offs), greatest, at, mean, allowed, beyond)
+
+
+def _compare(record: TokenRecord, choice: Choice, compared: dict[str, list[Compared]]) -> None:
     measured = (choice.entropy, choice.varentropy, *(choice.attention or (None,) * 4))
     found = dict(zip(METRICS, measured, strict=True))
     found |= {"logprob": choice.logprob, "rank": choice.rank}
     for name, value in found.items():
         if (recorded := getattr(record, name)) is not None and value is not None:
-            offs[name].add(record.index, recorded, value)
+            compared[name].append((record.index, recorded, value))
     listed = {id: logprob for id, logprob, _ in choice.candidates}
     for id, _, logprob, _ in record.candidates:
         if id in listed:
-            offs["candidates"].add(record.index, logprob, listed[id])
+            compared["candidates"].append((record.index, logprob, listed[id]))
 
 
 def _places(path: list[Node]) -> list[TokenRecord | None]:

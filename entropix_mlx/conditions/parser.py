@@ -7,6 +7,7 @@ nothing is ever evaluated but comparisons of a record's fields.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from entropix_mlx.conditions import terms
 from entropix_mlx.conditions.lexer import (
     ConditionError,
     Lexeme,
@@ -33,18 +34,7 @@ from entropix_mlx.conditions.operands import (
     quoted,
 )
 from entropix_mlx.conditions.patterns import Pattern, PatternError
-from entropix_mlx.conditions.terms import (
-    COMPARISONS,
-    ORDERS,
-    And,
-    Changed,
-    Comparison,
-    Match,
-    Not,
-    Null,
-    Or,
-    Term,
-)
+from entropix_mlx.conditions.terms import Term
 
 LONGEST = 2_000
 """Characters of a condition, as typed and as written out."""
@@ -127,24 +117,26 @@ class _Parser:
         return term, found.start
 
     def _or(self) -> Term:
-        return self._joined(Or, "or", self._and)
+        return self._joined(terms.Or, "or", self._and)
 
     def _and(self) -> Term:
-        return self._joined(And, "and", self._not)
+        return self._joined(terms.And, "and", self._not)
 
-    def _joined(self, kind: type[And | Or], word: str, inner: Callable[[], Term]) -> Term:
-        terms = [inner()]
+    def _joined(
+        self, kind: type[terms.And | terms.Or], word: str, inner: Callable[[], Term]
+    ) -> Term:
+        found = [inner()]
         while self._lexer.accept(word):
-            terms.append(inner())
+            found.append(inner())
         # One kind is never directly within itself, so that a meaning has one form.
-        flat = [t for term in terms for t in (term.terms if isinstance(term, kind) else (term,))]
+        flat = [t for term in found for t in (term.terms if isinstance(term, kind) else (term,))]
         return flat[0] if len(flat) == 1 else kind(tuple(flat))
 
     def _not(self) -> Term:
         first = self._lexer.peek()
         if self._lexer.accept("not"):
             self._deeper(first)
-            term: Term = Not(self._not())
+            term: Term = terms.Not(self._not())
             self._depth -= 1
             return term
         if self._lexer.accept("("):
@@ -154,7 +146,7 @@ class _Parser:
             self._depth -= 1
             return term
         if self._lexer.accept("changed"):
-            return Changed(self._argument(CHANGING))
+            return terms.Changed(self._argument(CHANGING))
         return self._comparison()
 
     def _deeper(self, token: Lexeme) -> None:
@@ -169,7 +161,7 @@ class _Parser:
         if first.text in ("~", "!~") and first.kind == "sign":
             return self._match(sides[0], self._lexer.take())
         signs: list[Lexeme] = []
-        while (sign := self._lexer.peek()).kind == "sign" and sign.text in COMPARISONS:
+        while (sign := self._lexer.peek()).kind == "sign" and sign.text in terms.COMPARISONS:
             signs.append(self._lexer.take())
             starts.append(self._lexer.peek())
             if starts[-1].text == "null":
@@ -179,17 +171,17 @@ class _Parser:
             wanted = "== != ~ or !~" if sides[0].is_text else "< <= > >= == or !="
             raise self._lexer.expected(f"{wanted} after {starts[0]}")
         self._check(sides, starts, signs)
-        return Comparison(tuple(sides), tuple(sign.text for sign in signs))
+        return terms.Comparison(tuple(sides), tuple(sign.text for sign in signs))
 
     def _check(self, sides: list[Operand], starts: list[Lexeme], signs: list[Lexeme]) -> None:
         """Numbers with numbers, texts with texts, names with names that there are."""
         for n, sign in enumerate(signs):
             left, right = sides[n : n + 2]
-            if n and not {sign.text, signs[n - 1].text} <= {*ORDERS}:
+            if n and not {sign.text, signs[n - 1].text} <= {*terms.ORDERS}:
                 raise ConditionError(
                     "only < <= > >= can follow each other; join comparisons by and", sign.column
                 )
-            if left.is_text and sign.text in ORDERS:
+            if left.is_text and sign.text in terms.ORDERS:
                 raise ConditionError(
                     f"{sign.text} compares numbers, and {shown(str(left))} is a text; "
                     "use == != ~ or !~",
@@ -217,12 +209,12 @@ class _Parser:
 
     def _null(self, sides: list[Operand], start: Lexeme, signs: list[Lexeme]) -> Term:
         null = self._lexer.take()
-        if len(signs) > 1 or signs[0].text in ORDERS:
+        if len(signs) > 1 or signs[0].text in terms.ORDERS:
             raise ConditionError("null is compared by == or != alone", null.column)
         if not _can_be_null(sides[0]):
             instead = f'; write {start} == ""' if sides[0].is_text else ""
             raise ConditionError(f"{shown(str(sides[0]))} is never null{instead}", null.column)
-        return Null(sides[0], signs[0].text == "!=")
+        return terms.Null(sides[0], signs[0].text == "!=")
 
     def _match(self, subject: Operand, sign: Lexeme) -> Term:
         if not isinstance(subject, Field) or not subject.is_text:
@@ -236,7 +228,7 @@ class _Parser:
             pattern = Pattern(literal.text[1:-1])
         except PatternError as error:
             raise ConditionError(f"pattern: {error}", literal.column + 1 + error.position) from None
-        return Match(subject, pattern, sign.text == "!~")
+        return terms.Match(subject, pattern, sign.text == "!~")
 
     def _operand(self) -> Operand:
         negative = False

@@ -7,19 +7,9 @@ One that decides returns to the token that is looked at first.
 import re
 from collections.abc import Callable, Iterator
 
-from entropix_mlx.debugger import arguments
+from entropix_mlx.debugger import arguments, outputs
 from entropix_mlx.debugger.debugger import Debugger
-from entropix_mlx.debugger.outputs import (
-    Branches,
-    Changed,
-    Decisions,
-    Displays,
-    Futures,
-    Lens,
-    Listed,
-    Looking,
-    Output,
-)
+from entropix_mlx.debugger.outputs import Output
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
@@ -179,12 +169,12 @@ def reverse_continue(debugger: Debugger, _rest: str) -> Iterator[Output]:
             reason = point.check(proposed) if point.enabled else None
             if reason is not None:
                 debugger.cursor = index
-                yield Looking(index, f"breakpoint {point.number}: {reason}")
+                yield outputs.Looking(index, f"breakpoint {point.number}: {reason}")
                 return
     if last is None:
         raise UsageError("this is the beginning of the answer")
     debugger.cursor = last
-    yield Looking(last, "the beginning of the answer")
+    yield outputs.Looking(last, "the beginning of the answer")
 
 
 def rewind(debugger: Debugger, rest: str) -> Iterator[Output]:
@@ -212,7 +202,7 @@ def rewind(debugger: Debugger, rest: str) -> Iterator[Output]:
 
 def branches(debugger: Debugger, _rest: str) -> Iterator[Output]:
     tree = debugger.session.tree
-    yield Branches(tree.branches(), tree.leaf)
+    yield outputs.Branches(tree.branches(), tree.leaf)
 
 
 def branch(debugger: Debugger, rest: str) -> Iterator[Output]:
@@ -243,12 +233,12 @@ def waterfall(debugger: Debugger, _rest: str) -> Iterator[Output]:
 
 def lens(debugger: Debugger, _rest: str) -> Iterator[Output]:
     yield from debugger.make_live()
-    yield Lens(debugger.live.lens())
+    yield outputs.Lens(debugger.live.lens())
 
 
 def futures(debugger: Debugger, rest: str) -> Iterator[Output]:
     yield from debugger.make_live()
-    yield Futures(debugger.live.futures(min(arguments.count(rest or "5", "futures"), 64)))
+    yield outputs.Futures(debugger.live.futures(min(arguments.count(rest or "5", "futures"), 64)))
 
 
 def attention(debugger: Debugger, _rest: str) -> Iterator[Output]:
@@ -259,7 +249,7 @@ def attention(debugger: Debugger, _rest: str) -> Iterator[Output]:
 
 
 def where(debugger: Debugger, _rest: str) -> Iterator[Output]:
-    yield Decisions(debugger.decisions())
+    yield outputs.Decisions(debugger.decisions())
 
 
 def display(debugger: Debugger, rest: str) -> Iterator[Output]:
@@ -268,7 +258,7 @@ def display(debugger: Debugger, rest: str) -> Iterator[Output]:
     if unknown:
         raise UsageError(f"a token has no {unknown[0]!r}; it has {', '.join(_MEASURES)}")
     debugger.displays = fields
-    yield Displays(fields, debugger.here())
+    yield outputs.Displays(fields, debugger.here())
 
 
 _MEASURES = ("entropy", "varentropy", "logprob", "rank", "region", "strategy", "temperature")
@@ -277,13 +267,13 @@ _MEASURES = ("entropy", "varentropy", "logprob", "rank", "region", "strategy", "
 
 
 def breakpoints(debugger: Debugger, _rest: str) -> Iterator[Output]:
-    yield Listed(debugger.breakpoints.infos())
+    yield outputs.Listed(debugger.breakpoints.infos())
 
 
 def points(verb: str) -> Do:
     def do(debugger: Debugger, rest: str) -> Iterator[Output]:
         changed = debugger.breakpoints.command(f"{verb} {rest}".strip())
         debugger.keep_breakpoints()
-        yield Changed(verb, changed)
+        yield outputs.Changed(verb, changed)
 
     return do

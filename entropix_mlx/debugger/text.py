@@ -5,25 +5,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from entropix_mlx.analysis.explain import why
+from entropix_mlx.debugger import outputs
 from entropix_mlx.debugger.breakpoints import BreakpointInfo
-from entropix_mlx.debugger.outputs import (
-    Branches,
-    Changed,
-    Decisions,
-    Displays,
-    Done,
-    Finished,
-    Futures,
-    Halt,
-    Help,
-    Lens,
-    Listed,
-    Looking,
-    Message,
-    Output,
-    Refused,
-    Told,
-)
+from entropix_mlx.debugger.outputs import Halt, Output, Told
 from entropix_mlx.records.inspection import Inspection, Waterfall
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 
@@ -36,13 +20,13 @@ def lines(debugger: "Debugger", output: Output) -> Iterator[str]:
     match output:
         case Halt():
             yield from _halt(debugger, output)
-        case Looking(index=index, reason=reason):
+        case outputs.Looking(index=index, reason=reason):
             record = debugger.session.tree[index]
             assert isinstance(record, TokenRecord)
             yield f"<- {token(record)}{f'  ({reason})' if reason else ''}"
-        case Finished(reason=reason):
+        case outputs.Finished(reason=reason):
             yield f"-- the answer is over: {reason}" if reason else "-- no answer is under way"
-        case Refused(message=message):
+        case outputs.Refused(message=message):
             yield f"!! {message}"
         case TokenRecord():
             yield f"   {token(output)}"
@@ -50,26 +34,26 @@ def lines(debugger: "Debugger", output: Output) -> Iterator[str]:
             yield f">> {role}: {text}"
         case Event(kind=kind, index=index, at=at, detail=detail):
             yield f".. {kind} at {index if at is None else at}{f': {detail}' if detail else ''}"
-        case Displays(place=place):
+        case outputs.Displays(place=place):
             yield from lines(debugger, place)
         case Waterfall():
             yield from _waterfall(output)
         case Inspection():
             yield from _attention(output)
-        case Lens(layers=layers):
+        case outputs.Lens(layers=layers):
             for n, layer in enumerate(layers):
                 said = ", ".join(f"{text!r} {p:.2f}" for _, text, _, p in layer.candidates)
                 yield (
                     f"layer {n:>2}  H {layer.entropy:5.2f}  "
                     f"rank of the last {layer.rank + 1:>6}  {said}"
                 )
-        case Futures(futures=futures):
+        case outputs.Futures(futures=futures):
             for future in futures:
                 _, text, _, p = future.candidate
                 then = ", ".join(repr(candidate[1]) for candidate in future.then)
                 moments = f"H {future.entropy:5.2f} V {future.varentropy:5.2f}"
                 yield f"{text!r:<18} p {p:.3f}  then {moments}  {then}"
-        case End() | Done():
+        case End() | outputs.Done():
             pass
         case _:
             yield from told(output)
@@ -78,13 +62,13 @@ def lines(debugger: "Debugger", output: Output) -> Iterator[str]:
 def told(output: Told) -> Iterator[str]:
     """Lines for what means the same wherever the debugger stands."""
     match output:
-        case Listed(breakpoints=points):
+        case outputs.Listed(breakpoints=points):
             yield from map(breakpoint_line, points) if points else ["no breakpoints"]
-        case Changed(verb="delete" | "enable" | "disable" as verb, breakpoints=points):
+        case outputs.Changed(verb="delete" | "enable" | "disable" as verb, breakpoints=points):
             yield f"{verb}d {', '.join(str(point.number) for point in points) or 'none'}"
-        case Changed(breakpoints=points):
+        case outputs.Changed(breakpoints=points):
             yield from map(breakpoint_line, points)
-        case Branches(branches=branches, leaf=leaf):
+        case outputs.Branches(branches=branches, leaf=leaf):
             if not branches:
                 yield "nothing has been said yet"
             for n, branch in enumerate(branches, 1):
@@ -92,15 +76,15 @@ def told(output: Told) -> Iterator[str]:
                     f"{'*' if branch.leaf == leaf else ' '}{n:>3}  {branch.name or '-'}  "
                     f"{branch.tokens} tokens from {branch.fork}, ends at {branch.leaf}"
                 )
-        case Decisions(records=records):
+        case outputs.Decisions(records=records):
             if not records:
                 yield "no token was decided by anyone but the sampler"
             for record in records:
                 by, what = _decision(record)
                 yield f"{record.index:>5}  {by:<8}  {what}"
-        case Help(commands=commands):
+        case outputs.Help(commands=commands):
             yield from (f"{usage:<28} {does}" for usage, does in commands)
-        case Message(lines=message):
+        case outputs.Message(lines=message):
             yield from message
 
 

@@ -67,32 +67,8 @@ class Catch:
         return f"{self.kind} {self.room}" if self.kind == "context" else self.kind
 
 
-def _end(proposed: Proposed) -> str | None:
-    return f"end of sequence {_token(proposed)}" if proposed.is_end else None
-
-
-def _special(proposed: Proposed) -> str | None:
-    return f"special token {_token(proposed)}" if proposed.is_special else None
-
-
 def _token(proposed: Proposed) -> str:
     return quoted(bytes.fromhex(proposed.record.bytes).decode("utf-8", "replace"))
-
-
-def _utf8(proposed: Proposed) -> str | None:
-    if not proposed.incomplete:
-        return None
-    return f"bytes {proposed.record.bytes} leave a character incomplete"
-
-
-def _forced(proposed: Proposed) -> str | None:
-    forced = proposed.record.forced
-    return None if forced is None else f"forced by {forced} {_token(proposed)}"
-
-
-def _valley(proposed: Proposed) -> str | None:
-    at = proposed.valley
-    return None if at is None else f"valley of the entropy, lowest at index {at}"
 
 
 def _nan(proposed: Proposed) -> str | None:
@@ -118,11 +94,17 @@ _ALWAYS = ("logprob", "rank", "entropy", "varentropy")
 _ATTENTION = ("attn_entropy", "attn_varentropy", "agreement", "interaction_strength")
 
 _CAUGHT: dict[str, Callable[[Proposed], str | None]] = {
-    "end": _end,
-    "special": _special,
-    "utf8": _utf8,
-    "forced": _forced,
-    "valley": _valley,
+    "end": lambda it: f"end of sequence {_token(it)}" if it.is_end else None,
+    "special": lambda it: f"special token {_token(it)}" if it.is_special else None,
+    "utf8": lambda it: (
+        f"bytes {it.record.bytes} leave a character incomplete" if it.incomplete else None
+    ),
+    "forced": lambda it: (
+        None if it.record.forced is None else f"forced by {it.record.forced} {_token(it)}"
+    ),
+    "valley": lambda it: (
+        None if it.valley is None else f"valley of the entropy, lowest at index {it.valley}"
+    ),
     "nan": _nan,
 }
 CATCHES = (*_CAUGHT, "context")

@@ -35,14 +35,14 @@ class Choice(NamedTuple):
     attention: AttentionMetrics | None
     quadrant: Quadrant
     region: Region
-    strategy: str | None
-    forced: str | None
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    min_p: float | None
     candidates: list[tuple[int, float, float]]
-    measures: Mapping[str, float | None]
+    strategy: str | None = None
+    forced: str | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    measures: Mapping[str, float | None] = {}
     heads: npt.NDArray[np.float32] | None = None
 
     @property
@@ -133,14 +133,7 @@ def _given(id: int, row: tuple[Any, ...], attention: bool) -> Choice:
         attention=(seen[0], seen[1], seen[2], seen[3]) if attention else None,
         quadrant=QUADRANTS[quadrant],
         region=REGIONS[region],
-        strategy=None,
-        forced=None,
-        temperature=None,
-        top_k=None,
-        top_p=None,
-        min_p=None,
         candidates=_candidates(id, logprob, p, listed, logprobs, ps),
-        measures={},
     )
 
 

@@ -162,15 +162,15 @@ class Decoder:
         banned: Sequence[int] = (),
     ) -> Decision:
         """What the sampler proposes, `banned` ids apart, or the id `force` in its place."""
-        attention = distribution.attention
-        if attention is not None:
-            attention = self._over_layers(attention)
+        attention = self._over_layers(distribution.attention)
         return self._sampler.decide(
             distribution.logits, attention, distribution.keys, state, key, force, banned
         )
 
-    def _over_layers(self, attention: mx.array) -> mx.array:
+    def _over_layers(self, attention: mx.array | None) -> mx.array | None:
         """The statistics of `[layers, ...]`, averaged over the layers that the settings name."""
+        if attention is None:
+            return None
         statistics = attention[..., :STATISTICS]
         return mx.mean(statistics if self._layers is None else statistics[self._layers], axis=0)
 
@@ -201,9 +201,7 @@ class Decoder:
             read = mx.array(list(ids[start : start + len(targets)]))
             step = self.model.step(read, self.cache, self._reducer)
             self.read += read.size
-            attention = step.attention
-            if attention is not None:
-                attention = self._over_layers(attention)
+            attention = self._over_layers(step.attention)
             choices = choice.given(step.logits, attention, targets, self._sampler.scalars)
             if self._heads and step.attention is not None:
                 heads = np.array(step.attention)[..., STATISTICS:].swapaxes(0, 1)
@@ -237,10 +235,10 @@ class Decoder:
     def stages(self, pending: PendingStep) -> Stages:
         """How the proposal of a step came about."""
         logits, attention, keys = pending.distribution
-        if attention is not None:
-            attention = self._over_layers(attention)
         key = draw_key(self.seed, keys, pending.redraw)
-        return self._sampler.stages(logits, attention, keys, pending.state, key, pending.banned)
+        return self._sampler.stages(
+            logits, self._over_layers(attention), keys, pending.state, key, pending.banned
+        )
 
     def peek(self) -> Choice:
         """What the step under way proposes."""

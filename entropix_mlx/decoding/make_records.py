@@ -87,10 +87,10 @@ def given_records(
     next(choices, None)  # so that the reading comes to its end
 
 
-def calibration_of(model: LanguageModel) -> Calibration | None:
-    """The calibration that comes with the program for exactly these weights, if any."""
+def calibration_of(model: LanguageModel) -> Calibration:
+    """That which comes with the program for exactly these weights, or `PROVISIONAL`."""
     info = model.info
-    return shipped(info.name, info.revision, info.quantization)
+    return shipped(info.name, info.revision, info.quantization) or PROVISIONAL
 
 
 def header_of(

@@ -16,7 +16,6 @@ from entropix_mlx.decoding.make_records import calibration_of, header_of
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT, Node, ids_of
-from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Past, Settings
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.journal import Journal, Storage, Writer
@@ -50,7 +49,7 @@ class Session:
     ) -> None:
         storage = trace if isinstance(trace, Storage) else Storage(trace)
         self.model = model
-        self.calibration = calibration_of(model) or PROVISIONAL
+        self.calibration = calibration_of(model)
         seed = secrets.randbelow(2**32) if seed is None else seed
         self._decoder = Decoder(
             model, settings, self.calibration, seed, heads=storage.attention is not None

@@ -1,14 +1,4 @@
-"""The project's exception tree.
-
-    EntropixError              it failed: exit status 1
-    +-- UsageError             what was asked for makes no sense: exit status 2
-    +-- ModelNotFoundError     no catalogue entry, folder or Hub repository of that name
-    +-- DownloadError          a source could not be reached, refused, or sent something else
-    +-- DamagedFileError       a file is truncated, inconsistent or hostile
-    +-- UnsupportedError       a real thing that this program does not handle
-    +-- BackendError           MLX or one of its backends is missing or does not work here
-    +-- ContextLengthError     the prompt is longer than the model's context
-    +-- TraceError             a trace cannot be written or read
+"""The project's exceptions.
 
 Every message is one line that names the thing, what is wrong with it and what to do.
 """
@@ -18,6 +8,7 @@ class EntropixError(Exception):
     """Base of every error that this project raises on purpose."""
 
     exit_status = 1
+    """Of a command that ends with it."""
 
 
 class UsageError(EntropixError, ValueError):

@@ -47,6 +47,13 @@ def private_folder(path: Path) -> None:
         )
 
 
+def require_free(target: Path) -> None:
+    """Raise UsageError if `target` is there and isn't an empty folder."""
+    is_empty = target.is_dir() and not target.is_symlink() and not any(target.iterdir())
+    if os.path.lexists(target) and not is_empty:
+        raise UsageError(f"{target} is already there; name a folder that is not")
+
+
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Give an empty sibling of `target` to fill; it becomes `target` when the block ends well.
@@ -55,8 +62,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     UsageError if `target` is there and isn't an empty folder, EntropixError for a full disk or a
     place that cannot be written.
     """
-    if target.is_symlink() or (target.exists() and not _is_empty_folder(target)):
-        raise UsageError(f"{target} is already there; name a folder that is not")
+    require_free(target)
     unfinished = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
     with disk_errors(target):
         try:
@@ -83,7 +89,3 @@ def disk_errors(target: Path) -> Iterator[None]:
         reason = error.strerror or type(error).__name__
         place = error.filename if isinstance(error.filename, str) else target
         raise EntropixError(f"{target} could not be written ({place}: {reason})") from error
-
-
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())

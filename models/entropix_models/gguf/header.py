@@ -87,6 +87,16 @@ def read_header(path: Path) -> Header:
         return reader.read()
 
 
+def damaged(file: Path, what: str) -> DamagedFileError:
+    """The error for a file that is truncated, inconsistent or hostile."""
+    return DamagedFileError(f"{file} is damaged: {what}; download it again")
+
+
+def reason(error: Exception) -> str:
+    """What a library says, on one line that is not long."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
 def shown(value: object) -> str:
     """A value of the file as part of a message: one line, not long, no control characters."""
     text = repr(value)
@@ -110,27 +120,24 @@ class _Reader:
             )
         tensor_count, value_count = self.number("Q"), self.number("Q")
         if tensor_count > _MAX_ENTRIES or value_count > _MAX_ENTRIES:
-            raise self.damaged("it claims an absurd number of entries")
+            raise damaged(self.path, "it claims an absurd number of entries")
         metadata: dict[str, Value] = {}
         for _ in range(value_count):
             key = self.string(_MAX_NAME)
             if key in metadata:
-                raise self.damaged(f"{shown(key)} is there twice")
+                raise damaged(self.path, f"{shown(key)} is there twice")
             metadata[key] = self.value(key, self.number("I"))
         infos = [self.tensor_info() for _ in range(tensor_count)]
         return Header(metadata, self.placed(infos, metadata))
 
-    def damaged(self, what: str) -> DamagedFileError:
-        return DamagedFileError(f"{self.path} is damaged: {what}; download it again")
-
     def take(self, count: int) -> bytes:
         if count > self.size - self.position:
-            raise self.damaged(f"it ends in its header, at byte {self.size}")
+            raise damaged(self.path, f"it ends in its header, at byte {self.size}")
         if count > _MAX_HEADER - self.position:
-            raise self.damaged("its header is absurdly long")
+            raise damaged(self.path, "its header is absurdly long")
         data = self.file.read(count)
         if len(data) != count:
-            raise self.damaged("it became shorter while it was read")
+            raise damaged(self.path, "it became shorter while it was read")
         self.position += count
         return data
 
@@ -141,11 +148,11 @@ class _Reader:
     def string(self, longest: int = _MAX_STRING) -> str:
         length = self.number("Q")
         if length > longest:
-            raise self.damaged(f"a text of {length} bytes")
+            raise damaged(self.path, f"a text of {length} bytes")
         try:
             return self.take(length).decode("utf-8")
         except UnicodeDecodeError:
-            raise self.damaged("a text is not UTF-8") from None
+            raise damaged(self.path, "a text is not UTF-8") from None
 
     def value(self, key: str, kind: int) -> Value:
         if kind == _STRING:
@@ -158,7 +165,7 @@ class _Reader:
         kind, count = self.number("I"), self.number("Q")
         self.items += count
         if self.items > _MAX_ITEMS:
-            raise self.damaged(f"{shown(key)} has an absurd number of items")
+            raise damaged(self.path, f"{shown(key)} has an absurd number of items")
         if kind == _ARRAY:
             raise UnsupportedError(
                 f"{self.path}: {shown(key)} is an array of arrays, not read here"
@@ -170,7 +177,7 @@ class _Reader:
     def scalars(self, key: str, kind: int, count: int) -> list[int] | list[float] | list[bool]:
         code = _SCALARS[kind] if kind < len(_SCALARS) else "-"
         if code == "-":
-            raise self.damaged(f"{shown(key)} has a value of unknown type {kind}")
+            raise damaged(self.path, f"{shown(key)} has a value of unknown type {kind}")
         layout = f"<{count}{code}"
         return list(struct.unpack(layout, self.take(struct.calcsize(layout))))
 
@@ -178,7 +185,7 @@ class _Reader:
         name = self.string(_MAX_NAME)
         dimensions = self.number("I")
         if not 1 <= dimensions <= 4:
-            raise self.damaged(f"tensor {shown(name)} has {dimensions} dimensions")
+            raise damaged(self.path, f"tensor {shown(name)} has {dimensions} dimensions")
         sizes = [self.number("Q") for _ in range(dimensions)]
         kind, offset = self.number("I"), self.number("Q")
         if kind not in TYPES:
@@ -188,7 +195,7 @@ class _Reader:
         type_name, block, block_bytes = TYPES[kind]
         count = prod(sizes)
         if not 0 < count <= self.size * 256 or sizes[0] % block:
-            raise self.damaged(f"tensor {shown(name)} has an impossible shape")
+            raise damaged(self.path, f"tensor {shown(name)} has an impossible shape")
         return name, TensorInfo(tuple(sizes[::-1]), type_name, offset, count // block * block_bytes)
 
     def placed(
@@ -197,7 +204,7 @@ class _Reader:
         """Check that names are unique and that tensors lie in the file, apart from each other."""
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment not in (8, 16, 32, 64, 128, 256, 4096):
-            raise self.damaged(f"an alignment of {shown(alignment)}")
+            raise damaged(self.path, f"an alignment of {shown(alignment)}")
         start = -(-self.position // alignment) * alignment
         tensors = {
             name: info._replace(offset=start + info.offset)
@@ -205,12 +212,12 @@ class _Reader:
             if not info.offset % alignment
         }
         if len(tensors) != len(infos):
-            raise self.damaged("tensors are there twice or out of alignment")
+            raise damaged(self.path, "tensors are there twice or out of alignment")
         in_order = sorted(tensors.items(), key=lambda item: item[1].offset)
         for (name, info), (other, following) in pairwise(in_order):
             if info.offset + info.size > following.offset:
-                raise self.damaged(f"tensors {shown(name)} and {shown(other)} overlap")
+                raise damaged(self.path, f"tensors {shown(name)} and {shown(other)} overlap")
         for name, info in in_order:
             if info.offset + info.size > self.size:
-                raise self.damaged(f"tensor {shown(name)} goes past the end of the file")
+                raise damaged(self.path, f"tensor {shown(name)} goes past the end of the file")
         return tensors

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropix_models.errors import DamagedFileError, ModelNotFoundError, UnsupportedError
-from entropix_models.gguf.header import Header, read_header, shown
+from entropix_models.gguf.header import Header, read_header, reason, shown
 from entropix_models.gguf.layout import ROPE_FACTORS, Expected, Layout, llama3_scaling, read_layout
 from entropix_models.gguf.tokenizer import check_tokenizer, stop_ids, token_id, write_tokenizer
 from entropix_models.paths import atomic_folder, disk_errors
@@ -139,7 +139,7 @@ def _convert(
     try:
         loaded = mx.load(str(file), format="gguf")
     except (RuntimeError, ValueError) as error:
-        raise DamagedFileError(f"{file} could not be loaded ({_line(error)})") from error
+        raise DamagedFileError(f"{file} could not be loaded ({reason(error)})") from error
     assert isinstance(loaded, dict)
     weights: dict[str, mx.array] = {}
     stage = f"converting {file.name}"
@@ -172,7 +172,7 @@ def _save(target: Path, weights: "dict[str, mx.array]") -> None:
         try:
             mx.save_safetensors(str(target), weights, metadata={"format": "mlx"})
         except RuntimeError as error:  # a failed write, of which MLX keeps the reason for itself
-            raise OSError(errno.ENOSPC, _line(error)) from error
+            raise OSError(errno.ENOSPC, reason(error)) from error
 
 
 def _parts(tensor: Expected, kind: str) -> dict[str, tuple[int, ...]]:
@@ -193,7 +193,3 @@ def _halves_first(array: "mx.array", heads: int) -> "mx.array":
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

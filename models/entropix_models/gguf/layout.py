@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropix_models.errors import DamagedFileError, UnsupportedError
-from entropix_models.gguf.header import Header, shown
+from entropix_models.errors import UnsupportedError
+from entropix_models.gguf.header import Header, damaged, shown
 
 ROPE_FACTORS = "rope_freqs.weight"
 OUTPUT = "output.weight"
@@ -155,14 +155,14 @@ def read_layout(header: Header, file: Path, vocabulary: int) -> Layout:
     head_dim = read.integer("attention.key_length", hidden // heads)
     layers = read.integer("block_count")
     if layers > len(header.tensors) or heads % kv_heads or head_dim % 2:
-        raise read.damaged("its dimensions contradict each other")
+        raise damaged(read.file, "its dimensions contradict each other")
     for key in ("attention.value_length", "rope.dimension_count"):
         if (found := read.integer(key, head_dim)) != head_dim:
             raise UnsupportedError(f"{file}: {key} {found} with heads of {head_dim} isn't handled")
     if read.integer("expert_count", 0, least=0):
         raise UnsupportedError(f"{file}: mixtures of experts are not imported")
     if read.integer("vocab_size", vocabulary) != vocabulary:
-        raise read.damaged(f"its vocabulary is not the {vocabulary} tokens that it lists")
+        raise damaged(read.file, f"its vocabulary is not the {vocabulary} tokens that it lists")
     return Layout(
         hidden=hidden,
         layers=layers,
@@ -179,13 +179,12 @@ def read_layout(header: Header, file: Path, vocabulary: int) -> Layout:
     )
 
 
-def llama3_scaling(
-    factors: list[float], theta: float, file: Path, original_context: int = 8192
-) -> dict[str, Any]:
+def llama3_scaling(factors: list[float], theta: float, file: Path) -> dict[str, Any]:
     """The "llama3" rope scaling whose frequency divisors these are (one per pair of a head).
 
     The converter computes them with Llama 3's constants (1, 4 and 8,192); any others are refused.
     """
+    original_context = 8192
     scaling: dict[str, Any] = {
         "rope_type": "llama3",
         "factor": float(max(factors)),
@@ -219,19 +218,16 @@ class _Numbers:
     def __init__(self, header: Header, file: Path) -> None:
         self.header, self.file = header, file
 
-    def damaged(self, what: str) -> DamagedFileError:
-        return DamagedFileError(f"{self.file} is damaged: {what}; download it again")
-
     def integer(self, key: str, default: int | None = None, *, least: int = 1) -> int:
         value = self.header.metadata.get(f"llama.{key}", default)
         if isinstance(value, list):
             raise UnsupportedError(f"{self.file}: {key} that differs by layer is not handled")
         if type(value) is not int or not least <= value < 1 << 31:
-            raise self.damaged(f"llama.{key} is {shown(value)}")
+            raise damaged(self.file, f"llama.{key} is {shown(value)}")
         return value
 
     def real(self, key: str, default: float | None = None) -> float:
         value = self.header.metadata.get(f"llama.{key}", default)
         if type(value) is not float or not 0.0 < value < 1e12:
-            raise self.damaged(f"llama.{key} is {shown(value)}")
+            raise damaged(self.file, f"llama.{key} is {shown(value)}")
         return value

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entropix_models.errors import DamagedFileError, UnsupportedError
-from entropix_models.gguf.header import Value, shown
+from entropix_models.errors import UnsupportedError
+from entropix_models.gguf.header import Value, damaged, reason, shown
 
 if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
@@ -49,10 +49,10 @@ def check_tokenizer(metadata: dict[str, Value], file: Path) -> list[str]:
         )
     tokens = _texts(metadata, "tokenizer.ggml.tokens", file)
     if not tokens or len(set(tokens)) != len(tokens):
-        raise _damaged(file, "its tokens are missing or there twice")
+        raise damaged(file, "its tokens are missing or there twice")
     kinds = metadata.get("tokenizer.ggml.token_type")
     if not isinstance(kinds, list) or len(kinds) != len(tokens):
-        raise _damaged(file, "its token types don't match its tokens")
+        raise damaged(file, "its token types don't match its tokens")
     for key in (*_SPECIAL.values(), *(f"tokenizer.ggml.{stop}_token_id" for stop in _STOPS)):
         token_id(metadata, key, len(tokens), file)
     return tokens
@@ -69,7 +69,7 @@ def token_id(metadata: dict[str, Value], key: str, vocabulary: int, file: Path) 
     if value is None:
         return None
     if type(value) is not int or not 0 <= value < vocabulary:
-        raise _damaged(file, f"{key} is {shown(value)}, no token")
+        raise damaged(file, f"{key} is {shown(value)}, no token")
     return value
 
 
@@ -82,14 +82,14 @@ def write_tokenizer(metadata: dict[str, Value], file: Path, folder: Path) -> Non
     assert isinstance(kinds, list)
     merges = _texts(metadata, "tokenizer.ggml.merges", file)
     if any(merge.count(" ") != 1 for merge in merges):
-        raise _damaged(file, "a merge is not a pair")
+        raise damaged(file, "a merge is not a pair")
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     llama_3 = metadata["tokenizer.ggml.pre"] == "llama-bpe"
     try:
         vocabulary = {token: i for i, token in enumerate(tokens)}
         bpe = models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=llama_3)
     except Exception as error:  # the library raises nothing finer
-        raise _damaged(file, f"its merges don't fit its tokens ({_line(error)})") from error
+        raise damaged(file, f"its merges don't fit its tokens ({reason(error)})") from error
     tokenizer = Tokenizer(bpe)
     tokenizer.pre_tokenizer = _pre_tokenizer(str(metadata["tokenizer.ggml.pre"]))
     tokenizer.decoder = decoders.ByteLevel()
@@ -150,12 +150,4 @@ def _texts(metadata: dict[str, Value], key: str, file: Path) -> list[str]:
     value = metadata.get(key)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return [str(item) for item in value]
-    raise _damaged(file, f"{key} is missing or no list of texts")
-
-
-def _damaged(file: Path, what: str) -> DamagedFileError:
-    return DamagedFileError(f"{file} is damaged: {what}; download it again")
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    raise damaged(file, f"{key} is missing or no list of texts")

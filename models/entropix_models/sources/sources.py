@@ -14,7 +14,7 @@ from entropix_models.errors import (
     UnsupportedError,
     UsageError,
 )
-from entropix_models.paths import atomic_folder, disk_errors, models_root
+from entropix_models.paths import atomic_folder, disk_errors, models_root, require_free
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import catalogue, hub, wheel
 from entropix_models.sources.catalogue import Entry
@@ -87,8 +87,8 @@ def pull(name: str, out: Path | None = None, *, progress: Progress = quiet) -> M
     `out` appears whole or not at all. Raises as `resolve`; UsageError if there is nothing to
     pull or `out` is there already.
     """
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is already there; name a folder that is not")
+    if out is not None:
+        require_free(out)
     entry = catalogue.find(name)
     local_only = entry is None and (name in imported_names() or not hub.is_id(name))
     if local_only and locate(name) is not None:

@@ -4,7 +4,7 @@ import copy
 import datetime
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -36,9 +36,7 @@ class Tokenizer:
     answer. `special_ids` are the tokens that typed text never becomes. Safe between threads.
     """
 
-    def __init__(
-        self, inner: tokenizers.Tokenizer, files: TokenizerFiles, extra_stop_ids: Iterable[int] = ()
-    ) -> None:
+    def __init__(self, inner: tokenizers.Tokenizer, files: TokenizerFiles) -> None:
         self._inner = inner
         self._lock = threading.Lock()
         self._name = files.folder
@@ -61,7 +59,7 @@ class Tokenizer:
         self.bos_id = self._id_of(texts.get("bos_token"))
         self._bos_by_default = files.add_bos
         self._template: ChatTemplate | None = None
-        stops = {self._id_of(texts.get("eos_token")), *files.eos_ids, *extra_stop_ids}
+        stops = {self._id_of(texts.get("eos_token")), *files.eos_ids}
         if files.chat_template is not None:
             name = f"the chat template of {files.folder}"
             self._template = ChatTemplate(files.chat_template, name, texts)
@@ -72,7 +70,7 @@ class Tokenizer:
         self._first_scheme, self._middle_scheme = _prefix_schemes(inner)
 
     @classmethod
-    def from_folder(cls, path: Path, *, extra_stop_ids: Iterable[int] = ()) -> "Tokenizer":
+    def from_folder(cls, path: Path) -> "Tokenizer":
         """Read `tokenizer.json`, `tokenizer_config.json` and what goes with them.
 
         Raises DamagedFileError for files that are missing, truncated or hostile, UnsupportedError
@@ -90,7 +88,7 @@ class Tokenizer:
             ) from error
         inner.no_truncation()
         inner.no_padding()
-        return cls(inner, files, extra_stop_ids)
+        return cls(inner, files)
 
     @property
     def has_chat_template(self) -> bool:

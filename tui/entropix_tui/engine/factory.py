@@ -163,10 +163,9 @@ class SessionFactory:
         if self._loaded is None:
             return settings
         from entropix_mlx.decoding.make_records import calibration_of
-        from entropix_mlx.sampling.calibration import PROVISIONAL
 
         preset = Settings.make(settings.preset)
-        bound = preset.bind(calibration_of(self._loaded) or PROVISIONAL)
+        bound = preset.bind(calibration_of(self._loaded))
         own = {
             declared.name: None
             for declared in dataclasses.fields(Settings)
@@ -275,9 +274,10 @@ class SessionFactory:
 
     def _note(self, model: "LanguageModel") -> str:
         from entropix_mlx.decoding.make_records import calibration_of
+        from entropix_mlx.sampling.calibration import PROVISIONAL
 
         notes = [self._why] if self._why else []
-        if calibration_of(model) is None:
+        if calibration_of(model) is PROVISIONAL:
             notes.append(f"{model.info.name} has no calibration: thresholds are provisional")
         return "; ".join(notes)
 
