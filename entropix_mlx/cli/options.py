@@ -27,6 +27,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _LARGEST_SEED = 2**63 - 1
 
 
+def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 device_option = click.option(
     "--device",
     type=click.Choice(("auto", "metal", "cuda", "cpu")),
@@ -34,40 +45,30 @@ device_option = click.option(
     help="Where to compute. auto: on a GPU if there is one.",
 )
 
+model_options = _together(
+    click.option(
+        "--model",
+        metavar="NAME|PATH",
+        help="A catalogue name, a folder or a Hub id. Default: llama-3.2-1b on a GPU, "
+        "smollm2-135m on a CPU.",
+    ),
+    device_option,
+)
 
-def model_options(command: Command) -> Command:
-    """`--model` and `--device`."""
-    for option in (
-        device_option,
-        click.option(
-            "--model",
-            metavar="NAME|PATH",
-            help="A catalogue name, a folder or a Hub id. Default: llama-3.2-1b on a GPU, "
-            "smollm2-135m on a CPU.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def trace_options(command: Command) -> Command:
-    """`--trace` and `--trace-attention`."""
-    for option in (
-        click.option(
-            "--trace-attention",
-            is_flag=True,
-            help="Beside the trace, each head's attention entropy at each token: FILE.attention.",
-        ),
-        click.option(
-            "--trace",
-            # A path that cannot be written is no wrong usage, so that click checks nothing.
-            type=click.Path(path_type=Path, readable=False),
-            metavar="FILE",
-            help="Write a trace (JSON Lines) to this file.",
-        ),
-    ):
-        command = option(command)
-    return command
+trace_options = _together(
+    click.option(
+        "--trace",
+        # A path that cannot be written is no wrong usage, so that click checks nothing.
+        type=click.Path(path_type=Path, readable=False),
+        metavar="FILE",
+        help="Write a trace (JSON Lines) to this file.",
+    ),
+    click.option(
+        "--trace-attention",
+        is_flag=True,
+        help="Beside the trace, each head's attention entropy at each token: FILE.attention.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callabl
 
     They raise UsageError as `settings_of`, and for --trace-attention where there is none to write.
     """
-    options = (
+    options = _together(
         model_options,
         click.option(
             "--system", metavar="TEXT", default="", help="A system message before the first prompt."
@@ -169,9 +170,7 @@ def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callabl
             asked = SessionOptions(settings, date=date.date() if date else None, **own)
             return command(asked=asked, **given)
 
-        for option in reversed(options):
-            checked = option(checked)
-        return checked
+        return options(checked)
 
     return add
 

@@ -96,9 +96,10 @@ class Debugger:
                     break
                 self._before.insert(0, node)
             self._so_far = "".join(record.text for record in self._before)[-TAIL:]
-        read = self.session.ids_read
+        decoder = self.session.context.decoder
+        before = decoder.read
         yield from self.stepper.take()
-        read = self.session.ids_read - read
+        read = decoder.read - before
         yield self.here(self.check(), reread=0 if turn.prompts else read - 1)
 
     def here(self, hits: Sequence[Hit] = (), *, reread: int = 0) -> Place:
@@ -167,8 +168,7 @@ class Debugger:
 
     def _act(self, hit: Hit) -> Iterator[Output]:
         """What a breakpoint does that doesn't stop."""
-        at = self.session.newest + 1
-        yield Message([f"breakpoint {hit.number} at {at}: {hit.reason}"])
+        yield Message([f"breakpoint {hit.number} at {self.live.index}: {hit.reason}"])
         if hit.action.kind == "preset":
             event = self.session.use(Settings.make(hit.action.preset))
             if event is not None:

@@ -61,9 +61,6 @@ class PromptCachePool:
         """A cache that goes."""
         return self._kept.pop(number)
 
-    def clear(self) -> None:
-        self._kept.clear()
-
 
 def nbytes(cache: Cache) -> int:
     """What a cache's arrays take."""

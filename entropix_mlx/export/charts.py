@@ -9,6 +9,7 @@ nine tokens of ten would lie in one corner.
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from entropix_mlx.export import style
@@ -126,31 +127,23 @@ def _curve(found: Sequence[float | None], columns: int, scale: float) -> str:
             gap = value is None
         return "".join(line)
     paths = []
-    for run in _runs(_bands(found, columns)):
+    for run in _runs(found, columns):
         there = [f"{n} {_y(high, scale)}" for n, _, high in run]
         back = [f"{n} {_y(low, scale)}" for n, low, _ in reversed(run)]
         paths.append("M" + "L".join(there + back) + "Z")
     return "".join(paths)
 
 
-def _bands(found: Sequence[float | None], columns: int) -> Iterator[tuple[int, list[float]]]:
-    for column in range(columns):
-        begin = column * len(found) // columns
-        end = (column + 1) * len(found) // columns
-        yield column, [value for value in found[begin:end] if value is not None]
-
-
-def _runs(bands: Iterator[tuple[int, list[float]]]) -> Iterator[list[tuple[int, float, float]]]:
+def _runs(found: Sequence[float | None], columns: int) -> Iterator[list[tuple[int, float, float]]]:
     """Neighbouring columns that have values: number, least, greatest."""
-    run: list[tuple[int, float, float]] = []
-    for column, inside in bands:
-        if inside:
-            run.append((column, min(inside), max(inside)))
-        elif run:
-            yield run
-            run = []
-    if run:
-        yield run
+    edges = [column * len(found) // columns for column in range(columns + 1)]
+    bands = (
+        (column, [value for value in found[begin:end] if value is not None])
+        for column, (begin, end) in enumerate(pairwise(edges))
+    )
+    for has_values, run in groupby(bands, key=lambda band: bool(band[1])):
+        if has_values:
+            yield [(column, min(inside), max(inside)) for column, inside in run]
 
 
 def _spans(passage: Passage, name: str) -> Iterator[tuple[int, int, float]]:

@@ -83,19 +83,9 @@ class Session:
         return self.model.info.context_length
 
     @property
-    def newest(self) -> int:
-        """The greatest index given out."""
-        return self._journal.index
-
-    @property
     def ids(self) -> list[int]:
         """What the conversation consists of, for the model."""
         return self.context.ids
-
-    @property
-    def ids_read(self) -> int:
-        """How many ids the model has read in all, whatever became of them."""
-        return self._decoder.read
 
     @property
     def settings(self) -> Settings:

@@ -162,7 +162,12 @@ def _attend(
     quantised = hasattr(cache, "bits")
     added = isinstance(mask, mx.array) and mask.dtype != mx.bool_
     if manual and not quantised and not added:
-        return _attend_manually(queries, keys, values, scale, mask, capture)
+        # As MLX computes it where it has no fused kernel, operation by operation.
+        weights = _weigh(capture, _scores(queries, keys, scale), mask)
+        if weights.ndim == 5:
+            return mx.flatten(weights @ mx.expand_dims(values, 2), 1, 2)
+        attended: mx.array = weights @ values
+        return attended
     # Before the original: its quantised path scales the queries in place.
     dense = keys
     if quantised:
@@ -185,21 +190,6 @@ def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:
         queries = mx.unflatten(queries, 1, (keys.shape[1], groups))
         keys = mx.expand_dims(keys, 2)
     return queries @ mx.swapaxes(keys, -1, -2)
-
-
-def _attend_manually(
-    queries: mx.array,
-    keys: mx.array,
-    values: mx.array,
-    scale: float,
-    mask: mx.array | str | None,
-    capture: Capture,
-) -> mx.array:
-    """Attention as MLX computes it where it has no fused kernel, operation by operation."""
-    weights = _weigh(capture, _scores(queries, keys, scale), mask)
-    if weights.ndim == 5:
-        return mx.flatten(weights @ mx.expand_dims(values, 2), 1, 2)
-    return weights @ values
 
 
 def _weigh(capture: Capture, scores: mx.array, mask: mx.array | str | None) -> mx.array:

@@ -14,6 +14,7 @@ from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError
 from entropix_models.language_model import LanguageModel, ModelInfo
 from entropix_models.progress import Progress, quiet
+from entropix_models.sources import sources
 from entropix_models.sources.sources import ModelFolder
 from entropix_models.tokenizer.tokenizer import Tokenizer
 
@@ -70,7 +71,8 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
         name=folder.name,
         revision=folder.revision,
         quantization=folder.quantization,
-        dtype=_dtype(network),
+        # That of the activations.
+        dtype=str(network.model.norm.weight.dtype).removeprefix("mlx.core."),
         architecture=str(config["model_type"]),
         parameters=_size(config),
         context_length=int(config.get("max_position_embeddings") or 2048),
@@ -83,17 +85,7 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
 
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a model of the Llama family, its counts checked."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise DamagedFileError(
-            f"{folder}: no config.json; this is not a model folder as mlx-lm writes it"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DamagedFileError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise DamagedFileError(f"{path}: not a JSON object")
+    path, config = folder / "config.json", sources.read_config(folder)
     kind = config.get("model_type")
     if kind not in LLAMA_FAMILY:
         raise UnsupportedError(
@@ -242,11 +234,6 @@ def _dense(module: nn.Module) -> nn.Module:
 
 def _as_float32(array: mx.array) -> mx.array:
     return array.astype(mx.float32) if mx.issubdtype(array.dtype, mx.floating) else array
-
-
-def _dtype(network: nn.Module) -> str:
-    """Of the activations: that of the final norm's weight."""
-    return str(network.model.norm.weight.dtype).removeprefix("mlx.core.")
 
 
 def _size(config: dict[str, Any]) -> int:

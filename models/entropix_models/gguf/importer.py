@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from entropix_models.errors import DamagedFileError, ModelNotFoundError, UnsupportedError
 from entropix_models.gguf.header import Header, read_header, reason, shown
-from entropix_models.gguf.layout import ROPE_FACTORS, Expected, Layout, llama3_scaling, read_layout
+from entropix_models.gguf.layout import (
+    ROPE_FACTORS,
+    Expected,
+    config_of,
+    expected_tensors,
+    llama3_scaling,
+)
 from entropix_models.gguf.tokenizer import check_tokenizer, stop_ids, token_id, write_tokenizer
 from entropix_models.paths import atomic_folder, disk_errors
 from entropix_models.progress import Progress, quiet
@@ -46,15 +52,14 @@ def import_gguf(
         raise ModelNotFoundError(f"{file}: no such file; name a GGUF file")
     header = read_header(file)
     tokens = check_tokenizer(header.metadata, file)
-    layout = read_layout(header, file, len(tokens))
-    expected = layout.tensors()
+    config = config_of(header, file, len(tokens))
+    expected = expected_tensors(config)
     _check_tensors(header, expected, file)
-    config = layout.config()
     _add_token_ids(config, header, len(tokens), file)
     quantization = _add_quantization(config, header, expected)
     with atomic_folder(out_folder) as folder:
         write_tokenizer(header.metadata, file, folder)
-        scaling = _convert(file, folder, layout, expected, header, progress)
+        scaling = _convert(file, folder, config, expected, header, progress)
         if scaling:
             config["rope_scaling"] = scaling
         _write_json(folder / "config.json", config)
@@ -127,7 +132,7 @@ def _add_quantization(config: dict[str, Any], header: Header, expected: dict[str
 def _convert(
     file: Path,
     folder: Path,
-    layout: Layout,
+    config: dict[str, Any],
     expected: dict[str, Expected],
     header: Header,
     progress: Progress,
@@ -160,9 +165,9 @@ def _convert(
     if ROPE_FACTORS not in header.tensors:
         return None
     factors = loaded[ROPE_FACTORS].astype(mx.float32)
-    if factors.shape != (layout.head_dim // 2,) or not (factors > 0).all().item():
+    if factors.shape != (config["head_dim"] // 2,) or not (factors > 0).all().item():
         raise DamagedFileError(f"{file}: {ROPE_FACTORS} has an impossible shape or values")
-    return llama3_scaling(np.asarray(factors).tolist(), layout.rope_theta, file)
+    return llama3_scaling(np.asarray(factors).tolist(), config["rope_theta"], file)
 
 
 def _save(target: Path, weights: "dict[str, mx.array]") -> None:

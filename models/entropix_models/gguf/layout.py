@@ -56,83 +56,43 @@ class Expected:
     interleaved_heads: int = 0
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The dimensions of a Llama, read from the metadata and checked against each other."""
-
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    intermediate: int
-    vocabulary: int
-    context: int
-    norm_eps: float
-    rope_theta: float
-    rope_scaling: dict[str, Any] | None
-    tied: bool
-
-    def tensors(self) -> dict[str, Expected]:
-        """Every tensor that the model's forward pass needs, by its name in the file."""
-        hidden, queries, keys = (
-            self.hidden,
-            self.heads * self.head_dim,
-            self.kv_heads * self.head_dim,
-        )
-        shapes: dict[str, tuple[int, ...]] = {
-            "attn_norm": (hidden,),
-            "attn_q": (queries, hidden),
-            "attn_k": (keys, hidden),
-            "attn_v": (keys, hidden),
-            "attn_output": (hidden, queries),
-            "ffn_norm": (hidden,),
-            "ffn_gate": (self.intermediate, hidden),
-            "ffn_up": (self.intermediate, hidden),
-            "ffn_down": (hidden, self.intermediate),
-        }
-        interleaved = {"attn_q": self.heads, "attn_k": self.kv_heads}
-        expected = {
-            "token_embd.weight": Expected("model.embed_tokens", (self.vocabulary, hidden)),
-            "output_norm.weight": Expected("model.norm", (hidden,)),
-        }
-        if not self.tied:
-            expected[OUTPUT] = Expected("lm_head", (self.vocabulary, hidden))
-        for layer in range(self.layers):
-            for part, module in _BLOCK.items():
-                expected[f"blk.{layer}.{part}.weight"] = Expected(
-                    f"model.layers.{layer}.{module}", shapes[part], interleaved.get(part, 0)
-                )
-        return expected
-
-    def config(self) -> dict[str, Any]:
-        """The `config.json` of the format that transformers and mlx-lm share."""
-        config: dict[str, Any] = {
-            "model_type": "llama",
-            "architectures": ["LlamaForCausalLM"],
-            "hidden_size": self.hidden,
-            "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads,
-            "num_key_value_heads": self.kv_heads,
-            "head_dim": self.head_dim,
-            "intermediate_size": self.intermediate,
-            "vocab_size": self.vocabulary,
-            "max_position_embeddings": self.context,
-            "rms_norm_eps": self.norm_eps,
-            "rope_theta": self.rope_theta,
-            "hidden_act": "silu",
-            "attention_bias": False,
-            "mlp_bias": False,
-            "tie_word_embeddings": self.tied,
-        }
-        if self.rope_scaling:
-            config["rope_scaling"] = self.rope_scaling
-        return config
+def expected_tensors(config: dict[str, Any]) -> dict[str, Expected]:
+    """Every tensor that the model's forward pass needs, by its name in the file."""
+    hidden, intermediate = config["hidden_size"], config["intermediate_size"]
+    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
+    queries, keys = heads * config["head_dim"], kv_heads * config["head_dim"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "attn_norm": (hidden,),
+        "attn_q": (queries, hidden),
+        "attn_k": (keys, hidden),
+        "attn_v": (keys, hidden),
+        "attn_output": (hidden, queries),
+        "ffn_norm": (hidden,),
+        "ffn_gate": (intermediate, hidden),
+        "ffn_up": (intermediate, hidden),
+        "ffn_down": (hidden, intermediate),
+    }
+    interleaved = {"attn_q": heads, "attn_k": kv_heads}
+    expected = {
+        "token_embd.weight": Expected("model.embed_tokens", (config["vocab_size"], hidden)),
+        "output_norm.weight": Expected("model.norm", (hidden,)),
+    }
+    if not config["tie_word_embeddings"]:
+        expected[OUTPUT] = Expected("lm_head", (config["vocab_size"], hidden))
+    for layer in range(config["num_hidden_layers"]):
+        for part, module in _BLOCK.items():
+            expected[f"blk.{layer}.{part}.weight"] = Expected(
+                f"model.layers.{layer}.{module}", shapes[part], interleaved.get(part, 0)
+            )
+    return expected
 
 
-def read_layout(header: Header, file: Path, vocabulary: int) -> Layout:
-    """Raises UnsupportedError for another architecture or a feature that isn't handled,
-    DamagedFileError for dimensions that contradict each other."""
+def config_of(header: Header, file: Path, vocabulary: int) -> dict[str, Any]:
+    """The `config.json` of the format that transformers and mlx-lm share, from the metadata.
+
+    Raises UnsupportedError for another architecture or a feature that isn't handled,
+    DamagedFileError for dimensions that contradict each other.
+    """
     metadata = header.metadata
     architecture = metadata.get("general.architecture")
     if architecture != "llama":
@@ -163,20 +123,27 @@ def read_layout(header: Header, file: Path, vocabulary: int) -> Layout:
         raise UnsupportedError(f"{file}: mixtures of experts are not imported")
     if read.integer("vocab_size", vocabulary) != vocabulary:
         raise damaged(read.file, f"its vocabulary is not the {vocabulary} tokens that it lists")
-    return Layout(
-        hidden=hidden,
-        layers=layers,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        intermediate=read.integer("feed_forward_length"),
-        vocabulary=vocabulary,
-        context=read.integer("context_length"),
-        norm_eps=read.real("attention.layer_norm_rms_epsilon"),
-        rope_theta=read.real("rope.freq_base", 10000.0),
-        rope_scaling=_linear_scaling(read),
-        tied=OUTPUT not in header.tensors,
-    )
+    config: dict[str, Any] = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "head_dim": head_dim,
+        "intermediate_size": read.integer("feed_forward_length"),
+        "vocab_size": vocabulary,
+        "max_position_embeddings": read.integer("context_length"),
+        "rms_norm_eps": read.real("attention.layer_norm_rms_epsilon"),
+        "rope_theta": read.real("rope.freq_base", 10000.0),
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": OUTPUT not in header.tensors,
+    }
+    if scaling := _linear_scaling(read):
+        config["rope_scaling"] = scaling
+    return config
 
 
 def llama3_scaling(factors: list[float], theta: float, file: Path) -> dict[str, Any]:
