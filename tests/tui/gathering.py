@@ -34,8 +34,8 @@ class Collected:
     def until_waiting(self, count: int) -> None:
         """Until so many outputs wait, which nobody drains."""
         deadline = time.monotonic() + 20
-        while self.engine.waiting < count:
-            assert time.monotonic() < deadline, f"only {self.engine.waiting} wait"
+        while self.engine._mail.waiting < count:
+            assert time.monotonic() < deadline, f"only {self.engine._mail.waiting} wait"
             _PAUSE.wait(0.002)
 
     def of(self, kind: type) -> list[Output]:

@@ -88,9 +88,9 @@ def test_the_thread_waits_while_nobody_drains() -> None:
         got.until_count(Ready)
         got.engine.run(TurnRequest("go", max_tokens=5000))
         deadline = time.monotonic() + 20
-        while got.engine.waiting < 64:
+        while got.engine._mail.waiting < 64:
             assert time.monotonic() < deadline
-        assert got.engine.waiting == 64
+        assert got.engine._mail.waiting == 64
         assert session._index < 5000
         got.until_count(End)
     assert len(got.of(TokenRecord)) == 5000
@@ -165,7 +165,7 @@ def test_quitting_while_generating_and_while_the_queue_is_full() -> None:
     engine.start()
     engine.run(TurnRequest("go", max_tokens=100_000))
     deadline = time.monotonic() + 20
-    while engine.waiting < 16:
+    while engine._mail.waiting < 16:
         assert time.monotonic() < deadline
     assert engine.quit(20)
     assert session.closed

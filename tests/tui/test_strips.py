@@ -12,10 +12,11 @@ from textual.pilot import Pilot
 
 from entropix_mlx.records.record import Event, TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_tui.look import styles
 from entropix_tui.look.throttle import INTERVAL, Pace
 from entropix_tui.tokens.measures import MEASURES
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.strips.lane import LABELS, TALL, series
+from entropix_tui.widgets.strips.lane import LABELS, TALL
 from entropix_tui.widgets.strips.strips import Strips
 
 NARROW = LABELS[1]
@@ -367,15 +368,15 @@ def luminance(colour: Any) -> float:
 
 @pytest.mark.parametrize(("dark", "ground"), [(True, 0.006), (False, 1.0)])
 def test_series_are_legible_and_no_two_are_the_same(dark: bool, ground: float) -> None:
-    colours = [series(name, "true", dark).color for name in MEASURES]
+    colours = [styles.series_style(name, "true", dark).color for name in MEASURES]
     for colour in colours:
         assert colour is not None
         low, high = sorted((luminance(colour), ground))
         assert (high + 0.05) / (low + 0.05) >= 4.5
     assert len({c.get_truecolor() for c in colours if c}) == len(MEASURES)
-    sixteen = [series(name, "sixteen", dark).color for name in MEASURES]
+    sixteen = [styles.series_style(name, "sixteen", dark).color for name in MEASURES]
     assert len({c.number for c in sixteen if c}) == len(MEASURES)
-    assert all(not series(name, "none", dark) for name in MEASURES)
+    assert all(not styles.series_style(name, "none", dark) for name in MEASURES)
 
 
 @SIZES

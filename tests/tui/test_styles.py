@@ -86,7 +86,7 @@ def drawn(name: str, colours: Colours, dark: bool) -> Style:
     if name in TEXT:
         return styles.style(name, colours, dark)
     if name in BARS:
-        return lane.series(name, colours, dark)
+        return styles.series_style(name, colours, dark)
     of = {
         "cursor": lambda: styles.cursor_style(colours, dark),
         "match": lambda: styles.match_style(False, colours, dark),

@@ -109,7 +109,6 @@ def show(
         explicit=asked.settings if explicit else None,
         trace_attention=asked.trace_attention,
     )
-    factory.open_trace()
     configured = config.read()
     engine = Engine(factory, first=first or AS_STARTED, release=release_thread)
     app = EntropixApp(

@@ -137,11 +137,6 @@ class Engine:
         """All that has come out since the last call, in order."""
         return self._mail.drain()
 
-    @property
-    def waiting(self) -> int:
-        """How many outputs have not been drained."""
-        return self._mail.waiting
-
     def _renew(self, request: SessionRequest) -> None:
         self.stop()
         self._command(lambda number: Make(number, request))

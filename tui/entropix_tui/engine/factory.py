@@ -44,7 +44,7 @@ class SessionFactory:
     `name` if that is given; None: they are not. With `trace` the first goes to that path and no
     archive, the n-th to the same name with `-n` before the ending. `explicit` are settings that a
     resumed session is to have instead of its own. `trace_attention`: each conversation's attention
-    goes beside its trace.
+    goes beside its trace. Raises TraceError.
     """
 
     settings: Settings
@@ -63,12 +63,8 @@ class SessionFactory:
     _first: TraceWriter | None = field(default=None, init=False)
     _made: int = field(default=0, init=False)
 
-    def open_trace(self) -> None:
-        """Open the first trace, so that a path that cannot be written is told at once.
-
-        Raises TraceError.
-        """
-        if self.trace is not None:
+    def __post_init__(self) -> None:
+        if self.trace is not None:  # now, so that a path that cannot be written is told at once
             self._first = TraceWriter(self.trace)
 
     def prepare(self, request: SessionRequest, progress: Progress) -> None:

@@ -28,20 +28,8 @@ TRUECOLOR: dict[Theme, tuple[Cue, ...]] = {
     "light": _with_cues("#937001", "#9B2A27", "#6B2952", "#330097", "#190042"),
 }
 SIXTEEN: dict[Theme, tuple[Cue, ...]] = {
-    "dark": (
-        Cue(None),
-        Cue("cyan"),
-        Cue("green"),
-        Cue("yellow", ("underline",)),
-        Cue(None, ("bold", "reverse")),
-    ),
-    "light": (
-        Cue(None),
-        Cue("blue"),
-        Cue("magenta"),
-        Cue("red", ("underline",)),
-        Cue(None, ("bold", "reverse")),
-    ),
+    "dark": _with_cues(None, "cyan", "green", "yellow", None),
+    "light": _with_cues(None, "blue", "magenta", "red", None),
 }
 
 Colour = str

@@ -21,17 +21,22 @@ LETTERS: dict[Quadrant, str] = {"HELV": "o", "LEHV": "f", "HEHV": "L"}
 """Letters of the gutter; the sure ones have none."""
 
 ENTROPY, VARENTROPY = "entropy", "varentropy"
-_SERIES: dict[tuple[str, bool], str] = {
-    (ENTROPY, True): "#73ADF2",
-    (VARENTROPY, True): "#FF8272",
-    (ENTROPY, False): "#2F5FBF",
-    (VARENTROPY, False): "#B3261E",
+_SERIES: dict[str, tuple[str, str, str, str]] = {
+    # measure: (dark, light, sixteen on dark, sixteen on light)
+    ENTROPY: ("#73ADF2", "#2F5FBF", "blue", "blue"),
+    VARENTROPY: ("#FF8272", "#B3261E", "red", "red"),
+    "surprisal": ("#FDB85F", "#8A5200", "yellow", "magenta"),
+    "rank": ("#C9A7F5", "#6B3FA0", "magenta", "bright_magenta"),
+    "attn entropy": ("#56D4C4", "#00706A", "cyan", "cyan"),
+    "attn varentropy": ("#F39ACB", "#A0307A", "bright_magenta", "bright_red"),
+    "agreement": ("#9BCB6B", "#3F6B14", "green", "green"),
+    "interaction": ("#D9CF8B", "#6A6030", "bright_yellow", "bright_black"),
 }
-_SERIES_SIXTEEN = {ENTROPY: "blue", VARENTROPY: "red"}
 
 _OTHERS: dict[str, tuple[str, str, str]] = {
     # look: (dark, light, sixteen or none)
     "answer": ("#D6D6D6", "#1A1A1A", "none"),
+    "MID": ("#D6D6D6", "#1A1A1A", "none"),
     "user": ("bold #FFFFFF", "bold #000000", "bold"),
     "system": ("#B4AEA2", "#4A463E", "none"),
     "note": ("#838A91", "#5D5D5D", "none"),
@@ -46,14 +51,9 @@ def detect(system: str | None, environ: Mapping[str, str] = os.environ) -> Colou
     return "sixteen" if system in (None, "standard", "windows") else "true"
 
 
-def is_light(environ: Mapping[str, str]) -> bool:
-    """Whether the terminal says that its background is light (`COLORFGBG`, as `15;0`)."""
-    return environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
-
-
 @lru_cache(256)
 def style(look: str, colours: Colours, dark: bool) -> Style:
-    """The style of a look: a quadrant, a class of the ramp, or a kind of block."""
+    """The style of a look: a region, a class of the ramp, or a kind of block."""
     theme: Literal["dark", "light"] = "dark" if dark else "light"
     cue: Cue
     if look in QUADRANTS:
@@ -81,14 +81,12 @@ def cursor_style(colours: Colours, dark: bool) -> Style:
     return Style.parse(f"not reverse {'#101010 on #7BC47F' if dark else '#FFFFFF on #1E6B2E'}")
 
 
-@lru_cache(16)
+@lru_cache(32)
 def series_style(series: str, colours: Colours, dark: bool) -> Style:
-    """The style of a strip's bars: entropy blue, varentropy red, others as plain text."""
-    if colours == "none" or series not in _SERIES_SIXTEEN:
+    """The style of a measure's bars; those of an unknown measure are plain."""
+    if colours == "none" or series not in _SERIES:
         return Style.null()
-    if colours == "sixteen":
-        return Style.parse(_SERIES_SIXTEEN[series])
-    return Style.parse(_SERIES[series, dark])
+    return Style.parse(_SERIES[series][2 * (colours == "sixteen") + (not dark)])
 
 
 _HIGHLIGHTS: dict[str, tuple[str, str, str]] = {

@@ -97,7 +97,7 @@ class Branches(Choosing[Twig, int | Existing | None]):
     def __init__(
         self, tree: Tree, colours: styles.Colours, *, name: Callable[[int, str], None]
     ) -> None:
-        super().__init__(OwnBranchChoices(colours, _leaf_of(tree)), colours)
+        super().__init__(OwnBranchChoices(colours, tree.leaf_below(tree.leaf)), colours)
         self.said = tree
         self.give = name
 
@@ -142,8 +142,3 @@ class Branches(Choosing[Twig, int | Existing | None]):
             self.choices.names[item.branch.leaf] = name
             self.choices.changed()
             self.give(item.branch.leaf, name)
-
-
-def _leaf_of(tree: Tree) -> int:
-    """The end of the branch in which the conversation stands, which may stand before it."""
-    return tree.leaf_below(tree.leaf)

@@ -149,7 +149,7 @@ class _Candidates(Rows, can_focus=False):
         one = self.shown[row]
         now = one.id == self.record.id
         cells = self._token_cells(width)
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.app.current_theme.dark)
+        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
         drawn = "    -" if one.final is None else percent(one.final)
         mark = CHOSEN if now else " "
         text = f"{mark}{one.rank:>6} {one.id:>6} {fit(spelling(one.text, one.id), cells)}"

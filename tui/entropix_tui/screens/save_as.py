@@ -21,7 +21,7 @@ class SaveAs(ModalScreen[Path | None]):
     BINDING_GROUP_TITLE = "Saving a file"
     BINDINGS: ClassVar = [
         Binding("enter", "save", "Save", id="save.save", priority=True, tooltip="Write the file"),
-        Binding("escape", "cancel", "Cancel", id="save.cancel", tooltip="Write nothing"),
+        Binding("escape", "dismiss", "Cancel", id="save.cancel", tooltip="Write nothing"),
     ]
     DEFAULT_CSS = """
     SaveAs { align: center middle; }
@@ -49,9 +49,6 @@ class SaveAs(ModalScreen[Path | None]):
 
     def on_input_changed(self) -> None:
         self._say("")
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
     def action_save(self) -> None:
         typed = self.query_one(Input).value.strip()

@@ -9,7 +9,6 @@ from rich.text import Text
 from textual.app import ComposeResult, RenderResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widget import Widget
 
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Candidate, TokenRecord
@@ -22,6 +21,7 @@ from entropix_tui.widgets.inspector.decay import Decay
 from entropix_tui.widgets.inspector.trial import TrialBar, trial_keys
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.styled import Styled
 
 if TYPE_CHECKING:
     from entropix_tui.look.tempering import Floats
@@ -166,7 +166,7 @@ class _Table(Rows):
         return max(4, min(40, width - 42))
 
 
-class _Summary(Widget):
+class _Summary(Styled):
     """How many tokens make most of the mass, raw and at the trial temperature."""
 
     DEFAULT_CSS = "_Summary { height: 3; }"
@@ -174,8 +174,8 @@ class _Summary(Widget):
     def __init__(
         self, record: TokenRecord, inspection: Inspection, colours: styles.Colours
     ) -> None:
-        super().__init__()
-        self._record, self._logprobs, self._colours = record, inspection.logprobs, colours
+        super().__init__(colours)
+        self._record, self._logprobs = record, inspection.logprobs
         self._raw = self._counts(1.0)
         self._tried = ""
 
@@ -188,12 +188,10 @@ class _Summary(Widget):
         return "   ".join(f"{100 * share:g} % in {makes(p, share):,}" for share in SHARES)
 
     def render(self) -> RenderResult:
-        record, dark = self._record, self.app.current_theme.dark
-        faint = styles.style("note", self._colours, dark)
-        text = Text(no_wrap=True, overflow="ellipsis")
-        look = styles.style(record.quadrant or "answer", self._colours, dark)
+        record, text = self._record, Text(no_wrap=True, overflow="ellipsis")
+        look = self.look(record.quadrant or "answer")
         text.append(f"“{fit(labels.token(record), 24).rstrip()}”", look)
         text.append(f" at {record.index}, out of {len(self._logprobs):,} tokens", Style(bold=True))
         if record.entropy is not None:
-            text.append(f"   H {record.entropy:.2f} bits", faint)
+            text.append(f"   H {record.entropy:.2f} bits", self.look("note"))
         return text.append(f"\nraw       {self._raw}\n{self._tried}")

@@ -1,5 +1,7 @@
 """Short texts for panels and tables: a token's spelling, a share, made to fit their cells."""
 
+from collections.abc import Iterable
+
 from rich.cells import cell_len
 
 from entropix_mlx.records.record import TokenRecord
@@ -40,6 +42,16 @@ def fit(text: str, cells: int, *, right: bool = False) -> str:
         wide = cell_len(text)
     blank = " " * (cells - wide)
     return blank + text if right else text + blank
+
+
+def fitting(parts: Iterable[str], cells: int) -> str:
+    """As many of the parts, the most wanted first, as have room in one line, divided by dots."""
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if len(longer) <= cells:
+            line = longer
+    return line
 
 
 def percent(share: float) -> str:

@@ -69,6 +69,11 @@ class Timeline:
         column = bisect_left(self._keys, key)
         return column if column < len(self._keys) and self._keys[column] == key else None
 
+    def at_hand(self, ref: TokenRef | None) -> TokenRecord | None:
+        """The record of a token that is in the row; without a name, the newest."""
+        column = len(self) - 1 if ref is None else self.column_of(ref)
+        return None if column is None or column < 0 else self.records[column]
+
     def ref(self, column: int) -> TokenRef:
         return TokenRef(*divmod(self._keys[column], _NTHS))
 

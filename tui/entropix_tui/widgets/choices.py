@@ -9,11 +9,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.strip import Strip
 from textual.widgets import Input
 
 from entropix_tui.look import styles
-from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.prompt import harmless
 from entropix_tui.widgets.rows import Rows
 
@@ -49,9 +47,6 @@ class Choices(Rows, Generic[Item]):
 
     def words(self, item: Item) -> str:
         raise NotImplementedError
-
-    def heading(self, width: int) -> str:  # noqa: ARG002
-        return ""
 
     @property
     def count(self) -> int:
@@ -96,12 +91,8 @@ class Choices(Rows, Generic[Item]):
             for segment in text.render(self.app.console)
         ]
 
-    def render_line(self, y: int) -> Strip:
-        if self.count or y != self.top:
-            return super().render_line(y)
-        width, base = self.scrollable_content_region.width, self.rich_style
-        note = "Nothing here has these words." if self.items else self.note
-        return Strip([Segment(fit(f"  {note}", width), base + self.look("note"))])
+    def nothing(self) -> str:
+        return f"  {'Nothing here has these words.' if self.items else self.note}"
 
 
 class Words(Input):

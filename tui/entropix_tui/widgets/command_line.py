@@ -19,6 +19,7 @@ from entropix_tui.conversation.history import History
 from entropix_tui.debugger import completion
 from entropix_tui.look import styles
 from entropix_tui.widgets.choices import Words
+from entropix_tui.widgets.styled import Styled
 
 
 class Ask(NamedTuple):
@@ -191,12 +192,11 @@ class CommandLine(Widget):
         return wrong is not None
 
 
-class _Problem(Widget):
+class _Problem(Styled):
     """One line, with an arrow to a column."""
 
     def __init__(self, colours: styles.Colours) -> None:
-        super().__init__()
-        self.colours = colours
+        super().__init__(colours)
         self._at, self._said = 0, ""
 
     def say(self, at: int, problem: str) -> None:
@@ -204,8 +204,7 @@ class _Problem(Widget):
         self.refresh()
 
     def render(self) -> Text:
-        error = styles.style("error", self.colours, self.app.current_theme.dark)
-        text = Text(no_wrap=True, overflow="ellipsis", style=error)
+        text = Text(no_wrap=True, overflow="ellipsis", style=self.look("error"))
         if self._at + 2 + cell_len(self._said) <= self.size.width:
             return text.append(" " * self._at + "^ " + self._said)
         if cell_len(self._said) + 1 <= self._at:

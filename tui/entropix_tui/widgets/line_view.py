@@ -7,6 +7,8 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from entropix_tui.look import styles
+
 
 class LineView(ScrollView):
     """A view whose lines become more or fewer while everything stays where it is.
@@ -20,12 +22,27 @@ class LineView(ScrollView):
     scroll bar that changes costs more than what it stands beside.
     """
 
+    DEFAULT_CSS = """
+    LineView {
+        overflow-x: hidden; overflow-y: auto; scrollbar-size: 1 1;
+        &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
+    }
+    """
+
     columns = 0
     """Cells of a line."""
     base = Style.null()
     dark = True
     """Whether the theme is a dark one."""
     _most = 0
+
+    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.colours = colours
+
+    def look(self, name: str) -> Style:
+        """A look that `styles.style` knows, in the present theme."""
+        return styles.style(name, self.colours, self.dark)
 
     def measure(self, lines: int, columns: int | None = None) -> None:
         """Take in how many lines there are, and how wide, by default as what is seen of them."""
@@ -44,6 +61,12 @@ class LineView(ScrollView):
             self._most = lines
             if self.styles.auto_dimensions:
                 self.refresh(layout=True)
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         return self._most

@@ -8,7 +8,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.strip import Strip
 
 from entropix_mlx.debugger.breakpoints import BreakpointInfo
 from entropix_mlx.terminal.glyphs import one_line
@@ -67,6 +66,9 @@ class PointsList(Rows):
     def heading(self, width: int) -> str:
         return f"  {fit('no', 4)} {fit('halts at', max(8, width - 28))}  hits  lets pass"
 
+    def nothing(self) -> str:
+        return "  Nothing halts it: B adds a breakpoint, such as  entropy > 3 and rank > 0"
+
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         point = self.points[row]
         faint = base + self.look("note")
@@ -77,13 +79,6 @@ class PointsList(Rows):
             ),
             Segment(f" {point.hits:>5}  {point.passes or '-':>9}", faint),
         ]
-
-    def render_line(self, y: int) -> Strip:
-        if self.points or y != self.top:
-            return super().render_line(y)
-        note = "  Nothing halts it: B adds a breakpoint, such as  entropy > 3 and rank > 0"
-        width, base = self.scrollable_content_region.width, self.rich_style
-        return Strip([Segment(fit(note, width), base + self.look("note"))])
 
     def action_take(self) -> None:
         if (point := self.current) is not None:

@@ -25,42 +25,15 @@ class Prompt(TextArea):
     BINDING_GROUP_TITLE = "The prompt"
     HELP = "Write to the model. What was sent before comes back with ↑ and ↓."
     BINDINGS: ClassVar = [
-        Binding(
-            "enter",
-            "submit",
-            "Send",
-            id="prompt.send",
-            priority=True,
-            tooltip="Send what is written; with nothing written, continue a cut-off answer",
-        ),
-        Binding(
-            "ctrl+j,shift+enter,alt+enter",
-            "newline",
-            "New line",
-            id="prompt.newline",
-            priority=True,
-            tooltip="Begin a new line",
-            show=False,
-        ),
-        Binding(
-            "up",
-            "recall(-1)",
-            "Before",
-            id="prompt.older",
-            priority=True,
-            tooltip="In the first line: what was sent before",
-            show=False,
-        ),
-        Binding(
-            "down",
-            "recall(1)",
-            "After",
-            id="prompt.newer",
-            priority=True,
-            tooltip="In the last line: what was sent after it",
-            show=False,
-        ),
-    ]
+        Binding("enter", "submit", "Send", id="prompt.send", priority=True,
+                tooltip="Send what is written; with nothing written, continue a cut-off answer"),
+        Binding("ctrl+j,shift+enter,alt+enter", "newline", "New line", id="prompt.newline",
+                priority=True, tooltip="Begin a new line", show=False),
+        Binding("up", "recall(-1)", "Before", id="prompt.older", priority=True,
+                tooltip="In the first line: what was sent before", show=False),
+        Binding("down", "recall(1)", "After", id="prompt.newer", priority=True,
+                tooltip="In the last line: what was sent after it", show=False),
+    ]  # fmt: skip
     DEFAULT_CSS = """
     Prompt { height: auto; min-height: 3; max-height: 8; border: round $border-blurred; }
     Prompt:focus { border: round $border; }

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from entropix_tui.look import styles
+from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.line_view import LineView
 
 
@@ -32,12 +33,6 @@ class Rows(LineView, can_focus=True):
         Binding("end", "last", "Last", show=False, id="rows.last"),
         Binding("enter", "take", "Take", id="rows.take"),
     ]
-    DEFAULT_CSS = """
-    Rows {
-        overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
-        &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
-    }
-    """
 
     @dataclass
     class Taken(Message):
@@ -46,13 +41,8 @@ class Rows(LineView, can_focus=True):
         rows: "Rows"
         row: int
 
-        @property
-        def control(self) -> "Rows":
-            return self.rows
-
     def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+        super().__init__(colours, id=id)
         self.row = 0
         """The cursor's row; meaningless while there are none."""
         self.always_marked = False
@@ -63,9 +53,13 @@ class Rows(LineView, can_focus=True):
         """How many rows there are."""
         raise NotImplementedError
 
-    def heading(self, width: int) -> str:
+    def heading(self, width: int) -> str:  # noqa: ARG002
         """What stands above the rows; empty: nothing does, not even an empty row."""
-        raise NotImplementedError
+        return ""
+
+    def nothing(self) -> str:
+        """What is said where there are no rows."""
+        return ""
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         """One row in at most `width` cells."""
@@ -85,15 +79,14 @@ class Rows(LineView, can_focus=True):
         self._into_view()
         self.refresh()
 
-    def look(self, name: str) -> Style:
-        return styles.style(name, self.colours, self.dark)
-
     def render_line(self, y: int) -> Strip:
         width, base = self.columns, self.base
         if y < self.top:
             heading = Segment(self.heading(width), base + self.look("note"))
             return Strip([heading]).crop_extend(0, width, base)
         row = round(self.scroll_y) + y - self.top
+        if not self.count and not row:
+            return Strip([Segment(fit(self.nothing(), width), base + self.look("note"))])
         if not 0 <= row < self.count:
             return Strip.blank(width, base)
         strip = Strip(self.draw(row, width, base))
@@ -107,12 +100,6 @@ class Rows(LineView, can_focus=True):
     def on_resize(self, _event: events.Resize) -> None:
         self.measure(self.count + self.top)
         self._into_view()
-
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
 
     def on_click(self, event: events.Click) -> None:
         row = round(self.scroll_y) + event.y - self.top

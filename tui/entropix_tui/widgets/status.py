@@ -8,6 +8,7 @@ from textual.widget import Widget
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.look.throttle import SELDOM, Pace
+from entropix_tui.tokens.labels import fitting
 
 _SPIN = {"ready": "●", "failed": "✗"}
 
@@ -88,11 +89,7 @@ class StatusLine(Widget):
     def render(self) -> RenderResult:
         width = self.size.width
         left = f" {self.state()}"
-        right = ""
-        for fact in facts(self.conversation):
-            longer = f"{right} · {fact}" if right else fact
-            if len(left) + len(longer) + 3 <= width:
-                right = longer
+        right = fitting(facts(self.conversation), width - len(left) - 3)
         text = Text(left, style=Style(bold=True), no_wrap=True, overflow="ellipsis")
         text.append(" " * max(1, width - len(left) - len(right) - 1))
         return text.append(right, Style(bold=False))

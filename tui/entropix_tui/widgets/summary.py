@@ -7,12 +7,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from entropix_mlx.records.record import REGIONS, End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_tui.look import styles
 from entropix_tui.look.throttle import SELDOM, Pace
+from entropix_tui.tokens.labels import fitting
+from entropix_tui.widgets.styled import Styled
 
 DENSE, TABLE = 9, 14
 """Rows from which on the shares have a bar each, and from which on the figures have a row each."""
@@ -25,14 +26,12 @@ BAR = 8
 Line = list[tuple[str, Style]]
 
 
-class RunSummary(Widget):
+class RunSummary(Styled):
     """What `entropix_mlx.records.summary` makes of the records.
 
     `take` notes every record of the present branch, `flush` repaints, some four times a
     second.
     """
-
-    ALLOW_SELECT = False
 
     def __init__(
         self,
@@ -41,8 +40,7 @@ class RunSummary(Widget):
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+        super().__init__(colours, id=id)
         self.answer = Summary()
         self.whole = Summary()
         self.used = 0
@@ -136,55 +134,47 @@ class RunSummary(Widget):
 
     def _lines(self) -> Iterable[Line]:
         """Figures, then shares; the context and the seed where there is a line for them."""
-        run, answer = self.answer, self._style("answer")
-        yield [(" " + self._fitting(*_figures(run)), answer)]
+        run, answer = self.answer, self.look("answer")
+        yield [(" " + fitting(_figures(run), self.size.width - 1), answer)]
         shares: Line = [(" ", answer)]
         for region in REGIONS:
-            shares.append((f" {_word(region)} ", self._style(region)))
+            shares.append((f" {_word(region)} ", self.look(region)))
             shares.append((f" {_share(run, region)}  ", answer))
         yield shares
-        rest = self._fitting(f"context {self._context_use}", *self._seeds)
-        yield [(f" {rest}", self._style("note"))]
+        yield [(" " + fitting(self._rest, self.size.width - 1), self.look("note"))]
 
     @property
-    def _seeds(self) -> list[str]:
-        return [] if self.seed is None else [f"seed {self.seed}"]
-
-    def _fitting(self, *parts: str) -> str:
-        """As many of the parts, the most wanted first, as a line has room for."""
-        line = ""
-        for part in parts:
-            longer = f"{line} · {part}" if line else part
-            if len(longer) < self.size.width:
-                line = longer
-        return line
+    def _rest(self) -> list[str]:
+        """What is no figure of the records: the context's use, and the seed if there is one."""
+        seeds = [] if self.seed is None else [f"seed {self.seed}"]
+        return [f"context {self._context_use}", *seeds]
 
     def _dense(self) -> Iterable[Line]:
         """The answer's figures, two a line, and its shares."""
-        figures, answer, note = _figures(self.answer), self._style("answer"), self._style("note")
+        figures, answer, note = _figures(self.answer), self.look("answer"), self.look("note")
         for at in range(0, len(figures), 2):
             yield [(" " + " · ".join(figures[at : at + 2]), answer)]
         yield from self._shares([self.answer])
-        yield [(" " + self._fitting(f"context {self._context_use}", *self._seeds), note)]
+        yield [(" " + fitting(self._rest, self.size.width - 1), note)]
 
     def _table(self) -> Iterable[Line]:
         columns = [self.answer, self.whole] if self.size.width >= WIDE else [self.answer]
-        note, answer = self._style("note"), self._style("answer")
+        note, answer = self.look("note"), self.look("answer")
         heads = ("this answer", "conversation")[: len(columns)]
         yield [(" " * NAME + "".join(head.rjust(FIGURE) for head in heads), note)]
         for name, figure in _ROWS.items():
             figures = "".join(figure(column).rjust(FIGURE) for column in columns)
             yield [(f" {name}".ljust(NAME), note), (figures, answer)]
         yield from self._shares(columns)
-        for fact in (f"context {self._context_use}", *self._seeds):
+        for fact in self._rest:
             yield [(f" {fact}", note)]
 
     def _shares(self, columns: list[Summary]) -> Iterable[Line]:
-        note = self._style("note")
+        note = self.look("note")
         for region in REGIONS:
             word = f" {_word(region)} "
             letters = "" if region == "MID" else f" {region}"
-            line = [(" ", note), (word, self._style(region))]
+            line = [(" ", note), (word, self.look(region))]
             line.append((letters.ljust(NAME - len(word) - 1), note))
             for column in columns:
                 line += self._bar(column, region)
@@ -194,14 +184,10 @@ class RunSummary(Widget):
         """A share as a bar and a number, `FIGURE` cells together."""
         filled = round(BAR * run.regions[region] / run.tokens) if run.tokens else 0
         return [
-            (" " + "█" * filled, Style(color=self._style(region).color)),
-            ("·" * (BAR - filled), self._style("note")),
-            (_share(run, region).rjust(FIGURE - BAR - 1), self._style("answer")),
+            (" " + "█" * filled, Style(color=self.look(region).color)),
+            ("·" * (BAR - filled), self.look("note")),
+            (_share(run, region).rjust(FIGURE - BAR - 1), self.look("answer")),
         ]
-
-    def _style(self, look: str) -> Style:
-        look = "answer" if look == "MID" else look
-        return styles.style(look, self.colours, self.app.current_theme.dark)
 
 
 def _figures(run: Summary) -> list[str]:

@@ -10,11 +10,11 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.look import styles
 from entropix_tui.replay.playback import AT_ONCE, Playback
+from entropix_tui.widgets.styled import Styled
 
 PLAYED, REST, TURN, TURN_AHEAD, HEAD = "━", "─", "╋", "┼", "●"
 LEAST = 8
@@ -29,10 +29,9 @@ def _key(key: str, action: str, name: str, id: str, tooltip: str, **rest: object
     return Binding(key, f"screen.{action}", name, id=f"replay.{id}", tooltip=tooltip, **rest)  # type: ignore[arg-type]
 
 
-class Transport(Widget, can_focus=True):
+class Transport(Styled, can_focus=True):
     """Stands where a chat has its prompt. A click on the bar, or dragging along it, goes there."""
 
-    ALLOW_SELECT = False
     BINDING_GROUP_TITLE = "The replay's line"
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("space", "play", "Play", "play", "Play or pause; at the end, from the beginning"),
@@ -70,9 +69,8 @@ class Transport(Widget, can_focus=True):
     def __init__(
         self, playback: Playback, name: str, colours: styles.Colours, *, id: str | None = None
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(colours, id=id)
         self.playback = playback
-        self.colours = colours
         self.border_title = Text(one_line(name))
         self.border_subtitle = "Space plays · ⏎ steps in"
         self._bar = range(0)  # cells from the widget's left edge
@@ -93,7 +91,7 @@ class Transport(Widget, can_focus=True):
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
-        playback, note = self.playback, self._style("note")
+        playback, note = self.playback, self.look("note")
         known, total = playback.tokens
         # Of the same width wherever it stands: a bar that moves can't be dragged along.
         whole, every = str(total), _clock(playback.duration)
@@ -119,16 +117,13 @@ class Transport(Widget, can_focus=True):
         last = max(1, cells - 1)
         head = round(playback.position / max(1, playback.length) * last)
         turns = {round(at / max(1, playback.length) * last) for at in playback.turns}
-        played, rest = base + self._style("user"), base + note
+        played, rest = base + self.look("user"), base + note
         segments = []
         for cell in range(cells):
             ahead = cell > head
             mark = (TURN_AHEAD if ahead else TURN) if cell in turns else REST if ahead else PLAYED
             segments.append(Segment(HEAD if cell == head else mark, rest if ahead else played))
         return segments
-
-    def _style(self, look: str) -> Style:
-        return styles.style(look, self.colours, self.app.current_theme.dark)
 
     # The mouse.
 

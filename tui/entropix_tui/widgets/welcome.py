@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from entropix_mlx.records.record import QUADRANTS
@@ -15,38 +15,33 @@ from entropix_mlx.terminal.palette import CAPTIONS
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.look import styles
+from entropix_tui.widgets.styled import Styled
 
 
-class Explanation(Static):
+class Explanation(Styled):
     """The four quadrants, each in its own look."""
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__()
-        self.colours = colours
-
     def render(self) -> Text:
-        dark = self.app.current_theme.dark
         text = Text("Every token shows how sure the model was when it came:\n\n")
         for quadrant in QUADRANTS:
             word = f" {styles.WORDS[quadrant]} "
-            text.append("  ").append(word, styles.style(quadrant, self.colours, dark))
-            text.append(f"  {_MEANING[quadrant]}", styles.style("answer", self.colours, dark))
+            text.append("  ").append(word, self.look(quadrant))
+            text.append(f"  {_MEANING[quadrant]}", self.look("answer"))
             if self.size.width >= 90:
                 caption = f"{'':{32 - len(_MEANING[quadrant])}}{CAPTIONS[quadrant]}"
-                text.append(caption, styles.style("note", self.colours, dark))
+                text.append(caption, self.look("note"))
             text.append("\n")
         return text.append("\nTry one (Tab, arrows, Enter; F2 to F5; or the mouse):")
 
 
-class About(Static):
+class About(Styled):
     """Which model this is and why, where the conversation is kept, its system prompt."""
 
     DEFAULT_CSS = "About { height: auto; padding-bottom: 1; }"
 
     def __init__(self, conversation: Conversation, colours: styles.Colours) -> None:
-        super().__init__()
+        super().__init__(colours)
         self.conversation = conversation
-        self.colours = colours
 
     @property
     def lines(self) -> list[str]:
@@ -57,8 +52,7 @@ class About(Static):
         return [one_line(" · ".join(line)) for line in lines if line]
 
     def render(self) -> Text:
-        note = styles.style("note", self.colours, self.app.current_theme.dark)
-        text = Text("\n").join(Text(line, note) for line in self.lines)
+        text = Text("\n").join(Text(line, self.look("note")) for line in self.lines)
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
 

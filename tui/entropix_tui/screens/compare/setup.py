@@ -3,10 +3,11 @@
 import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult, RenderResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -27,6 +28,7 @@ from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.prompt import Prompt, harmless
+from entropix_tui.widgets.rows import Rows
 
 SEEDS = 2**32
 
@@ -48,10 +50,9 @@ class Ways(Widget):
     ALLOW_SELECT = False
     DEFAULT_CSS = "Ways { height: 1; margin-bottom: 1; }"
 
+    @dataclass
     class Chosen(Message):
-        def __init__(self, way: str) -> None:
-            super().__init__()
-            self.way = way
+        way: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,7 +184,12 @@ class CompareSetup(ModalScreen[Comparison | None]):
                         yield Words(
                             placeholder="NAME=VALUE ..., such as temperature=1.2", id="changes"
                         )
-                    yield Static(Text(self._sampler_note()))
+                    names = ", ".join(map(one_line, self.presets))
+                    yield Static(
+                        f"Presets: {names}. The same seed. Without another preset the changes "
+                        "are made to the present settings.",
+                        markup=False,
+                    )
                 with Vertical(id="by_prompt"):
                     yield Static("Edit one word and see what it does to the rest.", markup=False)
                     yield Prompt(id="text")
@@ -191,12 +197,6 @@ class CompareSetup(ModalScreen[Comparison | None]):
                     yield OtherBranches(self.colours, self.said.leaf_below(self.said.leaf))
             yield Static(id="says", markup=False)
             yield KeyBar()
-
-    def _sampler_note(self) -> str:
-        return (
-            f"Presets: {', '.join(map(one_line, self.presets))}. "
-            f"The same seed. Without another preset the changes are made to the present settings."
-        )
 
     def on_mount(self) -> None:
         self.query_one(Prompt).put(self.asked.text)
@@ -216,24 +216,16 @@ class CompareSetup(ModalScreen[Comparison | None]):
     def on_ways_chosen(self, event: Ways.Chosen) -> None:
         self.action_way(event.way)
 
+    @on(Button.Pressed)
     def action_random(self) -> None:
         self.query_one("#seed", Input).value = str(self.draw())
-
-    def on_button_pressed(self) -> None:
-        self.action_random()
-
-    def on_input_submitted(self) -> None:
-        self.action_start()
-
-    def on_prompt_submitted(self) -> None:
-        self.action_start()
-
-    def on_rows_taken(self) -> None:
-        self.action_start()
 
     def on_input_changed(self) -> None:
         self._say("")
 
+    @on(Input.Submitted)
+    @on(Prompt.Submitted)
+    @on(Rows.Taken)
     def action_start(self) -> None:
         """Give back what the open fields say, or tell what is wrong with it."""
         make = {

@@ -4,12 +4,14 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
+from textual.widget import Widget
 
 from entropix_mlx.records.tree import ROOT
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.look import color_scale, styles
+from entropix_tui.look import styles
 from entropix_tui.screens.step.pages import PAGES, Page, Pages
 from entropix_tui.screens.step.proposal import Proposal
+from entropix_tui.screens.step.status import StepStatus
 from entropix_tui.screens.step.text import StepText
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.command_line import COMMAND, Ask, CommandLine
@@ -36,6 +38,7 @@ class StepActions(Screen[int | None]):
     """The part of the debugger's screen that acts."""
 
     said: Debugging
+    status: StepStatus
     colours: styles.Colours
     text: StepText
     proposal: Proposal
@@ -52,19 +55,11 @@ class StepActions(Screen[int | None]):
         """Show what has come."""
         raise NotImplementedError
 
-    def refresh_state(self) -> None:
-        """Show that a line is on its way, or was answered."""
-        raise NotImplementedError
-
-    def settle_focus(self) -> None:
-        """Have the focus where it can be seen."""
-        raise NotImplementedError
-
     def send(self, line: str, *, silent: bool = False) -> None:
         """Send a line; `silent`: only for what it shows."""
         self.said.send(line, silent=silent)
         self.debug(line)
-        self.refresh_state()
+        self.status.refresh()
 
     # Going on, and deciding.
 
@@ -159,6 +154,15 @@ class StepActions(Screen[int | None]):
         self.set_focus(None)
         self.settle_focus()
 
+    def settle_focus(self) -> None:
+        """Have the focus where it can be seen."""
+        if self.focused is not None and _in_sight(self.focused):
+            return
+        for widget in (self.proposal.candidates, self.pages.target, self.text):
+            if widget is not None and _in_sight(widget):
+                widget.focus()
+                return
+
     # Pages.
 
     def action_page(self, page: str) -> None:
@@ -223,8 +227,7 @@ class StepActions(Screen[int | None]):
     # The rest.
 
     def action_colour(self) -> None:
-        at = color_scale.COLOURS.index(self.text.colour) + 1
-        self.text.colour_by(color_scale.COLOURS[at % len(color_scale.COLOURS)])
+        self.text.action_colour(1)
 
     def action_help(self) -> None:
         from entropix_tui.screens.help import Help
@@ -247,3 +250,8 @@ class StepActions(Screen[int | None]):
         else:
             leaf = self.said.leaf
             self.dismiss(leaf if leaf in self.said.tree else None)
+
+
+def _in_sight(widget: Widget) -> bool:
+    """Whether it has room on the screen, as far as is known without laying it out."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -1,5 +1,6 @@
 """The pages below the text: what is known of the place where it halts, one of them in sight."""
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from rich.text import Text
@@ -24,7 +25,9 @@ from entropix_tui.widgets.inspector.waterfall import WaterfallPage
 from entropix_tui.widgets.points import PointsList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from rich.style import Style
 
     from entropix_mlx.records.inspection import Future, LayerSaid
     from entropix_tui.debugger.model import Line
@@ -82,15 +85,16 @@ class StepLog(VerticalScroll, can_focus=True):
 
     def show(self, lines: "Iterable[Line]") -> None:
         dark = self.app.current_theme.dark
-        text = Text("\n").join(drawn(line, self.colours, dark) for line in lines)
+        look = partial(styles.style, colours=self.colours, dark=dark)
+        text = Text("\n").join(drawn(line, look) for line in lines)
         self._text.update(text if text else Text("nothing was said yet"))
         self.scroll_end(animate=False)
 
 
-def drawn(line: "Line", colours: styles.Colours, dark: bool) -> Text:
+def drawn(line: "Line", style: "Callable[[str], Style]") -> Text:
     """A line of the log, on one line."""
     sign, look = TONES[line.tone]
-    return Text(f"{sign}{one_line(line.text)}", styles.style(look, colours, dark))
+    return Text(f"{sign}{one_line(line.text)}", style(look))
 
 
 class Pages(Container):

@@ -1,6 +1,6 @@
 """What the sampler would take and why, and the candidates with the numbers that take them."""
 
-import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -10,19 +10,16 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.strip import Strip
 
 from entropix_mlx.analysis.explain import why
-from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.look import styles
 from entropix_tui.tokens import labels
-from entropix_tui.tokens.labels import fit, percent, spelling
-from entropix_tui.widgets.inspector.candidates import CHOSEN, Candidates, bar
-from entropix_tui.widgets.line_view import LineView
+from entropix_tui.widgets.inspector.candidates import Candidates
+from entropix_tui.widgets.wrapped import WrappedText
 
 NUMBERED = 9
 """Candidates that a digit takes."""
@@ -35,6 +32,7 @@ _WORDS: dict[str, str] = {str(quadrant): word for quadrant, word in styles.WORDS
 class Numbered(Candidates):
     """The candidates with their numbers; `▸` stands before what is proposed, or was taken."""
 
+    PLACE = "no"
     BINDING_GROUP_TITLE = "The candidates of the halt"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Take", id="step.candidate_take",
@@ -46,27 +44,16 @@ class Numbered(Candidates):
                 tooltip="Look at the token after"),
     ]  # fmt: skip
 
-    def heading(self, width: int) -> str:
-        if not self.count:
-            return self._nothing
-        token, bits, _ = self._columns(width)
-        return f"  no {fit('candidate', token)}   raw drawn{'  bits' if bits else ''}"
-
-    def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        id_, text, logprob, final = self.listed[row]
-        token, bits, cells = self._columns(width)
-        chosen = self.record is not None and id_ == self.record.id
-        number = f"{row + 1:>3} "
-        surprise = f" {min(99.9, -logprob / math.log(2)):5.2f}" if bits else ""
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.app.current_theme.dark)
-        bold = base + Style(bold=chosen or None)
+    def _candidate(
+        self, row: int, cells: int, base: Style, *, rank: bool = False
+    ) -> Sequence[Segment]:
+        (whole,) = super()._candidate(row, cells, base, rank=rank)
         digit = base + (Style(bold=True) if row < NUMBERED else self.look("note"))
+        mark, label = whole.text[0], whole.text[1:]
         return [
-            Segment(CHOSEN if chosen else " ", bold),
-            Segment(number, digit),
-            Segment(fit(spelling(text, id_), token), bold),
-            Segment(f" {percent(probability(logprob))} {percent(final)}{surprise} ", base),
-            Segment(bar(final, cells), base + blue),
+            Segment(mark, whole.style),
+            Segment(f"{row + 1:>3} ", digit),
+            Segment(label, whole.style),
         ]
 
 
@@ -119,18 +106,12 @@ class Proposal(Container):
         return listed[row][0] if 0 <= row < len(listed) else None
 
 
-class _Why(LineView, can_focus=False):
-    """The reasons, wrapped; scrolled by the mouse where they are too many."""
-
-    DEFAULT_CSS = """
-    _Why { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
-    """
+class _Why(WrappedText, can_focus=False):
+    """The reasons; scrolled by the mouse where they are too many."""
 
     def __init__(self, colours: styles.Colours) -> None:
-        super().__init__()
-        self.colours = colours
+        super().__init__(colours)
         self._what: tuple[TokenRecord | None, Settings | None, str, str] = (None, None, "", "")
-        self._rows: list[Text] = []
 
     def show(self, said: Debugging) -> None:
         none = ""
@@ -143,43 +124,16 @@ class _Why(LineView, can_focus=False):
         what = (said.record, said.settings, said.reason, none)
         if what != self._what:
             self._what = what
-            self._wrap()
+            self.lay_out()
             self.scroll_home(animate=False)
 
-    def on_resize(self) -> None:
-        self._wrap()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        if self.is_mounted:
-            self._wrap()
-
-    def _wrap(self) -> None:
-        width = self.scrollable_content_region.width
-        self._rows = list(self.reasons().wrap(self.app.console, width)) if width > 0 else []
-        self.measure(len(self._rows))
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        row = self.scroll_offset.y + y
-        if row >= len(self._rows):
-            return Strip.blank(self.columns, self.base)
-        strip = Strip(
-            Segment(segment.text, self.base + (segment.style or Style.null()))
-            for segment in self._rows[row].render(self.app.console)
-        )
-        return strip.crop_extend(0, self.columns, self.base)
-
-    def reasons(self) -> Text:
+    def text(self) -> Text:
         """What is proposed, how open it was, what ruled."""
         record, settings, reason, none = self._what
-        dark = self.app.current_theme.dark
         if record is None:
             return Text(none)
-        faint = styles.style("note", self.colours, dark)
-        look = styles.style(record.quadrant or "answer", self.colours, dark)
-        text = Text()
-        text.append(f"“{labels.token(record)}”", look)
+        faint = self.look("note")
+        text = Text().append(f"“{labels.token(record)}”", self.look(record.quadrant or "answer"))
         if record.entropy is not None and record.varentropy is not None:
             text.append(f" H {record.entropy:.2f} V {record.varentropy:.2f}")
         text.append(f" {record.region or ''} {record.strategy or ''}\n", faint)

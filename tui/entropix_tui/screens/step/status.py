@@ -8,7 +8,8 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.look import styles
 from entropix_tui.screens.step.pages import drawn
-from entropix_tui.tokens.labels import fit
+from entropix_tui.tokens.labels import fit, fitting
+from entropix_tui.widgets.styled import Styled
 
 
 def state(said: Debugging) -> str:
@@ -53,29 +54,21 @@ class StepStatus(Widget):
 
     def render(self) -> Text:
         width, left = self.size.width, one_line(self.waiting or state(self.said))
-        right = ""
-        for fact in self.facts():
-            longer = f"{right} · {fact}" if right else fact
-            # What was met by a breakpoint may be longer than the line; the facts stay in sight.
-            if len(longer) + 24 <= width:
-                right = longer
+        # What was met by a breakpoint may be longer than the line; the facts stay in sight.
+        right = fitting(self.facts(), width - 24)
         room = max(1, width - len(right) - 3)
         text = Text(f" {fit(left, room)} ", style=Style(bold=True), no_wrap=True)
         return text.append(right, Style(bold=False))
 
 
-class LogTail(Widget):
+class LogTail(Styled):
     """The newest lines of the log, as many as there is room for."""
 
-    ALLOW_SELECT = False
-
     def __init__(self, said: Debugging, colours: styles.Colours) -> None:
-        super().__init__(id="tail")
+        super().__init__(colours, id="tail")
         self.said = said
-        self.colours = colours
 
     def render(self) -> Text:
-        rows, dark = max(1, self.size.height), self.app.current_theme.dark
-        lines = list(self.said.log)[-rows:]
+        lines = list(self.said.log)[-max(1, self.size.height) :]
         text = Text(no_wrap=True, overflow="ellipsis")
-        return text.append_text(Text("\n").join(drawn(line, self.colours, dark) for line in lines))
+        return text.append_text(Text("\n").join(drawn(line, self.look) for line in lines))

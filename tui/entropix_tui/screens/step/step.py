@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.timer import Timer
-from textual.widget import Widget
 
 from entropix_mlx.debugger.outputs import Output
 from entropix_mlx.records.tree import Tree
@@ -139,16 +138,13 @@ class StepScreen(StepActions):
         self.text.show(said.cursor)
         self.proposal.show(said)
         self.pages.show(said)
-        self.refresh_state()
+        self.status.refresh()
         if said.logged != self._logged:
             self._tell(said.logged - self._logged)
             self._logged = said.logged
         self._highlight()
         self._want()
         self.settle_focus()
-
-    def refresh_state(self) -> None:
-        self.status.refresh()
 
     def _tell(self, lines: int) -> None:
         """Show the newest lines; where there is no room for them, on their own page."""
@@ -189,16 +185,6 @@ class StepScreen(StepActions):
         if line is not None:
             self.send(line, silent=True)
 
-    # Focus.
-
-    def settle_focus(self) -> None:
-        if self.focused is not None and _in_sight(self.focused):
-            return
-        for widget in (self.proposal.candidates, self.pages.target, self.text):
-            if widget is not None and _in_sight(widget):
-                widget.focus()
-                return
-
     def on_resize(self) -> None:
         self.call_after_refresh(self.settle_focus)
 
@@ -230,8 +216,3 @@ class StepScreen(StepActions):
     def on_step_text_chosen(self, event: StepText.Chosen) -> None:
         event.stop()
         self.look_at(event.ref)
-
-
-def _in_sight(widget: Widget) -> bool:
-    """Whether it has room on the screen, as far as is known without laying it out."""
-    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -54,12 +54,7 @@ class AttentionMap(LineView, can_focus=True):
         Binding("pageup", "move(-8, 0)", "Layers up", show=False, id="attention.page_up"),
         Binding("pagedown", "move(8, 0)", "Layers down", show=False, id="attention.page_down"),
     ]
-    DEFAULT_CSS = """
-    AttentionMap {
-        scrollbar-size: 1 1;
-        &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
-    }
-    """
+    DEFAULT_CSS = "AttentionMap { overflow-x: auto; }"
 
     @dataclass
     class HeadChosen(Message):
@@ -68,9 +63,8 @@ class AttentionMap(LineView, can_focus=True):
         layer: int
         head: int
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+    def __init__(self, colours: styles.Colours) -> None:
+        super().__init__(colours)
         self.place = (0, 0)
         """Layer and head under the cursor."""
         self.attention: Attention | None = None
@@ -133,12 +127,6 @@ class AttentionMap(LineView, can_focus=True):
     def on_resize(self, _event: events.Resize) -> None:
         self._measure()
 
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
-
     def _measure(self) -> None:
         layers, heads = self.shape
         self.measure(layers, _LABEL + heads * self.cell)
@@ -149,7 +137,7 @@ class AttentionMap(LineView, can_focus=True):
         layers, heads = self.shape
         if not 0 <= layer < layers:
             return Strip.blank(width, base)
-        label = Segment(f"{layer:>{_LABEL - 1}} ", base + self._look("note"))
+        label = Segment(f"{layer:>{_LABEL - 1}} ", base + self.look("note"))
         cells = Strip([self._cell(layer, head, base) for head in range(heads)])
         left = round(self.scroll_x)
         seen = cells.crop_extend(left, left + width - _LABEL, base)
@@ -164,12 +152,9 @@ class AttentionMap(LineView, can_focus=True):
             bold = Style(bold=True)
             return Segment(sign, base + (mark if self.has_focus else bold))
         if found == "collapsed":
-            return Segment(COLLAPSED.ljust(self.cell), base + self._look("LEHV"))
+            return Segment(COLLAPSED.ljust(self.cell), base + self.look("LEHV"))
         if found == "overloaded":
-            return Segment(OVERLOADED * self.cell, base + self._look("error"))
+            return Segment(OVERLOADED * self.cell, base + self.look("error"))
         shade = _SHADES[min(3, int(4 * (share - _LOW) / (_HIGH - _LOW)))]
         blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
         return Segment(shade * self.cell, base + blue)
-
-    def _look(self, name: str) -> Style:
-        return styles.style(name, self.colours, self.dark)

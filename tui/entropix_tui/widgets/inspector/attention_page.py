@@ -41,7 +41,7 @@ class AttentionPage(Container):
         self._otherwise = ""
         self.map = AttentionMap(colours)
         self.attended = Attended(colours, text_of)
-        self._notes = _Notes(colours)
+        self._notes = _Notes()
 
     def compose(self) -> ComposeResult:
         yield self.map
@@ -114,9 +114,8 @@ class _Beside(Vertical):
 class _Notes(Widget):
     """Lays the screen out anew when it needs more rows than it ever did, and only then."""
 
-    def __init__(self, colours: styles.Colours) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.colours = colours
         self._said: tuple[Text, ...] = ()
         self._most = 0
 

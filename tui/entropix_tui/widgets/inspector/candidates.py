@@ -1,13 +1,12 @@
 """The candidates of one token: raw and final probabilities, and what another T would give."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.measures import probability
@@ -15,7 +14,7 @@ from entropix_mlx.records.record import Candidate, TokenRecord
 from entropix_tui.look import styles
 from entropix_tui.look.tempering import nearest, tempered
 from entropix_tui.tokens.labels import fit, percent, spelling
-from entropix_tui.widgets.inspector.trial import trial_keys
+from entropix_tui.widgets.inspector.trial import TrialBar, trial_keys
 from entropix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ class Candidates(Rows):
     """The recorded candidates; the chosen one is marked."""
 
     KEEPS_ROOM = True
+    PLACE: ClassVar[str] = "rank"
+    """Heads the column before the candidates."""
     BINDING_GROUP_TITLE = "Candidates"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Take instead", id="candidates.take")
@@ -83,30 +84,36 @@ class Candidates(Rows):
         if not self.count:
             return self._nothing
         token, bits, _ = self._columns(width)
-        return f"  rank {fit('candidate', token)}   raw drawn{'  bits' if bits else ''}"
+        return f"  {self.PLACE} {fit('candidate', token)}   raw drawn{'  bits' if bits else ''}"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        _, _, logprob, final = self.listed[row]
         token, bits, cells = self._columns(width)
-        surprise = f" {min(99.9, -logprob / math.log(2)):5.2f}" if bits else ""
         blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
         return [
-            self._candidate(row, token, base, rank=True),
-            Segment(f" {percent(probability(logprob))} {percent(final)}{surprise} ", base),
-            Segment(bar(final, cells), base + blue),
+            *self._candidate(row, token, base),
+            Segment(f"{self._figures(row, bits)} ", base),
+            Segment(bar(self.listed[row][3], cells), base + blue),
         ]
+
+    def _figures(self, row: int, bits: bool) -> str:
+        """Raw and final probability, and the surprisal where there is room."""
+        _, _, logprob, final = self.listed[row]
+        surprise = f" {min(99.9, -logprob / math.log(2)):5.2f}" if bits else ""
+        return f" {percent(probability(logprob))} {percent(final)}{surprise}"
 
     @property
     def _nothing(self) -> str:
         return "no candidates were recorded" if self.record else ""
 
-    def _candidate(self, row: int, cells: int, base: Style, *, rank: bool) -> Segment:
+    def _candidate(
+        self, row: int, cells: int, base: Style, *, rank: bool = True
+    ) -> Sequence[Segment]:
         id_, text, _, _ = self.listed[row]
         chosen = self.record is not None and id_ == self.record.id
         place = f"{self._ranks[row]:>5} " if rank else ""
         label = fit(spelling(text, id_), cells)
         mark = CHOSEN if chosen else " "
-        return Segment(f"{mark}{place}{label}", base + Style(bold=chosen or None))
+        return [Segment(f"{mark}{place}{label}", base + Style(bold=chosen or None))]
 
     def _columns(self, width: int) -> tuple[int, bool, int]:
         """Cells of the token, whether there is room for the surprisal, cells of the bar."""
@@ -124,12 +131,6 @@ class TrialCandidates(Candidates):
 
     BINDING_GROUP_TITLE = "Candidates at another temperature"
     BINDINGS: ClassVar[list[BindingType]] = trial_keys("candidates")
-
-    @dataclass
-    class Tried(Message):
-        """Another temperature is to be tried."""
-
-        temperature: float
 
     def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
         super().__init__(colours, id=id)
@@ -175,18 +176,15 @@ class TrialCandidates(Candidates):
         return f"{names} {left}│{fit(f'T {self.tried:.2f}', cells)}"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        _, _, logprob, final = self.listed[row]
         used, tried = self.probabilities(row)
         token, wide, cells = self._columns(width)
-        surprise = f" {min(99.9, -logprob / math.log(2)):5.2f}" if wide else ""
         before, after = (
             base + styles.series_style(series, self.colours, self.dark)
             for series in (styles.ENTROPY, styles.VARENTROPY)
         )
-        raw = percent(probability(logprob))
         return [
-            self._candidate(row, token, base, rank=wide),
-            Segment(f" {raw} {percent(final)}{surprise} {percent(tried)} ", base),
+            *self._candidate(row, token, base, rank=wide),
+            Segment(f"{self._figures(row, wide)} {percent(tried)} ", base),
             Segment(bar(used, cells), before),
             Segment("│", base + self.look("note")),
             Segment(bar(tried, cells), after),
@@ -199,4 +197,4 @@ class TrialCandidates(Candidates):
         return token, wide, max(0, min(20, (left - token) // 2))
 
     def action_warm(self, step: float) -> None:
-        self.post_message(self.Tried(nearest(self.tried + step)))
+        self.post_message(TrialBar.Tried(nearest(self.tried + step)))

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
-from textual.widget import Widget
 
 from entropix_tui.look import styles
+from entropix_tui.widgets.styled import Styled
 
 _LABEL = 6
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -36,23 +36,18 @@ def braille(logprobs: npt.NDArray[np.float32], columns: int, rows: int) -> list[
     return ["".join(chr(0x2800 + dots) if dots else " " for dots in row) for row in cells]
 
 
-class Decay(Widget):
+class Decay(Styled):
     """The plot with its two scales, drawn for the widget's size."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "Decay { height: 6; width: 1fr; }"
 
-    def __init__(
-        self, logprobs: npt.NDArray[np.float32], colours: styles.Colours, *, id: str | None = None
-    ) -> None:
-        super().__init__(id=id)
+    def __init__(self, logprobs: npt.NDArray[np.float32], colours: styles.Colours) -> None:
+        super().__init__(colours)
         self.logprobs = logprobs
-        self.colours = colours
 
     def render(self) -> RenderResult:
-        dark = self.app.current_theme.dark
-        faint = styles.style("note", self.colours, dark)
-        blue = styles.series_style(styles.ENTROPY, self.colours, dark)
+        faint = self.look("note")
+        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
         columns, rows = self.size.width - _LABEL, self.size.height - 1
         text = Text(no_wrap=True, overflow="crop")
         if columns < 8 or rows < 1:

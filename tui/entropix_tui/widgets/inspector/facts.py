@@ -1,15 +1,14 @@
 """What a token's record says, in words: which strategy ruled, why, and what came of it."""
 
-import math
+from collections.abc import Callable
 
-from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
-from textual import events
 from textual.selection import Selection
 from textual.strip import Strip
 
 from entropix_mlx.analysis.explain import running_text, why
+from entropix_mlx.records.measures import surprisal
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.explanation import Kind
 from entropix_mlx.sampling.settings import Settings
@@ -17,9 +16,7 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.look import styles
 from entropix_tui.tokens import labels
 from entropix_tui.transcript.selection import highlighted
-from entropix_tui.widgets.line_view import LineView
-
-Line = list[Segment]
+from entropix_tui.widgets.wrapped import WrappedText
 
 _INDENT: dict[Kind, str] = {"check": "  ", "note": "  "}
 _WORDS: dict[str, str] = {str(quadrant): word for quadrant, word in styles.WORDS.items()}
@@ -30,59 +27,41 @@ def facts(
     settings: Settings | None,
     before: str,
     keys: int | None,
-    colours: styles.Colours,
-    dark: bool,
-) -> list[Line]:
-    """Line by line, the most important first, not wrapped; `keys` as `explain.why` has it."""
-    faint = styles.style("note", colours, dark)
-    look = styles.style(record.quadrant or "answer", colours, dark)
+    style: Callable[[str], Style],
+) -> Text:
+    """Line by line, the most important first; `keys` as `explain.why` has it."""
+    faint, look = style("note"), style(record.quadrant or "answer")
     spelt = labels.token(record)
-    lines = [[Segment(f"“{spelt}”", look), Segment(f"  id {record.id} at {record.index}", faint)]]
+    text = Text.assemble((f"“{spelt}”", look), (f"  id {record.id} at {record.index}\n", faint))
     if record.quadrant:
-        ruled = f"  region {record.region or '-'}, {record.strategy or 'not drawn'}"
-        word = Segment(styles.WORDS[record.quadrant], look)
-        lines.append([word, Segment(f" {record.quadrant}"), Segment(ruled, faint)])
+        ruled = f"  region {record.region or '-'}, {record.strategy or 'not drawn'}\n"
+        text.append(styles.WORDS[record.quadrant], look)
+        text.append(f" {record.quadrant}").append(ruled, faint)
     for kind, said in why(record, settings, keys=keys, words=_WORDS):
-        style = faint if kind == "note" else None
-        lines += [[Segment(part, style)] for part in f"{_INDENT.get(kind, '')}{said}".split("\n")]
+        text.append(f"{_INDENT.get(kind, '')}{said}\n", faint if kind == "note" else None)
     for name, mean, spread in (
         ("entropy", record.entropy, record.varentropy),
         ("attention", record.attn_entropy, record.attn_varentropy),
     ):
-        figures = Segment(f"H {_number(mean)}  V {_number(spread)}")
-        lines.append([Segment(f"{name:<10}", faint), figures])
-    surprise = None if record.logprob is None else -record.logprob / math.log(2)
-    lines += [
-        [Segment("surprisal ", faint), Segment(f"S {_number(surprise)} bits")],
-        [
-            Segment("agreement ", faint),
-            Segment(f"  {_number(record.agreement)}"),
-            Segment("  interaction ", faint),
-            Segment(_number(record.interaction_strength)),
-        ],
-        [Segment(one_line(running_text(before, spelt, record)), faint)],
-    ]
-    return lines
+        text.append(f"{name:<10}", faint).append(f"H {_number(mean)}  V {_number(spread)}\n")
+    surprise = surprisal(record)
+    text.append("surprisal ", faint).append(f"S {_number(surprise)} bits\n")
+    text.append("agreement ", faint).append(f"  {_number(record.agreement)}")
+    text.append("  interaction ", faint).append(f"{_number(record.interaction_strength)}\n")
+    return text.append(one_line(running_text(before, spelt, record)), faint)
 
 
-class Facts(LineView, can_focus=True):
-    """The page's text, wrapped and scrollable."""
+class Facts(WrappedText, can_focus=True):
+    """The page's text."""
 
     KEEPS_ROOM = True
     ALLOW_SELECT = True
-    DEFAULT_CSS = """
-    Facts {
-        overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1;
-        &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
-    }
-    """
+    DEFAULT_CSS = "Facts { overflow-y: scroll; }"
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+    def __init__(self, colours: styles.Colours) -> None:
+        super().__init__(colours)
         self._record: TokenRecord | None = None
         self._known: tuple[Settings | None, str, int | None] = (None, "", None)
-        self._lines: list[Line] = []
 
     def show(
         self, record: TokenRecord | None, settings: Settings | None, before: str, keys: int | None
@@ -90,40 +69,15 @@ class Facts(LineView, can_focus=True):
         if record is not self._record:
             self.scroll_home(animate=False)
         self._record, self._known = record, (settings, before, keys)
-        self._lay_out()
+        self.lay_out()
 
-    def on_resize(self, _event: events.Resize) -> None:
-        self._lay_out()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        if self.is_attached:
-            self._lay_out()
-
-    def _lay_out(self) -> None:
-        width = self.scrollable_content_region.width
-        if width < 1:
-            return
-        whole = [[Segment("no token under the cursor")]]
-        if self._record is not None:
-            dark = self.app.current_theme.dark
-            whole = facts(self._record, *self._known, self.colours, dark)
-        self._lines = [part for line in whole for part in self._wrapped(line, width)]
-        self.measure(len(self._lines))
-        self.refresh()
-
-    def _wrapped(self, line: Line, width: int) -> list[Line]:
-        if sum(segment.cell_length for segment in line) <= width:
-            return [line]
-        text = Text.assemble(*((text, style or "") for text, style, _ in line), end="")
-        console = self.app.console
-        return [list(part.render(console)) for part in text.wrap(console, width)]
+    def text(self) -> Text:
+        if self._record is None:
+            return Text("no token under the cursor")
+        return facts(self._record, *self._known, self.look)
 
     def render_line(self, y: int) -> Strip:
-        at, base = y + round(self.scroll_y), self.base
-        line = self._lines[at] if at < len(self._lines) else []
-        strip = Strip([Segment(text, base + (style or Style.null())) for text, style, _ in line])
-        strip = strip.crop_extend(0, self.columns, base)
+        at, strip = y + round(self.scroll_y), super().render_line(y)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(at)) is not None:
             chosen = self.screen.get_component_rich_style("screen--selection")
@@ -134,8 +88,7 @@ class Facts(LineView, can_focus=True):
         self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        lines = ["".join(segment.text for segment in line) for line in self._lines]
-        return selection.extract("\n".join(lines)), "\n"
+        return selection.extract("\n".join(line.plain for line in self.lines)), "\n"
 
 
 def _number(value: float | None) -> str:

@@ -50,7 +50,7 @@ class FuturesTable(Rows):
         future = self.futures[row]
         id_, text, _, p = future.candidate
         token, cells = self._columns(width)
-        dark, chosen = self.app.current_theme.dark, id_ == self.token
+        dark, chosen = self.dark, id_ == self.token
         label = f"{CHOSEN if chosen else ' '}{fit(spelling(text, id_), token)}"
         segments = [Segment(f"{label} {percent(p)} ", base + Style(bold=chosen or None))]
         for series, measure, value in (

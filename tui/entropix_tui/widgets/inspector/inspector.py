@@ -292,15 +292,9 @@ class Inspector(Container):
     # What the pages say.
 
     def on_trial_bar_tried(self, event: TrialBar.Tried) -> None:
+        """From the bar, or from the candidates' keys."""
         event.stop()
-        self._try(event.temperature)
-
-    def on_trial_candidates_tried(self, event: TrialCandidates.Tried) -> None:
-        event.stop()
-        self._try(event.temperature)
-
-    def _try(self, temperature: float) -> None:
-        self._trial.try_out(temperature)
+        self._trial.try_out(event.temperature)
         self._refresh_bar()
 
     def _refresh_bar(self) -> None:

@@ -48,7 +48,7 @@ class LensTable(Rows):
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         layer, cells = self.said[row], self._bar(width)
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.app.current_theme.dark)
+        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
         bold = base + Style(bold=layer.rank == 0 or None)
         segments = [
             Segment(f"{row:>5} ", base + self.look("note")),

@@ -8,10 +8,10 @@ from textual import events
 from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widget import Widget
 
 from entropix_tui.look import styles
 from entropix_tui.look.tempering import HIGHEST, LOWEST, STEP, nearest
+from entropix_tui.widgets.styled import Styled
 
 _LEFT, _RIGHT = "◂", "▸"
 _BEFORE = "what if T = "
@@ -36,13 +36,12 @@ def trial_keys(owner: str) -> list[BindingType]:
     ]
 
 
-class TrialBar(Widget):
+class TrialBar(Styled):
     """For the mouse: its arrows step, its scale sets, its wheel turns. Keys are the page's.
 
     `note` stands at the right end: over what the probabilities are normalised.
     """
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "TrialBar { height: 1; width: 1fr; }"
 
     @dataclass
@@ -51,9 +50,8 @@ class TrialBar(Widget):
 
         temperature: float
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+    def __init__(self, colours: styles.Colours) -> None:
+        super().__init__(colours)
         self.temperature = 1.0
         self.note = ""
 
@@ -62,7 +60,7 @@ class TrialBar(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        faint = styles.style("note", self.colours, self.app.current_theme.dark)
+        faint = self.look("note")
         text = Text(_BEFORE, no_wrap=True, overflow="crop")
         text.append(f"{_LEFT} {self.temperature:4.2f} {_RIGHT} ", Style(bold=True))
         length = self._length

@@ -9,12 +9,12 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widget import Widget
 
 from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.widgets.inspector.candidates import CHOSEN, bar
 from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.styled import Styled
 
 if TYPE_CHECKING:
     from entropix_mlx.records.inspection import Stage, Waterfall
@@ -74,9 +74,10 @@ class WaterfallTable(Rows):
         label = f"{CHOSEN if chosen else ' '}{fit(spelling(text, id_), token)}"
         segments = [Segment(label, base + Style(bold=chosen or None))]
         note = base + self.look("note")
-        dark = self.app.current_theme.dark
-        blue = base + styles.series_style(styles.ENTROPY, self.colours, dark)
-        red = base + styles.series_style(styles.VARENTROPY, self.colours, dark)
+        blue, red = (
+            base + styles.series_style(series, self.colours, self.dark)
+            for series in (styles.ENTROPY, styles.VARENTROPY)
+        )
         before = 0.0
         for stage in self.stages:
             share = stage.p[row]
@@ -101,15 +102,13 @@ class WaterfallTable(Rows):
         return segments
 
 
-class WaterfallFoot(Widget):
+class WaterfallFoot(Styled):
     """What each stage was set to, left and removed; then the draws."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "WaterfallFoot { height: 5; }"
 
     def __init__(self, colours: styles.Colours) -> None:
-        super().__init__()
-        self.colours = colours
+        super().__init__(colours)
         self.waterfall: Waterfall | None = None
 
     def show(self, waterfall: "Waterfall | None") -> None:
@@ -123,7 +122,7 @@ class WaterfallFoot(Widget):
             return text
         width = self.size.width
         token, cells = columns(width - 1, len(what.stages))
-        faint = styles.style("note", self.colours, self.app.current_theme.dark)
+        faint = self.look("note")
         for name, values in (
             ("set to", ["" if s.setting is None else f"{s.setting:.3g}" for s in what.stages]),
             ("tokens left", [f"{s.kept:,}" for s in what.stages]),

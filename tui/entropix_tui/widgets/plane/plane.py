@@ -9,7 +9,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from entropix_mlx.records.record import QUADRANTS, End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.regions import bounds, region_of
@@ -21,6 +20,7 @@ from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille
+from entropix_tui.widgets.styled import Styled
 
 TRAIL = "●○○○∘∘∘∘"
 """Signs of the last tokens, the newest first."""
@@ -31,14 +31,12 @@ ROOMY = 10
 """Rows from which on there is a heading, and a line about the token at hand."""
 
 
-class QuadrantPlane(Widget):
+class QuadrantPlane(Styled):
     """Entropy to the right, varentropy upwards, with the regions of the settings in force.
 
     `take` only notes what came, `flush` repaints the rows that changed, some four times a
     second. More dots mean more tokens; so do bolder ones.
     """
-
-    ALLOW_SELECT = False
 
     def __init__(
         self,
@@ -47,8 +45,7 @@ class QuadrantPlane(Widget):
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+        super().__init__(colours, id=id)
         self.timeline = Timeline()
         self._settings: Settings | None = None
         self._cursor: TokenRef | None = None
@@ -99,10 +96,7 @@ class QuadrantPlane(Widget):
     @property
     def here(self) -> TokenRecord | None:
         """The token that the last line is about: the cursor's, otherwise the newest."""
-        if self._cursor is not None:
-            column = self.timeline.column_of(self._cursor)
-            return None if column is None else self.timeline.records[column]
-        return self.timeline.records[-1] if self.timeline.records else None
+        return self.timeline.at_hand(self._cursor)
 
     def flush(self) -> None:
         """Paint what has come, if it is time to."""
@@ -226,7 +220,7 @@ class QuadrantPlane(Widget):
         return strip
 
     def _row(self, y: int, plane: PlaneMap) -> list[tuple[str, Style]]:
-        note = self._style("note")
+        note = self.look("note")
         row = y - self._roomy
         if row < 0:
             return _cells(f" {VARENTROPY.name}, {VARENTROPY.unit}", note)
@@ -250,17 +244,17 @@ class QuadrantPlane(Widget):
             if sign := self._signs.get((row, column)):
                 cells[GUTTER + column] = (sign, self._sign_style(sign))
             elif not char.isspace():
-                cells[GUTTER + column] = (char, self._style(corner))
+                cells[GUTTER + column] = (char, self.look(corner))
             elif dots[column]:
                 behind = density.most.bit_length() - counts[column].bit_length()
-                style = _strength(self._style(regions[column]), min(behind, 4) // 2)
+                style = _strength(self.look(regions[column]), min(behind, 4) // 2)
                 cells[GUTTER + column] = (braille(dots[column]), style)
         return cells
 
     def _sign_style(self, sign: str) -> Style:
         if sign == CURSOR:
-            return styles.cursor_style(self.colours, self.app.current_theme.dark)
-        return self._style({TRAIL[0]: "user", TRAIL[1]: "answer"}.get(sign, "note"))
+            return styles.cursor_style(self.colours, self.dark)
+        return self.look({TRAIL[0]: "user", TRAIL[1]: "answer"}.get(sign, "note"))
 
     def _about(self) -> list[tuple[str, Style]]:
         """The token at hand, in words."""
@@ -276,15 +270,10 @@ class QuadrantPlane(Widget):
         figures = f"  H {record.entropy:.2f}  V {record.varentropy:.2f}  "
         return [
             *_cells(f" {sign} ", self._sign_style(sign)),
-            *_cells(f" {word} ", self._style(region)),
-            *_cells(figures, self._style("answer")),
-            *_cells(CAPTIONS[region], self._style("note")),
+            *_cells(f" {word} ", self.look(region)),
+            *_cells(figures, self.look("answer")),
+            *_cells(CAPTIONS[region], self.look("note")),
         ]
-
-    def _style(self, look: str) -> Style:
-        """A look of `cues`, or a region."""
-        look = "answer" if look == "MID" else look
-        return styles.style(look, self.colours, self.app.current_theme.dark)
 
 
 @lru_cache(64)

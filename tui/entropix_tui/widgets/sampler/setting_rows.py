@@ -7,11 +7,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.strip import Strip
-from textual.widget import Widget
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.look import styles
 from entropix_tui.widgets.sampler.editor import SamplerEditor, about, note, shown
+from entropix_tui.widgets.styled import Styled
 
 PRESET = "preset"
 NAME, VALUE, WIDE = 18, 10, 19
@@ -27,14 +27,11 @@ class _Row(NamedTuple):
     heading: str = ""
 
 
-class SettingRows(Widget, can_focus=True):
+class SettingRows(Styled, can_focus=True):
     """The rows, one of them chosen, and under them a line or two on what goes on."""
 
-    ALLOW_SELECT = False
-
     def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+        super().__init__(colours, id=id)
         self.editor = SamplerEditor()
         self._rows = self._list()
         self._at = 0
@@ -125,11 +122,11 @@ class SettingRows(Widget, can_focus=True):
             return None
         size = max(1, room * room // len(self._rows))
         at = self._top * (room - size) // max(1, len(self._rows) - room)
-        return Strip([Segment("┃" if at <= y < at + size else "│", self._style("note"))])
+        return Strip([Segment("┃" if at <= y < at + size else "│", self.look("note"))])
 
     def _row(self, at: int) -> list[tuple[str, Style]]:
         row = self._rows[at]
-        faint = self._style("note")
+        faint = self.look("note")
         if not row.name:
             return [(f" {row.heading} ", faint + Style(bold=True))]
         here = at == self._at
@@ -142,7 +139,7 @@ class SettingRows(Widget, can_focus=True):
         cells = value_width(row.name) - 2
         if here and self._writing is not None and not self._naming:
             value = self._writing[1 - cells :] + "▏"
-        look = self._style("user" if changed or here else "answer")
+        look = self.look("user" if changed or here else "answer")
         mark = Style(reverse=True) if here and self.has_focus else Style.null()
         after = f" {CHANGED} " if changed else "   "
         return [
@@ -150,7 +147,7 @@ class SettingRows(Widget, can_focus=True):
             (LESS, faint),
             (f" {_fit(value, cells)} ", look + mark),
             (MORE, faint),
-            (after, self._style("user")),
+            (after, self.look("user")),
             (self._beside(row.name), faint),
         ]
 
@@ -173,10 +170,7 @@ class SettingRows(Widget, can_focus=True):
             text = f"{changes} changed; s saves them under a name" if changes else "←→ switch"
             look = "note"
         lines = textwrap.wrap(text, max(1, self.size.width - 2)) if self._word else [text]
-        return [(f" {lines[line]}" if line < len(lines) else "", self._style(look))]
-
-    def _style(self, look: str) -> Style:
-        return styles.style(look, self.colours, self.app.current_theme.dark)
+        return [(f" {lines[line]}" if line < len(lines) else "", self.look(look))]
 
 
 def value_width(name: str) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rich.segment import Segment
@@ -24,6 +25,7 @@ from entropix_tui.tokens.labels import fit
 from entropix_tui.tokens.measures import ENTROPY
 from entropix_tui.transcript.blocks import DIVERGENCE
 from entropix_tui.widgets.strips import lane
+from entropix_tui.widgets.styled import Styled
 
 NAMES = "AB"
 _KINDS: dict[Kind, str] = {
@@ -85,24 +87,21 @@ def drawn_by(sampler: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return words
 
 
-class Course(Widget):
+class Course(Styled):
     """The entropy of a column's tokens: a cell for each aligned row, the same in both columns."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "Course { height: 1; }"
 
+    @dataclass
     class Chosen(Message):
         """Row `row` was clicked at."""
 
-        def __init__(self, row: int) -> None:
-            super().__init__()
-            self.row = row
+        row: int
 
     def __init__(self, comparing: Comparing, side: int, colours: styles.Colours) -> None:
-        super().__init__()
+        super().__init__(colours)
         self.comparing = comparing
         self.side = side
-        self.colours = colours
         self.row = 0
 
     @property
@@ -112,9 +111,9 @@ class Course(Widget):
         return max(0, min(self.row - width // 2, count - width))
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002
-        width, base, dark = self.size.width, self.rich_style, self.app.current_theme.dark
-        note = base + styles.style("note", self.colours, dark)
-        bar = base + lane.series(ENTROPY.name, self.colours, dark)
+        width, base, dark = self.size.width, self.rich_style, self.dark
+        note = base + self.look("note")
+        bar = base + styles.series_style(ENTROPY.name, self.colours, dark)
         mark = styles.cursor_style(self.colours, dark)
         cursor = base + Style(color=mark.bgcolor, bold=True, reverse=mark.reverse)
         segments = [Segment("H ", note)]
@@ -140,13 +139,12 @@ class Course(Widget):
             self.post_message(self.Chosen(row))
 
 
-class Facing(Widget):
+class Facing(Styled):
     """The pair under the common cursor: figures of both and how they differ, candidates of both.
 
     Above it, where the branches part.
     """
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = """
     Facing {
         height: 6; border-top: solid $border-blurred;
@@ -155,9 +153,8 @@ class Facing(Widget):
     """
 
     def __init__(self, comparing: Comparing, colours: styles.Colours) -> None:
-        super().__init__()
+        super().__init__(colours)
         self.comparing = comparing
-        self.colours = colours
         self.row: int | None = None
 
     def render(self) -> RenderResult:
@@ -166,8 +163,7 @@ class Facing(Widget):
         row = self.row
         if row is None or row >= len(self.comparing.rows):
             return text
-        dark = self.app.current_theme.dark
-        note = styles.style("note", self.colours, dark)
+        note = self.look("note")
         pair = self.comparing.rows[row]
         wide = self.size.width
         heads = "".join(f"{name:>{cells}}" for cells, name in _NUMBERS)
@@ -211,8 +207,7 @@ class Facing(Widget):
             text.append(f"{'-' if value is None else f'{value:.2f}':>7}")
         text.append(f"{'-' if record.rank is None else f'#{record.rank + 1}':>6}  ")
         room = wide - text.cell_len - 3
-        note = styles.style("note", self.colours, self.app.current_theme.dark)
-        return text.append(_candidates(record, room), note)
+        return text.append(_candidates(record, room), self.look("note"))
 
 
 def _in_brief(record: TokenRecord | None, id: int) -> str:

@@ -22,17 +22,6 @@ TALL = 4
 LABELS = {TALL: 23, 1: 33}
 """Cells of the label, by rows."""
 
-_SERIES: dict[str, tuple[str, str, str, str]] = {
-    # measure: (dark, light, sixteen on dark, sixteen on light)
-    "surprisal": ("#FDB85F", "#8A5200", "yellow", "magenta"),
-    "rank": ("#C9A7F5", "#6B3FA0", "magenta", "bright_magenta"),
-    "attn entropy": ("#56D4C4", "#00706A", "cyan", "cyan"),
-    "attn varentropy": ("#F39ACB", "#A0307A", "bright_magenta", "bright_red"),
-    "agreement": ("#9BCB6B", "#3F6B14", "green", "green"),
-    "interaction": ("#D9CF8B", "#6A6030", "bright_yellow", "bright_black"),
-}
-"""Bars of the measures that `cues` has no colour for. The label names the measure, too."""
-
 
 class Column(NamedTuple):
     """A token's value, and what it is besides."""
@@ -59,21 +48,10 @@ _BAR, _ABOVE, _PROMPT, _NOTE, _CURSOR = (
 )
 
 
-@lru_cache(32)
-def series(name: str, colours: styles.Colours, dark: bool) -> Style:
-    """The style of a measure's bars."""
-    if name not in _SERIES or colours == "none":
-        return styles.series_style(name, colours, dark)
-    on_dark, on_light, *sixteen = _SERIES[name]
-    if colours == "sixteen":
-        return Style.parse(sixteen[not dark])
-    return Style.parse(on_dark if dark else on_light)
-
-
 @lru_cache(64)
 def looks(measure: str, colours: styles.Colours, dark: bool, base: Style, active: bool) -> Looks:
     """`active`: the strip that the keys act on."""
-    bar = base + series(measure, colours, dark)
+    bar = base + styles.series_style(measure, colours, dark)
     mark = styles.cursor_style(colours, dark)
     note = base + styles.style("note", colours, dark)
     return Looks(

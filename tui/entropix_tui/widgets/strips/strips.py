@@ -12,7 +12,6 @@ from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from entropix_mlx.records.measures import Scale
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
@@ -24,12 +23,13 @@ from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.strips import lane
 from entropix_tui.widgets.strips.lane import LABELS, TALL, Bars, Column
+from entropix_tui.widgets.styled import Styled
 
 HIGH = 32
 """Rows of a screen from which on the strips are tall."""
 
 
-class Strips(Widget, can_focus=True):
+class Strips(Styled, can_focus=True):
     """One column a token, the same token in every strip; the newest, or the cursor's, in sight.
 
     `take` only notes what came; `flush` repaints, eight times a second at most, so it is called at
@@ -37,7 +37,6 @@ class Strips(Widget, can_focus=True):
     spends on a repaint, it spends once.
     """
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "Strips { height: auto; }"
     BINDINGS: ClassVar = [
         Binding("up", "choose(-1)", "Strip above", show=False, id="strips.above"),
@@ -71,8 +70,7 @@ class Strips(Widget, can_focus=True):
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+        super().__init__(colours, id=id)
         self.timeline = Timeline()
         self.measures: list[Scale] = [MEASURES[name] for name in measures]
         self.slot = 0
@@ -167,11 +165,8 @@ class Strips(Widget, can_focus=True):
 
     def value(self, measure: Scale) -> float | None:
         """A measure of the token under the cursor, otherwise of the newest."""
-        records = self.timeline.records
-        if self._cursor is not None:
-            column = self.timeline.column_of(self._cursor)
-            return None if column is None else measure.value(records[column])
-        return measure.value(records[-1]) if records else None
+        record = self.timeline.at_hand(self._cursor)
+        return None if record is None else measure.value(record)
 
     def _pick(self, column: int) -> None:
         if 0 <= column < len(self.timeline):
@@ -285,7 +280,7 @@ class Strips(Widget, can_focus=True):
 
     def _draw(self) -> list[Strip]:
         """All rows of all strips; of the bars, only those that have come."""
-        base, dark = self.rich_style, self.app.current_theme.dark
+        base, dark = self.rich_style, self.dark
         tall, width = self._rows > TALL, self._columns
         height = TALL if tall else 1
         active = self.slot if self.has_focus else None

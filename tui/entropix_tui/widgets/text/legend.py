@@ -4,7 +4,6 @@ from itertools import pairwise
 
 from rich.text import Text
 from textual.app import RenderResult
-from textual.widget import Widget
 
 from entropix_mlx.records.record import QUADRANTS
 from entropix_mlx.sampling.settings import declared
@@ -12,6 +11,7 @@ from entropix_mlx.terminal.palette import FORCED, VALLEY
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import MEASURES
 from entropix_tui.transcript.painter import LETTERS
+from entropix_tui.widgets.styled import Styled
 
 _PLANE = {
     "LELV": "low H, low V",
@@ -24,15 +24,13 @@ Sample = tuple[str, str, str]
 """A gutter's letter or none, what is said in the look, and the look."""
 
 
-class Legend(Widget):
+class Legend(Styled):
     """What colour says, always in sight."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "Legend { height: 1; }"
 
     def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
+        super().__init__(colours, id=id)
         self.letters = colours == "none"
         self.colour: color_scale.Colour = "quadrant"
         self.attention = False
@@ -51,12 +49,12 @@ class Legend(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        dark, width = self.app.current_theme.dark, self.size.width
+        width = self.size.width
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         if self.attention:
             text.append("attended to: ")
             for level, word in enumerate(_STRENGTHS, 1):
-                style = styles.highlight_style(level, self.colours, dark)
+                style = styles.highlight_style(level, self.colours, self.dark)
                 text.append(f" {word} ", style).append(" ")
             return text
         said, samples = self._samples(width)
@@ -64,7 +62,7 @@ class Legend(Widget):
         for letter, words, look in samples:
             if self.letters and letter:
                 text.append(f"{letter}=")
-            text.append(f" {words} ", styles.style(look, self.colours, dark)).append(" ")
+            text.append(f" {words} ", self.look(look)).append(" ")
         for mark in (f" {VALLEY} valley", f"  {FORCED['clarify']} inserted"):
             if text.cell_len + len(mark) <= width:
                 text.append(mark)

@@ -12,7 +12,6 @@ from entropix_mlx.terminal.glyphs import glyphs
 
 if TYPE_CHECKING:  # what reads Markdown takes long to import: the first document brings it in
     from markdown_it import MarkdownIt
-    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
     from textual.widgets import Markdown
 
@@ -93,12 +92,8 @@ def parser() -> "MarkdownIt":
 
     markdown = MarkdownIt("gfm-like", {"html": False, "linkify": False})
     # The last rule of all, since references such as `&#27;` have become characters by then.
-    markdown.core.ruler.push("safe", lambda state: _make_safe(state))
+    markdown.core.ruler.push("safe", lambda state: _clean(state.tokens))
     return markdown
-
-
-def _make_safe(state: "StateCore") -> None:
-    _clean(state.tokens)
 
 
 def _clean(tokens: "Iterable[Token]") -> None:

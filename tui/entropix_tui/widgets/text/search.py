@@ -45,10 +45,6 @@ class SearchBar(Horizontal):
         yield Input(compact=True, placeholder="text in prompts and answers")
         yield Label("", id="count", markup=False)
 
-    @property
-    def query_text(self) -> str:
-        return self.query_one(Input).value
-
     def open(self) -> None:
         """Take the keys; what was looked for last is there to be replaced."""
         self.display = True
@@ -74,7 +70,7 @@ class SearchBar(Horizontal):
     def _look(self) -> None:
         if not self.display:
             return
-        self.view.find(self.query_text)
+        self.view.find(self.query_one(Input).value)
         self.view.action_match(1)
         self.count()
 
