@@ -98,17 +98,17 @@ async def scenes(app: EntropixApp, demo: str, cursor: int) -> AsyncIterator[tupl
         await until(lambda: isinstance(app.screen, ChatScreen))
         screen = app.screen
         assert isinstance(screen, ChatScreen)
-        screen.prompt.cursor_blink = False
+        screen.composer.prompt.cursor_blink = False
         said = screen.conversation
         await until(lambda: said.can_send)
         yield "empty", await after()
-        screen.prompt.put(DEMOS[demo].prompt)
+        screen.composer.prompt.put(DEMOS[demo].prompt)
         await pilot.press("enter")
         await until(lambda: not said.busy and said.last_answer() is not None)
         yield "summary", await after()
         yield "chat", await after(*["ctrl+left"] * cursor)
         await pilot.press("tab", "a")
-        await until(lambda: screen.inspector.inspection is not None)
+        await until(lambda: screen.view.inspector.inspection is not None)
         yield "attention", await after()
         await pilot.press("x")
         await until(lambda: app.screen is not screen)
@@ -143,7 +143,7 @@ def main() -> None:
     release = release_thread if not args.scripted else lambda: None
     engine = Engine(factory(args.scripted), release=release)
     try:
-        app = EntropixApp(engine, colours="true", max_tokens=args.max_tokens)
+        app = EntropixApp(ChatScreen(engine, "true", max_tokens=args.max_tokens))
         args.out.mkdir(parents=True, exist_ok=True)
         asyncio.run(save(app, args.demo, args.cursor, args.out))
     finally:

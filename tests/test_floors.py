@@ -36,11 +36,12 @@ FLOORS = {
         "debugger",
         "widgets",
         "widgets.text widgets.inspector widgets.plane widgets.sampler widgets.strips",
+        "widgets.conversation",
         "screens",
         "screens.compare",
         "screens.step",
-        "screens.chat",
-        "screens.replay",
+        "screens.conversation",
+        "screens.chat screens.replay",
         "app",
         "cli",
     ],
@@ -64,7 +65,7 @@ ORACLES = {"transformers", "torch", "scipy", "llama_models", "gguf", "hypothesis
 COMMAND_IN_PYTHON = "entropix_mlx.api.generate"
 """Its keywords are the options of `entropix-mlx generate`, documented and completed as such."""
 
-LONGEST_FILE, MOST_PARAMETERS = 400, 10
+LONGEST_FILE, MOST_PARAMETERS = 350, 8
 
 
 def sources() -> Iterator[tuple[str, Path]]:

@@ -13,9 +13,8 @@ scores and weights that arise on the way: half the work, the same bits.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -89,18 +88,61 @@ class Tap:
     def open(self, reducer: Reducer) -> Iterator[Capture]:
         """Capture what the forward pass inside the `with` attends to, in this thread."""
         capture = Capture(reducer)
-        outer = _here.attend
+        outer = _here.tap
         wrapped: list[dict[str, Any]] = []
         try:
             for scope in self._namespaces:
                 _wrap(scope)
                 wrapped.append(scope)
-            _here.attend = partial(_attend, capture=capture, manual=self._manual)
+            _here.tap = _OpenTap(capture, self._manual)
             yield capture
         finally:
-            _here.attend = outer
+            _here.tap = outer
             for scope in wrapped:
                 _unwrap(scope)
+
+
+class _OpenTap(NamedTuple):
+    """A tap for the length of one forward pass."""
+
+    capture: Capture
+    manual: bool
+
+    def attend(
+        self,
+        original: Callable[..., mx.array],
+        queries: mx.array,
+        keys: Any,
+        values: Any,
+        cache: Any,
+        scale: float,
+        mask: mx.array | str | None,
+        sinks: mx.array | None = None,
+    ) -> mx.array:
+        """What `original` returns, with its scores captured."""
+        if sinks is not None:
+            raise UnsupportedError("attention sinks are not captured; use --set capture=false")
+        quantised = hasattr(cache, "bits")
+        added = isinstance(mask, mx.array) and mask.dtype != mx.bool_
+        if self.manual and not quantised and not added:
+            # As MLX computes it where it has no fused kernel, operation by operation.
+            weights = _weigh(self.capture, _scores(queries, keys, scale), mask)
+            if weights.ndim == 5:
+                return mx.flatten(weights @ mx.expand_dims(values, 2), 1, 2)
+            attended: mx.array = weights @ values
+            return attended
+        # Before the original: its quantised path scales the queries in place.
+        dense = keys
+        if quantised:
+            weight, scales, biases = keys
+            dense = mx.dequantize(weight, scales, biases, cache.group_size, cache.bits)
+        scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
+        if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
+            rows, columns = scores.shape[-2:]
+            _weigh(self.capture, scores.reshape(1, -1, rows, columns) + mask, None)
+        else:
+            _weigh(self.capture, scores, mask)
+        return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
 
 
 class _Wrapper:
@@ -111,15 +153,15 @@ class _Wrapper:
         self.taps = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> mx.array:
-        if _here.attend is None:
+        if _here.tap is None:
             return self.original(*args, **kwargs)
-        return _here.attend(self.original, *args, **kwargs)
+        return _here.tap.attend(self.original, *args, **kwargs)
 
 
 class _Here(threading.local):
     """The calling thread's open tap. A context variable might be inherited by other threads."""
 
-    attend: Callable[..., mx.array] | None = None
+    tap: _OpenTap | None = None
 
 
 _here = _Here()
@@ -141,45 +183,6 @@ def _unwrap(scope: dict[str, Any]) -> None:
         wrapper.taps -= 1
         if wrapper.taps == 0:
             scope[_NAME] = wrapper.original
-
-
-def _attend(
-    original: Callable[..., mx.array],
-    queries: mx.array,
-    keys: Any,
-    values: Any,
-    cache: Any,
-    scale: float,
-    mask: mx.array | str | None,
-    sinks: mx.array | None = None,
-    *,
-    capture: Capture,
-    manual: bool,
-) -> mx.array:
-    """What `original` returns, with its scores captured."""
-    if sinks is not None:
-        raise UnsupportedError("attention sinks are not captured; use --set capture=false")
-    quantised = hasattr(cache, "bits")
-    added = isinstance(mask, mx.array) and mask.dtype != mx.bool_
-    if manual and not quantised and not added:
-        # As MLX computes it where it has no fused kernel, operation by operation.
-        weights = _weigh(capture, _scores(queries, keys, scale), mask)
-        if weights.ndim == 5:
-            return mx.flatten(weights @ mx.expand_dims(values, 2), 1, 2)
-        attended: mx.array = weights @ values
-        return attended
-    # Before the original: its quantised path scales the queries in place.
-    dense = keys
-    if quantised:
-        weight, scales, biases = keys
-        dense = mx.dequantize(weight, scales, biases, cache.group_size, cache.bits)
-    scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
-    if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
-        rows, columns = scores.shape[-2:]
-        _weigh(capture, scores.reshape(1, -1, rows, columns) + mask, None)
-    else:
-        _weigh(capture, scores, mask)
-    return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
 
 
 def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:

@@ -28,7 +28,7 @@ class Chat(Driver):
     async def ask(self, text: str = "Which?") -> None:
         """Send a prompt and wait for the whole answer."""
         await self.phase("ready")
-        self.screen.prompt.put(text)
+        self.screen.composer.prompt.put(text)
         await self.pilot.press("enter")
         blocks = self.screen.conversation.transcript.blocks
         await self.until(lambda: blocks and blocks[-1].kind in ("note", "error"))
@@ -37,7 +37,9 @@ class Chat(Driver):
 def application(
     factory: ScriptedFactory, colours: Colours = "true", dark: bool = True, **options: Any
 ) -> EntropixApp:
-    return EntropixApp(Engine(factory), colours=colours, dark=dark, **options)
+    config = options.pop("config", None)
+    chat = ChatScreen(Engine(factory), colours, **options)
+    return EntropixApp(chat, dark=dark, config=config)
 
 
 @asynccontextmanager

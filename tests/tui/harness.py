@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 
-from entropix_tui.app import DARK, LIGHT
+from entropix_tui.app import DARK, LIGHT, EntropixApp
 from entropix_tui.look.styles import Colours
 
 SMALL, LARGE = (80, 24), (140, 45)
@@ -201,6 +201,7 @@ class Host(App[None]):
     ) -> None:
         super().__init__(ansi_color=None if colours == "true" else True)
         self.make = make
+        self.colours = colours
         self.answers: list[Any] = []
         self.posted: list[Message] = []
         self.register_theme(DARK)
@@ -218,6 +219,10 @@ class Host(App[None]):
             self.push_screen(shown, self.answers.append)
         else:
             await self.mount(shown)
+
+    # The keys of these are the screens'; what they do is the program's.
+    action_help = EntropixApp.action_help
+    action_jump = EntropixApp.action_jump
 
     def keep(self, message: Message) -> None:
         """Keep a message; a hook is told of it at every stop on its way up."""

@@ -13,23 +13,23 @@ from scripted import prompt, token
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_tui.conversation.alignment import (
     WINDOW,
+    BranchToken,
     Pair,
-    Said,
     Stretch,
     align,
     divergence,
     matches,
-    said,
     shift,
     stretches,
+    tokens_of,
 )
 from entropix_tui.tokens.token_ref import TokenRef
 
 few = st.lists(st.integers(0, 3), max_size=24)
 
 
-def answer(ids: Sequence[int], first: int = 0, part: int = 1) -> list[Said]:
-    return [Said(TokenRef(first + n), id, None, part) for n, id in enumerate(ids)]
+def answer(ids: Sequence[int], first: int = 0, part: int = 1) -> list[BranchToken]:
+    return [BranchToken(TokenRef(first + n), id, None, part) for n, id in enumerate(ids)]
 
 
 @given(few, few)
@@ -137,14 +137,14 @@ def test_what_a_branch_says() -> None:
     asked = prompt(0, "Why is it?")
     unscored = PromptRecord(index=3, parent=2, role="user", ids=[5, 6], text="So?")
     path = [asked, token(1, "Be"), token(2, "cause"), unscored, token(4, "!")]
-    tokens = said(path)
+    tokens = tokens_of(path)
     assert [t.id for t in tokens] == [*asked.ids, 101, 102, 5, 6, 104]
     count = len(asked.ids)
-    assert tokens[1] == Said(TokenRef(0, 1), asked.ids[1], (asked.records or [])[1], 0)
-    assert tokens[count] == Said(TokenRef(1), 101, path[1], 1)
+    assert tokens[1] == BranchToken(TokenRef(0, 1), asked.ids[1], (asked.records or [])[1], 0)
+    assert tokens[count] == BranchToken(TokenRef(1), 101, path[1], 1)
     assert tokens[count + 2 : count + 4] == [
-        Said(TokenRef(3), 5, None, 2),
-        Said(TokenRef(3, 1), 6, None, 2),
+        BranchToken(TokenRef(3), 5, None, 2),
+        BranchToken(TokenRef(3, 1), 6, None, 2),
     ]
     assert tokens[-1].part == 3
 
@@ -185,7 +185,7 @@ def test_a_window_ends_where_it_does() -> None:
 @pytest.mark.serial
 @pytest.mark.parametrize("vocabulary", [2, 50, 50_000])
 def test_ten_times_the_tokens_take_ten_times_as_long(vocabulary: int) -> None:
-    def text(step: int, count: int) -> list[Said]:
+    def text(step: int, count: int) -> list[BranchToken]:
         return answer([n * n * step // 3 % 10007 % vocabulary for n in range(count)])
 
     few = [text(step, 1000) for step in (7, 11)]
@@ -195,4 +195,4 @@ def test_ten_times_the_tokens_take_ten_times_as_long(vocabulary: int) -> None:
 
 def test_records_of_tokens_are_kept() -> None:
     record = token(3, "x")
-    assert isinstance(said([record])[0].record, TokenRecord)
+    assert isinstance(tokens_of([record])[0].record, TokenRecord)

@@ -74,11 +74,11 @@ async def test_several_turns_and_the_history_of_the_prompt() -> None:
         await chat.ask("second")
         kinds = [block.kind for block in chat.screen.conversation.transcript.blocks]
         assert kinds == ["user", "answer", "note"] * 2
-        chat.screen.prompt.put("draft")
+        chat.screen.composer.prompt.put("draft")
         seen = []
         for key in ("up", "up", "up", "down", "down"):
             await chat.pilot.press(key)
-            seen.append(chat.screen.prompt.text)
+            seen.append(chat.screen.composer.prompt.text)
         assert seen == ["second", "first", "first", "second", "draft"]
 
 
@@ -108,7 +108,7 @@ async def test_stopping() -> None:
     async with chatting(ScriptedSession(gate=gate)) as chat:
         await chat.phase("ready")
         await chat.pilot.press("h", "i", "enter")
-        await chat.until(lambda: len(chat.screen.tokens.transcript.blocks) > 1)
+        await chat.until(lambda: len(chat.screen.view.tokens.transcript.blocks) > 1)
         answer = chat.screen.conversation.answer
         assert answer is not None
         await chat.until(lambda: len(answer.records) == 5)
@@ -132,7 +132,7 @@ async def test_typing_while_the_model_loads() -> None:
         await chat.pilot.press(*"Which?")
         assert "write on, Enter sends when it is ready" in chat.text()
         await chat.pilot.press("enter")
-        assert chat.screen.prompt.text == "Which?", "kept until it can be sent"
+        assert chat.screen.composer.prompt.text == "Which?", "kept until it can be sent"
         assert "sent as it stands when the model is ready" in chat.text()
         gate.open()
         await chat.until(lambda: session.heard)
@@ -164,7 +164,7 @@ async def test_typing_while_it_generates() -> None:
         await chat.pilot.press("a", "enter")
         await chat.phase("generating")
         await chat.pilot.press("b", "enter")
-        assert chat.screen.prompt.text == "b"
+        assert chat.screen.composer.prompt.text == "b"
         assert "Esc stops" in chat.text()
         gate.open()
         await chat.phase("ready")
@@ -188,7 +188,7 @@ async def test_hostile_tokens_reach_the_terminal_escaped(size: tuple[int, int]) 
         assert "x" * 2000 in drawn
         assert "中‹FF›" in drawn
         assert "<|im_end|>" in drawn
-        chat.screen.tokens.scroll_home(animate=False)
+        chat.screen.view.tokens.scroll_home(animate=False)
         await chat.pilot.pause()
         text = chat.text()
         assert "▌ [/] [bold]?" in text
@@ -236,7 +236,7 @@ async def test_following_and_reading_back() -> None:
     async with chatting(session) as chat:
         await chat.phase("ready")
         await chat.pilot.press("a", "enter")
-        tokens = chat.screen.tokens
+        tokens = chat.screen.view.tokens
         await chat.until(lambda: chat.screen.conversation.used == len(scored("a")) + 400)
         assert tokens.scroll_y == tokens.max_scroll_y
         assert "word399" in chat.text()
@@ -306,7 +306,7 @@ async def test_copying_the_answer_and_a_selection() -> None:
         await chat.ask()
         await chat.pilot.press("ctrl+y")
         assert chat.app.clipboard == answer
-        tokens = chat.screen.tokens
+        tokens = chat.screen.view.tokens
         await chat.pilot.mouse_down(tokens, offset=(2, 1))
         await chat.pilot.hover(tokens, offset=(40, 3))
         await chat.pilot.mouse_up(tokens, offset=(40, 3))

@@ -30,14 +30,15 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         assert "75.0%" in text
         assert "fork → explore" in text
         ref = TokenRef(len(STORY) - 1)
-        assert chat.screen.ref == chat.screen.strips.cursor == chat.screen.plane.cursor == ref
+        view = chat.screen.view
+        assert view.ref == view.strips.cursor == view.side.plane.cursor == ref
         await chat.pilot.press("ctrl+right", "ctrl+right")
-        assert chat.screen.tokens.cursor == Place(1, len(STORY) - 1)
+        assert chat.screen.view.tokens.cursor == Place(1, len(STORY) - 1)
         await chat.pilot.press("escape")
         assert not inspector.display
-        assert chat.screen.tokens.cursor is None
-        await chat.pilot.click(chat.screen.tokens, offset=(3, 1))
-        assert chat.screen.tokens.cursor == Place(1, 0)
+        assert chat.screen.view.tokens.cursor is None
+        await chat.pilot.click(chat.screen.view.tokens, offset=(3, 1))
+        assert chat.screen.view.tokens.cursor == Place(1, 0)
 
 
 @scenario
@@ -45,8 +46,8 @@ async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
     async with chatting() as chat:
         await chat.ask()
         await chat.pilot.press(*"one two", "ctrl+left", *"x")
-        assert chat.screen.prompt.text == "one xtwo"
-        assert chat.screen.tokens.cursor is None
+        assert chat.screen.composer.prompt.text == "one xtwo"
+        assert chat.screen.view.tokens.cursor is None
 
 
 @scenario
@@ -85,7 +86,7 @@ async def test_a_demo_from_the_command_line_waits_for_the_model() -> None:
     session = ScriptedSession(answers=[["ok"]])
     async with chatting(factory=ScriptedFactory([session], gate=gate), demo="numbers") as chat:
         await chat.phase("loading")
-        assert chat.screen.prompt.text == DEMOS["numbers"].prompt
+        assert chat.screen.composer.prompt.text == DEMOS["numbers"].prompt
         gate.open()
         await chat.until(lambda: session.heard)
     assert session.heard == [DEMOS["numbers"].prompt]
@@ -109,7 +110,7 @@ async def test_help_theme_and_cues() -> None:
         await chat.pilot.press("ctrl+l")
         await chat.until(lambda: "varentropy (bits²)" in chat.text())
         assert "↵" in chat.text()
-        chat.screen.action_breaks()
+        chat.screen.view.stage.action_breaks()
         await chat.until(lambda: "↵" not in chat.text())
 
 

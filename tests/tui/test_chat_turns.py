@@ -83,14 +83,14 @@ async def test_editing_an_earlier_message(size: tuple[int, int]) -> None:
         await chat.ask("first")
         await chat.ask("second")
         await chat.pilot.press(*"draft", "ctrl+up")
-        assert chat.screen.prompt.text == "second"
+        assert chat.screen.composer.prompt.text == "second"
         assert "editing message 2, Esc cancels" in chat.text()
         await chat.pilot.press("ctrl+up", "ctrl+up")
-        assert chat.screen.prompt.text == "first"
+        assert chat.screen.composer.prompt.text == "first"
         await chat.pilot.press("ctrl+down", "ctrl+down")
-        assert chat.screen.prompt.text == "draft", "walking past the last one is an end"
+        assert chat.screen.composer.prompt.text == "draft", "walking past the last one is an end"
         await chat.pilot.press("ctrl+up", "escape")
-        assert chat.screen.prompt.text == "draft"
+        assert chat.screen.composer.prompt.text == "draft"
         assert "editing" not in chat.text()
         await chat.pilot.press("ctrl+up", "ctrl+up", "!", "enter")
         await settled(chat, session, 3)
@@ -108,7 +108,7 @@ async def test_forking_by_another_candidate(size: tuple[int, int]) -> None:
     session = ScriptedSession()
     async with chatting(session, size=size) as chat:
         await chat.ask()
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("home", "ctrl+left", "ctrl+left", "enter")
         await chat.until(lambda: isinstance(chat.app.screen, CandidatePicker))
         await chat.until(lambda: "inspect" in [name for name, _ in session.calls])
@@ -128,16 +128,16 @@ async def test_forking_from_the_inspector_and_not_in_a_prompt() -> None:
     async with chatting(session, size=LARGE) as chat:
         await chat.ask()
         await chat.pilot.press("ctrl+left", "ctrl+left")
-        chat.screen.inspector.focus()
+        chat.screen.view.inspector.focus()
         await chat.pilot.press("down", "enter")
         await chat.until(lambda: session.calls[-1][0] == "continue_")
         await chat.phase("ready")
         assert session.calls[-1][1]["force"] == [5]
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         for _ in range(80):
             await chat.pilot.press("left")
-        assert chat.screen.ref is not None
-        assert chat.screen.ref.index == 0
+        assert chat.screen.view.ref is not None
+        assert chat.screen.view.ref.index == 0
         await chat.pilot.press("enter")
         assert "was given, not drawn" in chat.told()
 
@@ -157,8 +157,8 @@ async def test_branches_are_listed_and_returned_to(size: tuple[int, int]) -> Non
         await chat.ask("and then?")
         assert session.calls[-1][1]["after"] == 1, "it goes on in the branch in view"
         assert answers(chat) == ["one", "three"]
-        assert len(chat.screen.strips.timeline) == len(chat.screen.plane.timeline)
-        assert chat.screen.strips.timeline.records[-1].text == "three"
+        assert len(chat.screen.view.strips.timeline) == len(chat.screen.view.side.plane.timeline)
+        assert chat.screen.view.strips.timeline.records[-1].text == "three"
 
 
 @scenario
@@ -182,14 +182,14 @@ async def test_a_system_prompt_begins_a_new_conversation() -> None:
     async with chatting(factory=factory) as chat:
         await chat.ask("hello")
         await chat.pilot.press(*"draft")
-        chat.screen.action_system_prompt()
+        chat.screen.composer.action_system_prompt()
         assert "system prompt of a new conversation" in chat.text()
         await chat.pilot.press(*"Be terse.", "enter")
         await chat.until(lambda: len(factory.wishes) == 2)
         await chat.phase("ready")
         assert factory.wishes[1] == Fresh("Be terse.")
         await chat.until(lambda: "system prompt: Be terse." in chat.text())
-        assert chat.screen.prompt.text == "draft"
+        assert chat.screen.composer.prompt.text == "draft"
         await chat.pilot.press("enter")
         await chat.until(lambda: answers(chat) == ["two"])
         kinds = [block.kind for block in chat.screen.conversation.transcript.blocks]
@@ -219,7 +219,7 @@ async def test_a_saved_session_is_resumed(size: tuple[int, int], tmp_path: Path)
         await chat.until(lambda: factory.wishes[-1] == Resume("ages"))
         await chat.until(lambda: answers(chat) == ["once upon"])
         assert "▌ long ago" in chat.text()
-        assert chat.screen.strips.timeline.records[-1].text == " upon"
+        assert chat.screen.view.strips.timeline.records[-1].text == " upon"
         await chat.ask("go on")
         assert resumed.calls[-1][1]["after"] == 2
         assert answers(chat) == ["once upon", "more"]
@@ -242,7 +242,7 @@ async def test_another_model() -> None:
         assert factory.wishes[-1] == Switch("llama-3.2-1b")
         assert old.closed
         assert chat.screen.conversation.is_empty
-        assert not len(chat.screen.strips.timeline)
+        assert not len(chat.screen.view.strips.timeline)
 
 
 @SIZES
@@ -286,7 +286,7 @@ async def test_what_is_too_long_comes_back_to_be_shortened() -> None:
         await chat.ask("hello")
         await chat.ask("something long")
         assert "✗ the conversation would be 9000 tokens long" in chat.text()
-        assert chat.screen.prompt.text == "something long"
+        assert chat.screen.composer.prompt.text == "something long"
         assert answers(chat) == ["ok"]
 
 
@@ -334,7 +334,7 @@ async def test_the_sampler_is_changed_while_it_generates(monkeypatch: pytest.Mon
         await chat.pilot.press(*"hello", "enter")
         await chat.phase("generating")
         await chat.pilot.press("ctrl+s")
-        await chat.until(lambda: chat.screen.focused is chat.screen.sampler)
+        await chat.until(lambda: chat.screen.focused is chat.screen.view.side.sampler)
         await chat.pilot.press("down", "right")
         await chat.until(lambda: sent)
         gate.allow(1)
@@ -350,5 +350,5 @@ async def test_the_sampler_is_changed_while_it_generates(monkeypatch: pytest.Mon
         assert at.at(1)["temperature"] == 0.7
         assert at.at(len(STORY))["temperature"] == warmer.temperature
         await chat.pilot.press("escape")
-        assert not chat.screen.sampler.display
-        assert chat.screen.focused is chat.screen.prompt
+        assert not chat.screen.view.side.sampler.display
+        assert chat.screen.focused is chat.screen.composer.prompt

@@ -27,14 +27,14 @@ MIDDLE = (100, 30)
 
 async def one_cursor(chat: Chat) -> TokenRef | None:
     """The token that every instrument comes to point at."""
-    screen = chat.screen
+    view = chat.screen.view
 
     def is_shared() -> bool:
-        refs = {screen.ref, screen.tokens.ref, screen.strips.cursor, screen.plane.cursor}
-        return len(refs) == 1 and (screen.inspector.record is None) is (screen.ref is None)
+        refs = {view.ref, view.tokens.ref, view.strips.cursor, view.side.plane.cursor}
+        return len(refs) == 1 and (view.inspector.record is None) is (view.ref is None)
 
     await chat.until(is_shared)
-    return screen.ref
+    return view.ref
 
 
 @SIZES
@@ -45,46 +45,46 @@ async def test_there_is_one_cursor(size: tuple[int, int]) -> None:
         assert await one_cursor(chat) is None
         await chat.pilot.press("ctrl+left")
         assert await one_cursor(chat) == TokenRef(len(STORY))
-        chat.screen.strips.focus()
+        chat.screen.view.strips.focus()
         await chat.pilot.press("left")
-        await chat.until(lambda: chat.screen.ref == TokenRef(len(STORY) - 1))
+        await chat.until(lambda: chat.screen.view.ref == TokenRef(len(STORY) - 1))
         assert await one_cursor(chat) == TokenRef(len(STORY) - 1)
-        await chat.pilot.click(chat.screen.strips, offset=(40, 0))
-        await chat.until(lambda: chat.screen.ref != TokenRef(len(STORY) - 1))
+        await chat.pilot.click(chat.screen.view.strips, offset=(40, 0))
+        await chat.until(lambda: chat.screen.view.ref != TokenRef(len(STORY) - 1))
         assert await one_cursor(chat) is not None
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("home")
         for _ in range(70):
             await chat.pilot.press("left")
         assert await one_cursor(chat) == TokenRef(0, 3), "the prompt's tokens, too"
         await chat.pilot.press("escape")
-        await chat.until(lambda: chat.screen.ref is None)
+        await chat.until(lambda: chat.screen.view.ref is None)
         assert await one_cursor(chat) is None
-        assert chat.screen.focused is chat.screen.prompt
+        assert chat.screen.focused is chat.screen.composer.prompt
 
 
 @scenario
 async def test_the_panel_stands_beside_a_wide_text_and_under_a_narrow_one() -> None:
     async with chatting(size=LARGE) as chat:
-        side = chat.screen.side
+        side = chat.screen.view.side
         await chat.ask()
         assert side.display
         assert side.region.width == 48
-        assert chat.screen.summary.display
+        assert chat.screen.view.side.summary.display
         await chat.pilot.press("ctrl+left")
-        await chat.until(lambda: chat.screen.inspector.display)
-        assert chat.screen.plane.display, "there is room for both"
+        await chat.until(lambda: chat.screen.view.inspector.display)
+        assert chat.screen.view.side.plane.display, "there is room for both"
         await chat.pilot.resize_terminal(*SMALL)
         await chat.until(lambda: side.region.width == 80)
         assert side.region.height == 10
-        assert chat.screen.inspector.display
+        assert chat.screen.view.inspector.display
         await chat.pilot.press("escape")
         await chat.until(lambda: not side.display)
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("p")
         await chat.until(lambda: side.display)
-        assert chat.screen.plane.display
-        assert chat.screen.summary.display
+        assert chat.screen.view.side.plane.display
+        assert chat.screen.view.side.summary.display
         await chat.pilot.press("p")
         await chat.until(lambda: not side.display)
         await chat.pilot.resize_terminal(*LARGE)
@@ -100,13 +100,13 @@ async def test_the_sampler_opens_and_closes(size: tuple[int, int]) -> None:
     async with chatting(size=size) as chat:
         await chat.phase("ready")
         await chat.pilot.press("ctrl+s")
-        assert chat.screen.focused is chat.screen.sampler
+        assert chat.screen.focused is chat.screen.view.side.sampler
         await chat.until(lambda: "temperature" in chat.text())
         await chat.pilot.press("escape")
-        assert not chat.screen.sampler.display
-        assert chat.screen.focused is chat.screen.prompt
+        assert not chat.screen.view.side.sampler.display
+        assert chat.screen.focused is chat.screen.composer.prompt
         await chat.pilot.press("ctrl+s", "ctrl+s")
-        assert not chat.screen.sampler.display
+        assert not chat.screen.view.side.sampler.display
 
 
 @SIZES
@@ -115,7 +115,7 @@ async def test_the_whole_vocabulary_of_a_token(size: tuple[int, int]) -> None:
     session = ScriptedSession()
     async with chatting(session, size=size) as chat:
         await chat.ask()
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("x")
         assert "Put the cursor on a token first" in chat.told()
         await chat.pilot.press("left", "left", "x")
@@ -133,9 +133,9 @@ async def test_where_the_model_looked(size: tuple[int, int]) -> None:
     session = ScriptedSession()
     async with chatting(session, size=size) as chat:
         await chat.ask()
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("left", "left", "a")
-        await chat.until(lambda: chat.screen.inspector.inspection)
+        await chat.until(lambda: chat.screen.view.inspector.inspection)
         await chat.until(lambda: "attended to:" in chat.text())
         assert [call for call in session.calls if call[0] == "inspect"] == [
             ("inspect", {"index": len(STORY) - 1})
@@ -152,7 +152,7 @@ async def test_an_inspection_that_fails_is_told() -> None:
 
     async with chatting(Blind(), size=LARGE) as chat:
         await chat.ask()
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("left", "a")
         await chat.until(lambda: "out of memory" in chat.told())
         assert chat.screen.conversation.phase == "ready"
@@ -164,18 +164,18 @@ async def test_markdown_and_back(size: tuple[int, int]) -> None:
     session = ScriptedSession(answers=[["# A", " title", "\n\n", "* one\n", "* two [red]"]])
     async with chatting(session, size=size) as chat:
         await chat.ask()
-        chat.screen.tokens.focus()
+        chat.screen.view.tokens.focus()
         await chat.pilot.press("m")
-        await chat.until(lambda: chat.screen.markdown.display)
+        await chat.until(lambda: chat.screen.view.stage.markdown.display)
         await chat.until(lambda: "• two [red]" in chat.text())
-        assert not chat.screen.tokens.display
+        assert not chat.screen.view.tokens.display
         await chat.pilot.press("m")
-        await chat.until(lambda: chat.screen.tokens.display)
+        await chat.until(lambda: chat.screen.view.tokens.display)
         await chat.pilot.press("m")
-        await chat.until(lambda: chat.screen.markdown.display)
-        chat.screen.prompt.focus()
+        await chat.until(lambda: chat.screen.view.stage.markdown.display)
+        chat.screen.composer.prompt.focus()
         await chat.pilot.press(*"more", "enter")
-        await chat.until(lambda: chat.screen.tokens.display)
+        await chat.until(lambda: chat.screen.view.tokens.display)
 
 
 @SIZES
@@ -186,8 +186,8 @@ async def test_searching(size: tuple[int, int]) -> None:
         await chat.pilot.press("ctrl+f", *"LARGER")
         await chat.until(lambda: "/3" in chat.text())
         await chat.pilot.press("escape")
-        assert not chat.screen.search.display
-        assert chat.screen.focused is chat.screen.tokens
+        assert not chat.screen.view.stage.search.display
+        assert chat.screen.focused is chat.screen.view.tokens
 
 
 @SIZES
@@ -206,13 +206,13 @@ async def test_tab_goes_to_the_text_first_and_the_focus_shows_everywhere() -> No
     async with chatting(size=LARGE) as chat:
         await chat.ask()
         await chat.pilot.press("tab")
-        assert chat.screen.focused is chat.screen.tokens
+        assert chat.screen.focused is chat.screen.view.tokens
         seen = []
         for _ in range(len(chat.screen.focus_chain)):
             await chat.pilot.press("tab")
             seen.append(chat.screen.focused)
-        assert chat.screen.strips in seen
-        assert chat.screen.prompt in seen
+        assert chat.screen.view.strips in seen
+        assert chat.screen.composer.prompt in seen
 
 
 @scenario
@@ -223,7 +223,7 @@ async def test_colours_letters_and_breaks() -> None:
             await chat.pilot.press("ctrl+l")
             await chat.until(lambda m=measure: m in chat.rows()[-5])  # type: ignore[misc]
         await chat.pilot.press("ctrl+g")
-        assert chat.screen.legend.letters
+        assert chat.screen.view.legend.letters
 
 
 @SIZES

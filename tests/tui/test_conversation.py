@@ -60,7 +60,7 @@ def test_what_is_said_is_shown_at_once_and_then_scored() -> None:
     assert shown(conversation) == [("user", "hello there")]
     assert conversation.phase == "reading"
     conversation.apply(Loading("reading the prompt", 3, 9))
-    assert conversation.reading == Loading("reading the prompt", 3, 9)
+    assert conversation.loading == Loading("reading the prompt", 3, 9)
     take(conversation, session.send("hello there", max_tokens=9))
     assert shown(conversation) == [
         ("user", "hello there"),
@@ -254,7 +254,7 @@ def test_what_was_restored_is_what_was_there() -> None:
     assert restored.used == lived.used
     assert restored.can_go_on
     assert restored.tree.branches() == lived.tree.branches()
-    assert [said.text for said in lookup.said(restored.tree)] == ["hello", "bye"]
+    assert [said.text for said in lookup.messages(restored.tree)] == ["hello", "bye"]
 
 
 @pytest.mark.serial

@@ -49,20 +49,17 @@ class Talk(Screen[None]):
         yield self.letters
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(self.colours))
+        self.app.push_screen(Help(self.colours, SCOPES))
+
+
+SCOPES = [keymap.scope_of(node) for node in (Talk, Letters)]
+"""The program's own keys change; what help does with them does not."""
 
 
 def help_text(app: Host) -> str:
     assert isinstance(app.screen, Help)
     content = app.screen.query_one(HelpBox).query_one(Static).content
     return getattr(content, "plain", str(content))
-
-
-@pytest.fixture(autouse=True)
-def keys_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program's own keys change; what help does with them does not."""
-    scopes = [keymap.scope_of(node) for node in (Talk, Letters)]
-    monkeypatch.setattr(keymap, "scopes", lambda: scopes)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

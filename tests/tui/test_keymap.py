@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import TextArea
 
+from entropix_tui.app import scopes
 from entropix_tui.cli.keys import keys as keys_command
 from entropix_tui.keys import config, keymap
 from entropix_tui.keys.config import Config
@@ -249,7 +250,7 @@ def test_where_it_is() -> None:
 
 
 def test_every_named_key_of_the_program() -> None:
-    known = keymap.scopes()
+    known = scopes()
     assert known
     keys: dict[str, set[tuple[str, ...]]] = {}
     for scope in known:

@@ -26,7 +26,6 @@ from entropix_mlx.trace.attention_file import AttentionWriter
 from entropix_mlx.trace.trace import TraceWriter, attention_beside
 from entropix_models.errors import TraceError
 from entropix_tui.app import EntropixApp
-from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, TurnRecord
 from entropix_tui.engine.protocol import AS_STARTED, MakeSession
@@ -108,11 +107,11 @@ class Replay(Driver):
             self.pilot,
             lambda: (
                 screen._known == len(screen.playback.shown)
-                and not screen._stale
-                and not screen._behind
+                and not screen.view._stale
+                and not screen.view._behind
                 and not screen._pointing
-                and screen.strips._dirty_from is None
-                and not (screen.summary._dirty and screen.summary.is_on_screen)
+                and screen.view.strips._dirty_from is None
+                and not (screen.view.side.summary._dirty and screen.view.side.summary.is_on_screen)
             ),
         )
 
@@ -140,7 +139,7 @@ def application(
     idle = engine or IdleEngine(Revival(recording))
     assert isinstance(idle, IdleEngine)
     screen = ReplayScreen(idle, recording, colours, **options)
-    return EntropixApp(idle, colours=colours, dark=dark, chat=screen)
+    return EntropixApp(screen, dark=dark)
 
 
 @asynccontextmanager
@@ -149,7 +148,7 @@ async def replaying(
 ) -> AsyncIterator[Replay]:
     clock = Clock()
     app = application(recording or recorded(), clock=clock, **options)
-    screen = app._chat
+    screen = app.first
     assert isinstance(screen, ReplayScreen)
     try:
         async with running(app, size) as pilot:
@@ -179,8 +178,8 @@ def test_it_opens_with_everything_shown(size: tuple[int, int]) -> None:
             assert "talk.jsonl" in drawn
             assert "replay" in replay.rows()[0]
             assert "smollm2-135m" in replay.rows()[0]
-            assert len(screen.strips.timeline) > total
-            assert screen.summary.whole.tokens == total
+            assert len(screen.view.strips.timeline) > total
+            assert screen.view.side.summary.whole.tokens == total
             assert not screen.playback.playing
 
     run()
@@ -225,7 +224,7 @@ def test_play_begins_at_the_beginning() -> None:
             assert replay.answer == STORY[0]
             await replay.wait(0.8)
             assert replay.answer == "".join(STORY[:11])
-            assert screen.strips.timeline.records[-1].text == STORY[10]
+            assert screen.view.strips.timeline.records[-1].text == STORY[10]
             await replay.wait(60)
             assert replay.answer == " Yes, really."
             assert not screen.playback.playing
@@ -252,11 +251,11 @@ def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
             await replay.pilot.press("left", "left", "left")
             await until(replay.pilot, lambda: replay.answer == "".join(STORY[:-3]))
             assert len(screen.conversation.tree) <= ENOUGH
-            assert screen.ref == TokenRef(screen.conversation.tree.leaf)
+            assert screen.view.ref == TokenRef(screen.conversation.tree.leaf)
             replay.clock.now += REST
             await replay.shown()
             assert len(screen.conversation.tree) == screen.playback.length - 3
-            assert screen.ref == TokenRef(screen.conversation.tree.leaf)
+            assert screen.view.ref == TokenRef(screen.conversation.tree.leaf)
 
     run()
 
@@ -288,10 +287,10 @@ async def test_token_by_token_with_the_cursor() -> None:
         screen = replay.screen
         await replay.press("left")
         assert replay.answer == " Yes, really"
-        assert screen.ref == TokenRef(SECOND + 3)
-        assert screen.inspector.record is not None
-        assert screen.inspector.record.text == " really"
-        assert screen.strips.cursor == screen.ref
+        assert screen.view.ref == TokenRef(SECOND + 3)
+        assert screen.view.inspector.record is not None
+        assert screen.view.inspector.record.text == " really"
+        assert screen.view.strips.cursor == screen.view.ref
         await replay.press("comma", "comma", "full_stop")
         assert replay.answer == " Yes,"
         await replay.press("left", "left", "left")
@@ -299,7 +298,7 @@ async def test_token_by_token_with_the_cursor() -> None:
         assert [event.kind for event in screen.conversation.in_view()[1]] == ["valley"]
         await replay.press("home")
         assert screen.conversation.is_empty
-        assert screen.ref is None
+        assert screen.view.ref is None
         await replay.press("left")
         assert screen.playback.position == 0
         await replay.press("end")
@@ -374,14 +373,14 @@ async def test_the_bar_goes_where_it_is_clicked_and_dragged() -> None:
 async def test_while_the_text_has_the_focus_its_keys_are_the_chats() -> None:
     async with replaying() as replay:
         screen = replay.screen
-        screen.tokens.focus()
+        screen.view.tokens.focus()
         await replay.press("left", "left")
         assert screen.playback.is_over
-        assert screen.ref == TokenRef(SECOND + 3)
+        assert screen.view.ref == TokenRef(SECOND + 3)
         await replay.press("v")
         await replay.press("space")
         assert screen.playback.playing, "but Space plays wherever one is"
-        assert screen.ref is None
+        assert screen.view.ref is None
         await replay.press("escape", "slash")
         assert isinstance(screen.focused, Input)
         await replay.press("space", "1")
@@ -421,12 +420,12 @@ def test_attention_that_was_recorded(tmp_path: Path) -> None:
             await until(replay.pilot, lambda: "layer 0 head 0: 0.00 bits" in replay.text())
             assert "of 12" in replay.text()
             assert "where it looked is not recorded" in replay.text()
-            replay.screen.inspector.focus()
+            replay.screen.view.inspector.focus()
             await replay.press("down", "right")
             await until(replay.pilot, lambda: "layer 1 head 1: 2.27 bits" in replay.text())
             replay.screen.transport.focus()
             await replay.press("right", "right")
-            assert replay.screen.ref == TokenRef(drawn[-1].index)
+            assert replay.screen.view.ref == TokenRef(drawn[-1].index)
             await until(replay.pilot, lambda: "F7 loads the model" in replay.text())
 
     run()
@@ -473,13 +472,13 @@ async def test_every_instrument_and_page_works() -> None:
         await replay.press("x")
         await until(replay.pilot, lambda: "not recorded" in replay.told())
         await replay.press("ctrl+b", "escape", "f1", "escape", "f6", "escape")
-        screen.tokens.focus()
+        screen.view.tokens.focus()
         await replay.press("m")
-        assert screen.markdown.display
+        assert screen.view.stage.markdown.display
         screen.transport.focus()
         await replay.press("home")
-        assert not screen.markdown.display
-        assert screen.tokens.display
+        assert not screen.view.stage.markdown.display
+        assert screen.view.tokens.display
 
 
 @scenario
@@ -487,11 +486,11 @@ async def test_what_was_recorded_is_not_changed() -> None:
     async with replaying(size=LARGE) as replay:
         screen = replay.screen
         await replay.press("ctrl+s")
-        settings = screen.sampler.settings
+        settings = screen.view.side.sampler.settings
         await replay.press("down", "right")
         await until(replay.pilot, lambda: "This was recorded" in replay.told())
-        await until(replay.pilot, lambda: screen.sampler.settings == settings)
-        screen.tokens.focus()
+        await until(replay.pilot, lambda: screen.view.side.sampler.settings == settings)
+        screen.view.tokens.focus()
         await replay.press("e")
         blocks = [block.kind for block in screen.conversation.transcript.blocks]
         assert blocks == ["user", "answer", "note", "user", "answer", "note"]
@@ -653,7 +652,7 @@ def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
             screen, total = replay.screen, len(STORY) + 2
             comparing = replay.app.screen
             assert isinstance(comparing, Compare)
-            assert tuple(way.said[-1].ref.index for way in comparing.comparing.ways) == leaves
+            assert tuple(way.tokens[-1].ref.index for way in comparing.comparing.ways) == leaves
             assert not screen.playback.playing
             await replay.press(key)
             assert replay.app.screen is screen
@@ -664,7 +663,7 @@ def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
             await replay.wait(60)
             assert replay.answer == " No."
             assert screen.playback.tokens == (total, total)
-            replay.screen.compare(Existing(leaves[0]))
+            screen.compare_with(screen.conversation.side(leaves[0]))
             await until(replay.pilot, lambda: isinstance(replay.app.screen, Compare))
             await replay.press("escape")
             assert not screen.playback.playing, "of itself it plays once"
@@ -740,7 +739,7 @@ async def test_a_model_that_cannot_be_had_is_one_line() -> None:
 @scenario
 async def test_a_prompt_cannot_be_stepped_into() -> None:
     async with replaying() as replay:
-        replay.screen.tokens.move_to(TokenRef(0, 3))
+        replay.screen.view.tokens.move_to(TokenRef(0, 3))
         await replay.press("f7")
         assert replay.app.screen is replay.screen
         assert "token of an answer" in replay.told()
@@ -757,10 +756,10 @@ async def test_what_a_model_finds_out_is_shown() -> None:
         engine.run(TurnRequest(max_tokens=1, after=SECOND))
         await until(replay.pilot, lambda: engine.has_model)
         assert "with its model" in replay.text()
-        screen.action_attention()
-        await until(replay.pilot, lambda: screen.inspector.inspection is not None)
-        assert screen.inspector.inspection is not None
-        assert screen.inspector.inspection.index == SECOND + 3
+        screen.view.action_attention()
+        await until(replay.pilot, lambda: screen.view.inspector.inspection is not None)
+        assert screen.view.inspector.inspection is not None
+        assert screen.view.inspector.inspection.index == SECOND + 3
 
 
 @scenario
@@ -814,7 +813,7 @@ def test_stepping_in_with_a_model(
     async def run() -> None:
         async with replaying(recording, size=size) as replay:
             screen = replay.screen
-            assert screen.tokens.move_to(TokenRef(third.index))
+            assert screen.view.tokens.move_to(TokenRef(third.index))
             await replay.press("enter" if size == SMALL else "f7")
             stepping = replay.app.screen
             assert isinstance(stepping, StepScreen)
@@ -888,7 +887,7 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     app = application(recorded(), clock=clock)
 
     async def steps(pilot: Pilot[None]) -> None:
-        screen = app._chat
+        screen = app.first
         assert isinstance(screen, ReplayScreen)
         await until(pilot, lambda: screen._known >= 0)
         replay = Replay(pilot, app, screen, clock)
@@ -903,7 +902,7 @@ def test_how_playing_looks(looks: Any, size: tuple[int, int]) -> None:
     app = application(recorded(), clock=clock, play=True, speed=2.0)
 
     async def steps(pilot: Pilot[None]) -> None:
-        screen = app._chat
+        screen = app.first
         assert isinstance(screen, ReplayScreen)
         await until(pilot, lambda: screen._known >= 0)
         await Replay(pilot, app, screen, clock).wait(1.5)

@@ -57,7 +57,7 @@ def test_an_answer_and_its_inspector(
 ) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         screen = await ready(pilot)
-        screen.prompt.put("Which number is larger, 9.9 or 9.11?")
+        screen.composer.prompt.put("Which number is larger, 9.9 or 9.11?")
         await pilot.press("enter")
         await until(
             pilot, lambda: screen.conversation.last_answer() and not screen.conversation.busy

@@ -7,11 +7,12 @@ import click
 def keys() -> int:
     """List every key by the name that the configuration has for it."""
     from entropix_mlx.terminal.glyphs import one_line
+    from entropix_tui.app import scopes
     from entropix_tui.keys import config, keymap
 
     path = config.config_path()
     wishes = config.read(path)
-    known = keymap.scopes()
+    known = scopes()
     loaded = keymap.check(wishes, known)
     rows: list[tuple[str, str, str]] = []
     for scope in known:

@@ -13,7 +13,6 @@ from entropix_models.errors import UsageError
 if TYPE_CHECKING:
     from entropix_mlx.trace.archive import Archive
     from entropix_tui.app import EntropixApp
-    from entropix_tui.engine.engine import Engine
     from entropix_tui.engine.protocol import SessionRequest
     from entropix_tui.look.styles import Colours
 
@@ -50,7 +49,7 @@ def colours() -> "Colours":
     return "true" if is_served() else styles.detect(Console(stderr=True).color_system)
 
 
-def run_app(app: "EntropixApp", engine: "Engine", *, debug: bool) -> int:
+def run_app(app: "EntropixApp", *, debug: bool) -> int:
     """Run the screen until it is closed and the engine has ended; the exit status.
 
     With `debug`, what went wrong in the engine is told in full afterwards.
@@ -58,7 +57,7 @@ def run_app(app: "EntropixApp", engine: "Engine", *, debug: bool) -> int:
     try:
         app.run()
     finally:
-        ended = engine.quit(PATIENCE)
+        ended = app.engine.quit(PATIENCE)
     if debug:
         for failure in app.failures:
             click.echo(failure.details, err=True)
@@ -95,6 +94,7 @@ def show(
     from entropix_tui.engine.factory import SessionFactory
     from entropix_tui.engine.protocol import AS_STARTED
     from entropix_tui.keys import config
+    from entropix_tui.screens.chat.chat import ChatScreen
 
     factory = SessionFactory(
         asked.settings,
@@ -110,16 +110,14 @@ def show(
         trace_attention=asked.trace_attention,
     )
     configured = config.read()
-    engine = Engine(factory, first=first or AS_STARTED, release=release_thread)
-    app = EntropixApp(
-        engine,
-        colours=colours(),
-        dark=configured.is_dark(),
-        config=configured,
+    chat = ChatScreen(
+        Engine(factory, first=first or AS_STARTED, release=release_thread),
+        colours(),
+        max_tokens=asked.max_tokens,
         archive=archive,
         history=History(history_path()),
-        max_tokens=asked.max_tokens,
         demo=demo,
         step=step,
     )
-    return run_app(app, engine, debug=debug)
+    app = EntropixApp(chat, dark=configured.is_dark(), config=configured)
+    return run_app(app, debug=debug)

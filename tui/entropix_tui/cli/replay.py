@@ -53,17 +53,13 @@ def replay(
     from entropix_tui.screens.replay.replay import ReplayScreen
 
     configured = config.read()
-    engine = IdleEngine(Revival(first, model=model, device=device), release=release_thread)
-    colours = launch.colours()
     screen = ReplayScreen(
-        engine,
+        IdleEngine(Revival(first, model=model, device=device), release=release_thread),
         first,
-        colours,
+        launch.colours(),
         play=play,
         speed=AT_ONCE if speed == "max" else float(speed),
         beside=other,
     )
-    app = EntropixApp(
-        engine, colours=colours, dark=configured.is_dark(), config=configured, chat=screen
-    )
-    return launch.run_app(app, engine, debug=debug)
+    app = EntropixApp(screen, dark=configured.is_dark(), config=configured)
+    return launch.run_app(app, debug=debug)

@@ -14,7 +14,7 @@ WINDOW = 8192
 """Tokens after the first difference that are compared at once; longer texts a window at a time."""
 
 
-class Said(NamedTuple):
+class BranchToken(NamedTuple):
     """One token of a branch: its name, its id, and what was measured (None in unscored prompts).
 
     `part` counts prompts and answers from the branch's beginning: prompts are even.
@@ -55,30 +55,30 @@ class Stretch(NamedTuple):
     same: bool
 
 
-def said(path: Sequence[Node]) -> list[Said]:
+def tokens_of(path: Sequence[Node]) -> list[BranchToken]:
     """Every id of a branch, prompts included, as the model has read them."""
-    tokens: list[Said] = []
+    tokens: list[BranchToken] = []
     for node in path:
         add(tokens, node)
     return tokens
 
 
-def add(tokens: list[Said], node: Node) -> None:
+def add(tokens: list[BranchToken], node: Node) -> None:
     """Append what a branch has gained."""
     is_answer = isinstance(node, TokenRecord)
     part = tokens[-1].part if tokens else 0
     part += part % 2 != is_answer
     if isinstance(node, TokenRecord):
-        tokens.append(Said(TokenRef(node.index), node.id, node, part))
+        tokens.append(BranchToken(TokenRef(node.index), node.id, node, part))
         return
     records = node.records or ()
     for nth, id in enumerate(node.ids):
         record = records[nth] if nth < len(records) else None
-        tokens.append(Said(TokenRef(node.index, nth), id, record, part))
+        tokens.append(BranchToken(TokenRef(node.index, nth), id, record, part))
 
 
 def divergence(
-    a: Sequence[Said], b: Sequence[Said]
+    a: Sequence[BranchToken], b: Sequence[BranchToken]
 ) -> tuple[TokenRef | None, TokenRef | None] | None:
     """The tokens at the first position where the ids differ; a branch that has ended there has
     None. None for branches of the same ids.
@@ -89,7 +89,7 @@ def divergence(
     return (a[at].ref if at < len(a) else None, b[at].ref if at < len(b) else None)
 
 
-def align(a: Sequence[Said], b: Sequence[Said]) -> list[Pair]:
+def align(a: Sequence[BranchToken], b: Sequence[BranchToken]) -> list[Pair]:
     """All of both branches, in order: prompts beside prompts and answers beside answers.
 
     `same` are the ids of a longest common subsequence, less what is there by accident: a few
@@ -105,14 +105,14 @@ def align(a: Sequence[Said], b: Sequence[Said]) -> list[Pair]:
     return pairs
 
 
-def _part(tokens: Sequence[Said], start: int, part: int) -> Sequence[Said]:
+def _part(tokens: Sequence[BranchToken], start: int, part: int) -> Sequence[BranchToken]:
     stop = start
     while stop < len(tokens) and tokens[stop].part == part:
         stop += 1
     return tokens[start:stop]
 
 
-def _align(a: Sequence[Said], b: Sequence[Said]) -> Iterator[Pair]:
+def _align(a: Sequence[BranchToken], b: Sequence[BranchToken]) -> Iterator[Pair]:
     start = _shared(a, b)
     yield from (Pair(x.ref, y.ref, "same") for x, y in zip(a[:start], b, strict=False))
     for offset in range(start, max(len(a), len(b)), WINDOW):
@@ -148,7 +148,7 @@ def _minus(b: float | None, a: float | None) -> float | None:
     return None if a is None or b is None else b - a
 
 
-def _shared(a: Sequence[Said], b: Sequence[Said]) -> int:
+def _shared(a: Sequence[BranchToken], b: Sequence[BranchToken]) -> int:
     """How many tokens both begin with."""
     pairs = enumerate(zip(a, b, strict=False))
     return next((n for n, (x, y) in pairs if x.id != y.id), min(len(a), len(b)))
@@ -210,7 +210,9 @@ def _runs(found: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         yield run
 
 
-def _rows(a: Sequence[Said], b: Sequence[Said], found: Sequence[tuple[int, int]]) -> Iterator[Pair]:
+def _rows(
+    a: Sequence[BranchToken], b: Sequence[BranchToken], found: Sequence[tuple[int, int]]
+) -> Iterator[Pair]:
     i = j = 0
     for x, y in [*found, (len(a), len(b))]:
         while i < x and j < y:

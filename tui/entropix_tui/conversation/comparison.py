@@ -11,8 +11,8 @@ from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import ROOT, Node, Tree
 from entropix_tui.conversation.alignment import (
+    BranchToken,
     Pair,
-    Said,
     Stretch,
     add,
     align,
@@ -51,16 +51,16 @@ class Way:
         self.growing = side.growing
         self.finish = side.finish
         self.transcript = Transcript()
-        self.said: list[Said] = []
+        self.tokens: list[BranchToken] = []
         self.summary = Summary()
         self._answer: Answer | None = None
         self._numbers: dict[TokenRef, int] = {}
 
     def add(self, node: Node) -> None:
-        known = len(self.said)
-        add(self.said, node)
-        for number in range(known, len(self.said)):
-            self._numbers[self.said[number].ref] = number
+        known = len(self.tokens)
+        add(self.tokens, node)
+        for number in range(known, len(self.tokens)):
+            self._numbers[self.tokens[number].ref] = number
         if isinstance(node, PromptRecord):
             self.transcript.score(node)
             self._answer = None
@@ -75,17 +75,17 @@ class Way:
         if event.kind == "valley" and event.at is not None:
             self.transcript.mark_valley(event.at)
 
-    def token(self, ref: TokenRef | None) -> Said | None:
+    def token(self, ref: TokenRef | None) -> BranchToken | None:
         """A token by its name."""
         number = None if ref is None else self._numbers.get(ref)
-        return None if number is None else self.said[number]
+        return None if number is None else self.tokens[number]
 
     def number(self, ref: TokenRef) -> int:
         """How many tokens of its own part stand before a token."""
         number = self._numbers[ref]
-        part = self.said[number].part
+        part = self.tokens[number].part
         first = number
-        while first and self.said[first - 1].part == part:
+        while first and self.tokens[first - 1].part == part:
             first -= 1
         return number - first
 
@@ -162,7 +162,7 @@ class Comparing:
 
     def refresh(self, *, soon: bool = False) -> bool:
         """Align what is there now; `soon`: if that is worth its time yet. True if it was done."""
-        a, b = (way.said for way in self.ways)
+        a, b = (way.tokens for way in self.ways)
         size = len(a) + len(b)
         if size == self._aligned or (soon and size - self._aligned < len(b) // GROWTH):
             return False
@@ -185,7 +185,7 @@ class Comparing:
     @property
     def newest(self) -> int | None:
         """The row of the last token of the side that grows."""
-        grown = next((way.said[-1].ref for way in self.ways if way.growing and way.said), None)
+        grown = next((way.tokens[-1].ref for way in self.ways if way.growing and way.tokens), None)
         return None if grown is None else self._row_of.get(grown)
 
     def row_of(self, ref: TokenRef) -> int | None:

@@ -16,8 +16,9 @@ from entropix_mlx.records.record import (
 from entropix_mlx.records.tree import ROOT, Node, Tree
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.settings import Settings
+from entropix_tui.conversation.comparison import Side
+from entropix_tui.conversation.notes import Notes
 from entropix_tui.conversation.settings_history import Samplers, changed, possible
-from entropix_tui.conversation.tally import Tally
 from entropix_tui.engine.garbage import uncollected
 from entropix_tui.engine.outputs import (
     Failed,
@@ -29,7 +30,7 @@ from entropix_tui.engine.outputs import (
     TurnRecord,
     Unsaved,
 )
-from entropix_tui.transcript.blocks import Answer, Kind
+from entropix_tui.transcript.blocks import Answer
 from entropix_tui.transcript.transcript import Transcript
 
 Phase = Literal["loading", "ready", "reading", "generating", "failed"]
@@ -77,14 +78,12 @@ class Conversation:
         self._forget()
 
     def _forget(self) -> None:
-        self._tally = Tally()
         self._ms: deque[float] = deque(maxlen=24)
         self.branches = 0
         self._parents: set[int] = set()
         self._events: list[Event] = []  # in the order in which they happened
         self._path: list[Node] | None = None  # what was last rebuilt
-        self._notes: dict[int, list[tuple[str, Kind]]] = {}  # by the record that they follow
-        self._reasons: dict[int, str] = {}  # by leaf
+        self.notes = Notes()
         self.samplers = Samplers()
 
     @property
@@ -103,23 +102,18 @@ class Conversation:
             self.phase == "ready"
             and not self.leaving
             and leaf != ROOT
-            and self._reasons.get(leaf) not in ("stop", "exit")
+            and self.notes.reasons.get(leaf) not in ("stop", "exit")
         )
 
-    def finish(self, leaf: int) -> str:
-        """Why the branch ended that ends at a record; empty if it is not known."""
-        return self._reasons.get(leaf, "")
+    def side(self, leaf: int) -> Side:
+        """The branch that ends at a record, to be compared."""
+        return Side(leaf, self.samplers.at(leaf), self.notes.reasons.get(leaf, ""))
 
     @property
     def rate(self) -> float | None:
         """Tokens per second over the last two dozen."""
         total = sum(self._ms)
         return 1000 * len(self._ms) / total if total else None
-
-    @property
-    def reading(self) -> Loading | None:
-        """How far the prompt is read, while it is."""
-        return self.loading if self.phase == "reading" else None
 
     @property
     def is_empty(self) -> bool:
@@ -227,8 +221,7 @@ class Conversation:
             return
         self.phase = "failed" if failed.scope == "load" else "ready"
         self.loading, self.leaving, self.answer = None, False, None
-        self._tally = Tally()
-        self._note(self.tree.leaf, failed.message, "error")
+        self.notes.fail(self.tree.leaf, failed.message)
         if self.pending is not None:
             self.unsent, self.pending = self.pending, None
             self.rebuild()
@@ -238,7 +231,8 @@ class Conversation:
     def _record(self, record: TurnRecord) -> None:
         """One record as it comes: into the tree, and at the end of what is in view."""
         leaf = self.tree.leaf
-        note = self._keep(record)
+        self.tree.add(record)
+        note = self._remember(record)
         if isinstance(record, TokenRecord):
             self.phase, self.loading = "generating", None
             if record.ms is not None:
@@ -268,7 +262,7 @@ class Conversation:
             self.answer is None
             and parent != ROOT
             and isinstance(record, TokenRecord)
-            and (isinstance(self.tree[parent], TokenRecord) or parent in self._notes)
+            and (isinstance(self.tree[parent], TokenRecord) or bool(self.notes.at(parent)))
         )
 
     def _event(self, event: Event) -> None:
@@ -279,31 +273,17 @@ class Conversation:
                 self.settings = changed(self.settings, event)
             self.seed = possible(event.detail).get("seed", self.seed)
 
-    def _keep(self, record: TurnRecord) -> str | None:
-        """Take a record in, of whatever branch; the summary if it is an end."""
-        self.tree.add(record)
-        return self._remember(record)
-
     def _remember(self, record: TurnRecord) -> str | None:
-        """What there is to know of a record besides its place in the tree."""
-        if isinstance(record, End):
-            note, self._tally = self._tally.line(record), Tally()
-            self._reasons[record.leaf] = record.finish_reason
-            self._note(record.leaf, note, "note")
-            return note
-        self._tally.add(record)
+        """What there is to know of a record besides its place in the tree; an end's note."""
         if isinstance(record, Event):
             self._events.append(record)
             self.samplers.add(record)
-        else:
+        elif not isinstance(record, End):
             parents, parent = self._parents, record.parent
             if parent in parents or not parents:
                 self.branches += 1
             parents.add(parent)
-        return None
-
-    def _note(self, leaf: int, text: str, kind: Kind) -> None:
-        self._notes.setdefault(leaf, []).append((text, kind))
+        return self.notes.take(record)
 
     # The branch in view.
 
@@ -318,7 +298,7 @@ class Conversation:
             self._append(*run)
             # The summary of an answer that goes on is no summary any more.
             goes_on = following and isinstance(following[0], TokenRecord)
-            if run[-1].index in self._notes and not goes_on:
+            if self.notes.at(run[-1].index) and not goes_on:
                 self._say_notes(run[-1].index)
                 self.answer = None
         for event in self._events_on(path):
@@ -337,7 +317,7 @@ class Conversation:
         return [event for event in self._events if event.index in indices]
 
     def _say_notes(self, index: int) -> None:
-        for text, kind in self._notes.get(index, ()):
+        for text, kind in self.notes.at(index):
             self.transcript.say(text, kind)
 
     def _append(self, *nodes: Node) -> None:

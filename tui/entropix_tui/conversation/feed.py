@@ -15,6 +15,9 @@ for each millisecond of the screen's; and where it does not.
 SELDOM = 4
 """Pictures of the text for one of the instruments beside such a model."""
 
+QUIET = 6
+"""After so many batches with nothing in them the instruments show the last that came."""
+
 
 class Feed:
     """Hands on what came in batches, a picture each. In mid-answer, with nothing to show but tokens
@@ -26,16 +29,19 @@ class Feed:
         self._came: list[Output] = []
         self._share = Share()
         self._batches = 0
+        self._quiet = 0  # batches since there was something in one
 
     def add(self, outputs: Sequence[Output]) -> None:
         self._came += outputs
 
     def batch(self) -> list[Output]:
-        """What is to be shown now."""
+        """What is to be shown now; asked for at every tick."""
         if not self._share.due(BESIDE if self._is_beside else ALONE) and self.is_mid_answer:
-            return []
-        batch, self._came = self._came, []
+            batch: list[Output] = []
+        else:
+            batch, self._came = self._came, []
         self._batches += bool(batch)
+        self._quiet = 0 if batch else self._quiet + 1
         return batch
 
     @property
@@ -47,7 +53,11 @@ class Feed:
 
     @property
     def is_for_instruments(self) -> bool:
-        """Whether the instruments are repainted with the last batch."""
+        """Whether the instruments are repainted now: a picture's price is the number of them, so
+        they are together with the text.
+        """
+        if self._quiet:
+            return self._quiet >= QUIET
         seldom = self._is_beside and self.is_mid_answer
         return not seldom or self._batches % SELDOM == 0
 

@@ -6,10 +6,8 @@ that harm nothing reach `App.set_keymap`.
 """
 
 import difflib
-import importlib
-import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,7 +16,6 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-import entropix_tui
 from entropix_tui.keys.config import Config
 from entropix_tui.keys.keynames import normals, types_text
 
@@ -55,29 +52,32 @@ class Loaded(NamedTuple):
     notices: list[str]
 
 
-def scopes() -> list[Scope]:
-    """All of the program's classes that have named keys; imports every screen and widget."""
-    for folder in ("screens", "widgets"):
-        for path in entropix_tui.__path__:
-            package = f"entropix_tui.{folder}"
-            for module in pkgutil.walk_packages([f"{path}/{folder}"], f"{package}."):
-                importlib.import_module(module.name)
-    importlib.import_module("entropix_tui.app")
-    found = [scope for node in _family(DOMNode) if (scope := scope_of(node)).bindings]
+def scopes_of(package: str) -> list[Scope]:
+    """The classes with named keys in what is imported of a package.
+
+    A binding that several classes share is listed with the first of them.
+    """
     order = {name: place for place, name in enumerate(_FIRST)}
-    return sorted(
-        found,
-        key=lambda scope: (order.get(scope.node.__name__, len(order)), scope.title),
-    )
+    found: list[Scope] = []
+    listed: set[Binding] = set()
+    for node in sorted(
+        (node for node in _family(DOMNode) if node.__module__.startswith(f"{package}.")),
+        key=lambda node: (order.get(node.__name__, len(order)), title_of(node)),
+    ):
+        scope = scope_of(node, listed)
+        listed.update(_named(node))
+        if scope.bindings:
+            found.append(scope)
+    return found
 
 
-def scope_of(node: type[DOMNode]) -> Scope:
-    """The named keys of one class, in the order in which they are declared."""
+def scope_of(node: type[DOMNode], listed: Collection[Binding] = ()) -> Scope:
+    """The named keys of one class but those that are listed, in the order of their declaration."""
     scope = Scope(node, title_of(node))
     own: dict[str, list[Binding]] = {}
-    for binding in Binding.make_bindings(node.__dict__.get("BINDINGS", ())):
-        if binding.id:
-            own.setdefault(binding.id, []).append(binding)
+    for binding in _named(node):
+        if binding not in listed:
+            own.setdefault(binding.id or "", []).append(binding)
     for name, bindings in own.items():
         first = bindings[0]
         keys = tuple(dict.fromkeys(binding.key for binding in bindings))
@@ -87,6 +87,11 @@ def scope_of(node: type[DOMNode]) -> Scope:
     return scope
 
 
+def _named(node: type[DOMNode]) -> list[Binding]:
+    bindings = Binding.make_bindings(node.__dict__.get("BINDINGS", ()))
+    return [binding for binding in bindings if binding.id]
+
+
 def title_of(node: type[DOMNode]) -> str:
     """What a part is called: its own title, or its class's name as words."""
     own: str | None = node.__dict__.get("BINDING_GROUP_TITLE")
@@ -94,11 +99,8 @@ def title_of(node: type[DOMNode]) -> str:
     return own or " ".join(words).capitalize()
 
 
-def check(config: Config, known: Iterable[Scope] | None = None) -> Loaded:
+def check(config: Config, known: Sequence[Scope]) -> Loaded:
     """The part of the user's keys that can be used together, later ones giving way."""
-    if not config.keys:
-        return Loaded({}, [])
-    known = scopes() if known is None else list(known)
     named = {binding.id: binding for scope in known for binding in scope.bindings}
     keymap: dict[str, list[str]] = {}
     notices = []
@@ -178,5 +180,4 @@ def _family(node: type[DOMNode]) -> Iterator[type[DOMNode]]:
             if child not in seen:
                 seen.add(child)
                 waiting.append(child)
-                if child.__module__.startswith("entropix_tui."):
-                    yield child
+                yield child

@@ -98,12 +98,12 @@ class Branches(Choosing[Twig, int | Existing | None]):
         self, tree: Tree, colours: styles.Colours, *, name: Callable[[int, str], None]
     ) -> None:
         super().__init__(OwnBranchChoices(colours, tree.leaf_below(tree.leaf)), colours)
-        self.said = tree
+        self.conversation = tree
         self.give = name
 
     def on_mount(self) -> None:
         present = self.choices.present
-        self.choices.fill(twigs(self.said), at=lambda twig: twig.branch.leaf == present)
+        self.choices.fill(twigs(self.conversation), at=lambda twig: twig.branch.leaf == present)
 
     def about(self, item: Twig) -> Text:
         note = self.choices.look("note")

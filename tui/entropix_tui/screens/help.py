@@ -1,6 +1,6 @@
 """Help: what can be done here, then every key, every mark and every measure; searched by typing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
@@ -49,7 +49,7 @@ class HelpBox(VerticalScroll):
 
 
 class Help(ModalScreen[None]):
-    """Over the conversation; the keys that open it close it."""
+    """Over the conversation; the keys that open it close it. `scopes`: whose keys are told."""
 
     BINDING_GROUP_TITLE = "Help"
     BINDINGS: ClassVar = [
@@ -66,9 +66,10 @@ class Help(ModalScreen[None]):
     Help Static { height: auto; }
     """
 
-    def __init__(self, colours: styles.Colours) -> None:
+    def __init__(self, colours: styles.Colours, scopes: Iterable[keymap.Scope]) -> None:
         super().__init__()
         self.colours = colours
+        self.scopes = scopes
         self.wanted = ""
         """What is searched for; lines that do not have it are left out."""
         self._sections: list[Section] = []
@@ -141,7 +142,7 @@ class Help(ModalScreen[None]):
         under: Screen[object] = self.app.screen_stack[-2]
         yield here(under)
         held = self.app._keymap
-        for scope in keymap.scopes():
+        for scope in self.scopes:
             entries = []
             for binding in scope.bindings:
                 keys = held[binding.id].split(",") if binding.id in held else list(binding.keys)

@@ -53,6 +53,6 @@ def asked_before(tree: Tree, index: int) -> PromptRecord | None:
     return None
 
 
-def said(tree: Tree) -> list[PromptRecord]:
+def messages(tree: Tree) -> list[PromptRecord]:
     """What the user has said on the way to where the conversation stands."""
     return [node for node in tree.path() if isinstance(node, PromptRecord) and node.role == "user"]

@@ -31,7 +31,7 @@ class Timeline:
         self.start = 0
         """First column of the window."""
         self._keys = array("q")
-        self._said = bytearray()  # by column: whether it is a prompt's
+        self._prompts = bytearray()  # by column: whether it is a prompt's
         self._valleys: set[int] = set()
 
     def __len__(self) -> int:
@@ -46,12 +46,12 @@ class Timeline:
             case TokenRecord():
                 self.records.append(record)
                 self._keys.append(record.index * _NTHS)
-                self._said.append(0)
+                self._prompts.append(0)
             case PromptRecord(records=list(nested)):
                 first = record.index * _NTHS
                 self.records += nested
                 self._keys.extend(range(first, first + len(nested)))
-                self._said += b"\1" * len(nested)
+                self._prompts += b"\1" * len(nested)
             case Event(kind="valley", at=int(at)):
                 self._valleys.add(at * _NTHS)
 
@@ -78,13 +78,12 @@ class Timeline:
         return TokenRef(*divmod(self._keys[column], _NTHS))
 
     def is_prompt(self, column: int) -> bool:
-        return bool(self._said[column])
+        return bool(self._prompts[column])
 
     def answered(self, first: int) -> Iterator[TokenRecord]:
         """The generated tokens among the columns from `first` on."""
-        said = self._said
-        records = self.records[first:]
-        return (r for r, prompt in zip(records, said[first:], strict=True) if not prompt)
+        columns = zip(self.records[first:], self._prompts[first:], strict=True)
+        return (record for record, is_prompt in columns if not is_prompt)
 
     def is_valley(self, column: int) -> bool:
         return self._keys[column] in self._valleys

@@ -75,8 +75,8 @@ class StatusLine(Widget):
 
         What is painted together with the text costs all that lies between them.
         """
-        said = self.conversation
-        now = (said.phase, said.loading, said.settings, said.seed, said.name, said.unsaved)
+        of = self.conversation
+        now = (of.phase, of.loading, of.settings, of.seed, of.name, of.unsaved)
         if now != self._told or self._pace.due():
             self._told = now
             self.refresh()

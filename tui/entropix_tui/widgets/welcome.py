@@ -45,10 +45,10 @@ class About(Styled):
 
     @property
     def lines(self) -> list[str]:
-        said = self.conversation
-        lines = [said.about()[:2], said.about()[2:]]
-        if said.system:
-            lines.append([f"system prompt: {said.system}"])
+        about, system = self.conversation.about(), self.conversation.system
+        lines = [about[:2], about[2:]]
+        if system:
+            lines.append([f"system prompt: {system}"])
         return [one_line(" · ".join(line)) for line in lines if line]
 
     def render(self) -> Text:
@@ -62,7 +62,6 @@ class Welcome(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     Welcome { padding: 0 2; }
-    .-high Welcome { padding: 1 2; }
     Welcome Explanation { height: auto; }
     Welcome OptionList {
         height: auto; border: none; padding: 0; background: transparent;

@@ -1,355 +1,339 @@
-"""The conversation's screen: it drains the engine twenty times a second and shows what came."""
+"""The chat: a conversation that goes on."""
 
+import json
+import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
-from textual.containers import Container, Vertical
-from textual.message import Message
-from textual.screen import ModalScreen
-from textual.widget import Widget
-
-from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.sampling.settings import Settings, declared, own_presets
+from entropix_mlx.session.request import TurnRequest
+from entropix_mlx.terminal.glyphs import one_line
+from entropix_models.errors import EntropixError
+from entropix_tui.conversation.alternatives import Again, Comparison, Existing, Reworded
+from entropix_tui.conversation.comparison import Side
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
-from entropix_tui.conversation.feed import Feed
 from entropix_tui.conversation.history import History
 from entropix_tui.engine.engine import Engine
-from entropix_tui.engine.outputs import (
-    Failed,
-    Inspected,
-    Loading,
-    Output,
-    Ready,
-    Renewed,
-    Restored,
-    Unsaved,
-)
+from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
 from entropix_tui.look import styles
-from entropix_tui.screens.chat.keys import KEYS
-from entropix_tui.screens.chat.screens import ScreenActions
+from entropix_tui.screens.chat.keys import COMMANDS, KEYS
+from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.inspector.inspector import Inspector
-from entropix_tui.widgets.keys import KeyBar
-from entropix_tui.widgets.plane.plane import QuadrantPlane
-from entropix_tui.widgets.prompt import Prompt
-from entropix_tui.widgets.sampler.panel import SamplerPanel
-from entropix_tui.widgets.side import SidePanel
+from entropix_tui.widgets.conversation.composer import Composer
+from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.status import StatusLine
-from entropix_tui.widgets.strips.strips import Strips
-from entropix_tui.widgets.summary import RunSummary
-from entropix_tui.widgets.text.legend import Legend
-from entropix_tui.widgets.text.markdown_view import MarkdownView
-from entropix_tui.widgets.text.search import SearchBar
 from entropix_tui.widgets.text.token_view import TokenView
 from entropix_tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from entropix_mlx.trace.archive import Archive
-    from entropix_tui.screens.step.step import StepScreen
 
-TICK = 1 / 20
-"""Seconds between two looks at what has come: faster than anyone reads."""
-
-QUIET = 6
-"""After so many ticks without anything new the instruments show the last that came."""
+SEEDS = 2**32
+AT_WORK = "The model is at work: Esc stops it."
 
 
-class ChatScreen(ScreenActions):
-    """Status, strips, text with its panel, legend, prompt, keys."""
+class ChatScreen(ConversationScreen):
+    """What is said goes to the engine; so does whatever makes another branch of it.
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
+    `archive`: where conversations are saved; None: they are not. `demo`: what is said first, by its
+    name in `DEMOS`. `step`: the lines that the debugger begins with, before anything else.
+    """
+
     AUTO_FOCUS = "#prompt"
     BINDING_GROUP_TITLE = "The conversation"
     BINDINGS = KEYS
-
-    class News(Message):
-        """Something has come out of the engine."""
-
-    UNOFFERED: ClassVar[frozenset[str]] = frozenset()
-    """Commands of the palette that this screen has no use for."""
-    DEFAULT_CSS = """
-    ChatScreen {
-        layout: vertical;
-        #body { height: 1fr; layout: vertical; }
-        #stage { height: 1fr; width: 1fr; }
-        #stage > TokenView { height: 1fr; }
-        &.-high #stage { margin-top: 1; }
-        &.-wide #body { layout: horizontal; }
-    }
-    """
+    PALETTE = COMMANDS
 
     def __init__(
         self,
         engine: Engine,
         colours: styles.Colours,
         *,
-        max_tokens: int,
+        max_tokens: int = 512,
         archive: "Archive | None" = None,
         history: History | None = None,
         demo: str | None = None,
         step: Sequence[str] = (),
     ) -> None:
-        super().__init__()
-        self.engine = engine
-        self.colours = colours
-        self.max_tokens = max_tokens
+        conversation = Conversation()
+        self.composer = Composer(conversation, history)
+        self.welcome = Welcome(conversation, colours, id="welcome")
+        view = ConversationView(
+            conversation, colours, home=self.composer.prompt, empty=self.welcome
+        )
+        status = StatusLine(conversation, id="status")
+        super().__init__(engine, view, status, self.composer, max_tokens=max_tokens)
         self.archive = archive
-        self.conversation = Conversation()
-        self.feed = Feed(self.conversation)
-        self.prompt = Prompt(history, id="prompt")
-        self.status = StatusLine(self.conversation, id="status")
-        self.strips = Strips(colours, id="strips")
-        self.welcome = Welcome(self.conversation, colours, id="welcome")
-        self.tokens = TokenView(self.conversation.transcript, colours, id="tokens")
-        self.markdown = MarkdownView(self.tokens, id="markdown")
-        self.search = SearchBar(self.tokens, id="search")
-        self.plane = QuadrantPlane(colours, id="plane")
-        self.summary = RunSummary(colours, id="summary")
-        self.inspector = Inspector(colours, self._text_at, id="inspector")
-        self.sampler = SamplerPanel(colours, id="sampler")
-        self.side = SidePanel(self.plane, self.summary, self.inspector, self.sampler)
-        self.legend = Legend(colours, id="legend")
-        self._instruments = (self.strips, self.plane, self.summary)
-        self._pending = DEMOS[demo].prompt if demo else None
+        self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
+        self._demo = demo
         self._first_steps = list(step)
-        self._branch = self.conversation.branch  # the branch that the instruments show
-        self._stale = False  # whether the instruments are still to be given the branch in view
-        self._hinted = ""
-        self._quiet = 0  # ticks since something came
-
-    def compose(self) -> ComposeResult:
-        yield self.status
-        yield self.strips
-        with Container(id="body"):
-            with Vertical(id="stage"):
-                yield self.welcome
-                yield self.tokens
-                yield self.markdown
-                yield self.search
-            yield self.side
-        yield self.legend
-        yield self.prompt
-        yield KeyBar()
 
     def on_mount(self) -> None:
-        if self._pending:
-            self.prompt.put(self._pending)
-        self.show_stage()
-        self.hint()
-        self.engine.listen(self._ring)
-        self.begin()
-        if self._first_steps:
-            self.call_after_refresh(lambda: self.step(self._first_steps))
-        self.set_interval(TICK, self.drain)
-
-    def begin(self) -> None:
+        if self._demo is not None:
+            self.composer.put(DEMOS[self._demo].prompt)
         # The first paint comes first: loading holds the interpreter for a while.
         self.call_after_refresh(self.engine.start)
+        if self._first_steps:
+            self.call_after_refresh(self.step, self._first_steps)
 
-    @property
-    def focus_chain(self) -> list[Widget]:
-        """As the Tab key goes: from the prompt to the text, to the panel, to the strips."""
-        chain = super().focus_chain
-        if self.strips in chain and self.home in chain:
-            chain.remove(self.strips)
-            chain.insert(chain.index(self.home), self.strips)
-        return chain
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.show_side)
-
-    def _text_at(self, index: int, nth: int) -> str:
-        return lookup.text_of(self.conversation.tree, TokenRef(index, nth))
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002
+    ) -> bool | None:
+        """Over a text that is being written, Ctrl+arrows move by word; else by token."""
+        return action != "cursor" or not self.composer.is_written
 
     # What comes out of the engine.
 
-    def drain(self) -> None:
-        """Take in what has come out since the last tick, as one batch."""
-        self.feed.add(self.coming())
-        batch = self.feed.batch()
-        if batch:
-            self._take(batch)
-        # Instruments repaint together with the text: a picture's price is the number of them.
-        self._quiet = 0 if batch else self._quiet + 1
-        if (batch and self.feed.is_for_instruments) or self._quiet >= QUIET:
-            for instrument in self._instruments:
-                instrument.flush()
-
-    def _ring(self) -> None:
-        # Only what one waits for, key by key: being woken takes time from the engine's thread.
-        if self.stepping is not None:
-            self.post_message(self.News())
-
-    def on_chat_screen_news(self) -> None:
-        """A halt of the debugger is shown at once; the record before it needs no picture."""
-        self.feed.add(self.coming())
-        if not self.feed.is_mid_answer:
-            self.drain()
-
-    def coming(self) -> list[Output]:
-        """What has come out since the last tick."""
-        return self.engine.drain()
-
     def take(self, output: Output) -> None:
-        """Take in one output, of a batch."""
-        said = self.conversation
-        settings = said.settings
-        said.apply(output)
-        if said.settings is not settings and said.settings is not None:
-            self.use()
+        super().take(output)
         match output:
-            case PromptRecord() | TokenRecord() | Event() | End():
-                if said.branch == self._branch and not self._stale:
-                    for instrument in self._instruments:
-                        instrument.take(output)
-                if self.beside is not None:
-                    self.beside.take(output)
-            case Ready():
-                self.use()
-                if output.note and not said.is_empty:
-                    self.app.notify(output.note, markup=False)
-            case Inspected():
-                self.inspected(output.inspection)
-            case Unsaved():
-                self.app.notify(output.message, severity="warning", markup=False, timeout=15)
-            case Failed():
-                self.fail(output)
-        if self.stepping is not None:
-            self._to_debugger(self.stepping, output)
+            case Ready(note=note) if note and not self.conversation.is_empty:
+                self.notify(note, markup=False)
+            case Inspected(inspection):
+                from entropix_tui.screens.candidate_picker import CandidatePicker
 
-    def _take(self, batch: list[Output]) -> None:
-        for output in batch:
-            self.take(output)
-        if self.stepping is not None:
-            self.stepping.flush()
-        self._show_branch()
-        self.tokens.update()
-        self.show_stage()
-        self.hint()
-        self.go_back()
-        self.send_pending()
+                if isinstance(self.app.screen, CandidatePicker):
+                    self.app.screen.fill(inspection)
+            case Unsaved(message):
+                self.notify(message, severity="warning", markup=False, timeout=15)
+            case Failed(message):
+                self.notify(message, severity="error", markup=False)
+                self.composer.take_back_unsent()
 
-    @property
-    def is_current(self) -> bool:
-        """Whether it can be seen. A screen counts as that where another one hides it, too: each
-        change of this one would have all of that one painted anew.
-        """
-        if not super().is_current:
-            return False
-        stack = self.app.screen_stack
-        return all(isinstance(screen, ModalScreen) for screen in stack[stack.index(self) + 1 :])
+    def show_batch(self) -> None:
+        super().show_batch()
+        self.composer.send_waiting()
 
-    def _to_debugger(self, stepping: "StepScreen", output: Output) -> None:
-        match output:
-            case Ready():
-                stepping.begin_session(output)
-            case Loading():
-                stepping.wait_for(output)
-            case Restored() | Renewed() | Inspected() | Unsaved():
-                pass  # they are not about what it shows
-            case told:
-                stepping.take(told)
-
-    def use(self) -> None:
-        """Other settings are in force."""
-        said = self.conversation
-        if said.settings is None:
-            return
-        self.strips.use(said.settings)
-        self.plane.use(said.settings)
-        self.summary.facts(said.seed, said.context)
-        self.tokens.fork_level = said.settings.helv_entropy
-        self.sampler.show(said.settings, said.calibration)
-
-    def fail(self, failed: Failed) -> None:
-        self.app.notify(failed.message, severity="error", markup=False)
-        if failed.scope == "aside":
-            self._vocabulary = None
-            self.inspector.fail(failed.message)
-        self.take_back_unsent()
-
-    def _show_branch(self) -> None:
-        """Have the instruments show the branch in view, if it is another one."""
-        said = self.conversation
-        if said.branch == self._branch:
-            return
-        self._branch = said.branch
-        self.close_markdown()
-        ref = self.ref
-        self.tokens.reset()
-        if ref is None or not self.tokens.move_to(ref):
-            self.look_at(None)
-        # The text comes first: it is what one looks for. Its view gets its size with the next
-        # refresh and is painted with the one after that.
-        self._stale = True
-        self.call_after_refresh(self.call_after_refresh, self._rebuild_instruments)
-
-    def _rebuild_instruments(self) -> None:
-        if self._stale:
-            self._stale = False
-            path, events = self.conversation.in_view()
-            for instrument in self._instruments:
-                instrument.rebuild(path, events)
-
-    def show_turn(self) -> None:
-        self.close_markdown()
-        self._show_branch()
-        self.tokens.follow = True
-        self.tokens.update()
-        self.show_stage()
-        self.hint()
-
-    def show_stage(self) -> None:
-        """The text, its document, or what an empty conversation shows."""
-        empty = self.conversation.is_empty
-        tokens = not empty and not self.markdown.display
-        if (self.welcome.display, self.tokens.display) != (empty, tokens):
-            self.welcome.display, self.tokens.display = empty, tokens
-        if empty:
+    def tell(self) -> None:
+        super().tell()
+        self.composer.tell()
+        if self.conversation.is_empty:
             self.welcome.tell()
 
-    def hint(self) -> None:
-        """Say at the prompt what Enter would do."""
-        self.status.tell()
-        said = self.conversation
-        hint = {
-            "loading": "the model is loading: write on, Enter sends when it is ready",
-            "reading": "Esc stops",
-            "generating": "write on; Esc stops, then Enter sends",
-            "failed": "Enter tries to load the model again",
-        }.get(said.phase, "")
-        if self.waits_to_send:
-            hint = "sent as it stands when the model is ready"
-        if said.can_go_on:
-            hint = "Enter on an empty line continues the answer"
-        if hint != self._hinted:
-            self.prompt.border_subtitle = self._hinted = hint
+    # Saying something.
 
-    # What the user does.
+    def on_composer_sent(self, event: Composer.Sent) -> None:
+        tree, edited = self.conversation.tree, event.edited
+        if self.conversation.can_send:
+            self.composer.sent()
+            after = tree.leaf if edited is None else tree.parent(edited.index)
+            self.run(TurnRequest(event.text, max_tokens=self.max_tokens, after=after))
+        elif self.conversation.phase == "loading" and edited is None:
+            self.composer.wait(event.text)
+            self.show_turn()
 
-    def own_commands(self) -> list[tuple[str, str, Callable[[], Any]]]:
-        """Commands of the palette that only this screen has."""
-        return []
-
-    def on_prompt_submitted(self) -> None:
-        self.action_submit()
+    def run(self, request: TurnRequest) -> bool:
+        """A turn, which is shown at once; False if the model is at work."""
+        conversation, text = self.conversation, request.text
+        if not conversation.can_send or (text is None and conversation.phase != "ready"):
+            self.refuse(AT_WORK)
+            return False
+        self.composer.forget()
+        if text is None:
+            conversation.continue_(request.after)
+        else:
+            conversation.say(text, request.after)
+        self.engine.run(request)
+        self.show_turn()
+        return True
 
     def on_welcome_chosen(self, event: Welcome.Chosen) -> None:
-        self.send_when_ready(event.prompt)
+        self.composer.put(event.prompt)
 
     def action_demo(self, name: str) -> None:
         if self.conversation.is_empty:
-            self.send_when_ready(DEMOS[name].prompt)
+            self.composer.put(DEMOS[name].prompt)
 
-    def action_leave(self) -> None:
-        """Escape: end or close the nearest thing that can be."""
-        if self.focused is self.sampler and self.close_sampler():
+    def stop(self) -> bool:
+        if self.composer.cancel():
+            return True
+        if self.conversation.busy or self.conversation.phase == "loading":
+            self.engine.stop()
+            return True
+        return False
+
+    # Going on without saying anything.
+
+    def on_composer_continue_wanted(self) -> None:
+        if self.conversation.can_go_on:
+            self.action_continue()
+
+    def action_continue(self) -> None:
+        """Continue an answer that was cut off."""
+        if self.conversation.can_go_on:
+            after = self.conversation.tree.leaf
+            self.run(TurnRequest(max_tokens=self.max_tokens, after=after))
+        else:
+            self.refuse("Only an answer that was stopped or cut off can be continued.")
+
+    def action_regenerate(self) -> None:
+        """The last answer once more, with another seed: a branch."""
+        tree = self.conversation.tree
+        asked = lookup.asked_before(tree, tree.leaf)
+        if asked is None:
+            self.refuse("There is no answer to make again yet.")
             return
-        if self.stop_or_leave() or self.close_sampler():
+        seed = self.draw_seed()
+        if self.run(TurnRequest(max_tokens=self.max_tokens, after=asked.index, seed=seed)):
+            self.notify(f"Once more, with seed {seed}.", markup=False)
+
+    # Other branches.
+
+    def on_token_view_edit_wanted(self, event: TokenView.EditWanted) -> None:
+        node = self.conversation.tree[event.index]
+        if isinstance(node, PromptRecord):
+            self.composer.edit(node)
+
+    def on_token_view_fork_wanted(self, event: TokenView.ForkWanted) -> None:
+        """Choose another candidate for a token."""
+        from entropix_tui.screens.candidate_picker import CandidatePicker
+
+        record = self.view.drawn(event.ref)
+        if record is None:
             return
-        if self.tokens.cursor is not None:
-            self.tokens.move_cursor(None)
-        self.home.focus()
+        known = self.view.inspection_of(record)
+        picker = CandidatePicker(record, self.colours, known)
+        self.app.push_screen(picker, self.fork_at(event.ref))
+        if known is None:
+            self.engine.inspect(record.index)
+
+    def fork(self, ref: TokenRef, id: int) -> None:
+        """Take another candidate at a token: a branch."""
+        tree = self.conversation.tree
+        if ref.index in tree and isinstance(tree[ref.index], TokenRecord):
+            after = tree.parent(ref.index)
+            self.run(TurnRequest(max_tokens=self.max_tokens, after=after, force=(id,)))
+
+    def switch_to(self, leaf: int) -> None:
+        """Show another branch and say there what is said next."""
+        if self.conversation.busy:
+            self.refuse("The model is at work: Esc stops it, then branches can be changed.")
+            return
+        self.composer.forget()
+        super().switch_to(leaf)
+
+    def action_compare(self) -> None:
+        """Set something beside the present answer."""
+        from entropix_tui.screens.compare.setup import CompareSetup
+
+        tree, settings = self.conversation.tree, self.conversation.settings
+        asked = lookup.asked_before(tree, tree.leaf)
+        if asked is None or settings is None:
+            self.refuse("There is no answer to compare with yet.")
+        elif self.conversation.phase != "ready":
+            self.refuse(AT_WORK)
+        else:
+            presets, make = _presets(), Settings.make
+            setup = CompareSetup(tree, asked, settings, self.colours, presets=presets, make=make)
+            self.app.push_screen(setup, self._compare)
+
+    def _compare(self, comparison: Comparison | None) -> None:
+        """Show the present branch beside another one, which is made if it is not there."""
+        if comparison is None:
+            return
+        tree = self.conversation.tree
+        here = self.conversation.side(tree.leaf_below(tree.leaf))
+        drawn = self.conversation.samplers.at(tree.newest + 1)
+        match comparison:
+            case Existing(leaf):
+                self.compare_with(self.conversation.side(leaf))
+                return
+            case Again(after, seed, settings):
+                request = TurnRequest(
+                    max_tokens=self.max_tokens, after=after, seed=seed, settings=settings
+                )
+                drawn |= {} if settings is None else settings.to_dict()
+                drawn |= {} if seed is None else {"seed": seed}
+            case Reworded(prompt, text):
+                after = tree.parent(prompt)
+                request = TurnRequest(text, max_tokens=self.max_tokens, after=after)
+        if self.run(request):
+            self.compare_with(Side(after, drawn, growing=True), here)
+
+    def action_step(self) -> None:
+        """Halt before each token: at the cursor's, of what is written, or of the last answer."""
+        if self.conversation.phase != "ready":
+            self.refuse(AT_WORK)
+            return
+        tree, prompt = self.conversation.tree, self.composer.prompt
+        written = prompt.text.strip()
+        ref = self.view.tokens.ref
+        if ref is not None and isinstance(tree[ref.index], TokenRecord):
+            self.step([f"rewind @{ref.index}"])
+        elif written:
+            prompt.take()
+            self.step([f"ask {json.dumps(written)}"])
+        elif tree.leaf in tree and isinstance(tree[tree.leaf], TokenRecord):
+            self.step([f"rewind @{tree.leaf}"])
+        else:
+            self.step([])
+
+    # Other conversations.
+
+    def on_composer_system_prompt_given(self, event: Composer.SystemPromptGiven) -> None:
+        self._leave()
+        self.engine.new_chat(event.text)
+
+    def action_new_chat(self) -> None:
+        self._leave()
+        self.engine.new_chat()
+        self.composer.prompt.focus()
+
+    def resume(self, name: str) -> None:
+        """Go on with a saved conversation."""
+        self._leave()
+        self.engine.resume(name)
+
+    def switch_model(self, name: str) -> None:
+        """Begin a new conversation with another model."""
+        self._leave()
+        self.engine.switch_model(name)
+
+    def _leave(self) -> None:
+        self.composer.leave()
+        self.conversation.leave()
+
+    def action_sessions(self) -> None:
+        """List the saved conversations."""
+        from entropix_tui.screens.sessions import SessionsScreen
+
+        if self.archive is None:
+            self.refuse("Sessions are not saved in this run (--no-save).")
+            return
+
+        def go(name: str | None) -> None:
+            if name is not None and name != self.conversation.name:
+                self.resume(name)
+
+        screen = SessionsScreen(self.archive, self.colours, current=self.conversation.name)
+        self.app.push_screen(screen, go)
+
+    def action_models(self) -> None:
+        """List the models."""
+        from entropix_tui.screens.models import ModelsScreen
+
+        header = self.conversation.header
+        current = header.model if header is not None else None
+
+        def go(name: str | None) -> None:
+            if name is not None and name != current:
+                self.switch_model(name)
+
+        self.app.push_screen(ModelsScreen(self.colours, current=current), go)
+
+    def action_about(self) -> None:
+        """Which model this is and why, where the conversation is kept, its seed."""
+        self.notify(one_line(" · ".join(self.conversation.about())), markup=False, timeout=12)
+
+
+def _presets() -> list[str]:
+    """The samplers by name; only those that are built in if the user's file is damaged."""
+    with suppress(EntropixError):
+        return [*declared(), *own_presets()]
+    return list(declared())

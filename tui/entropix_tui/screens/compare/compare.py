@@ -293,7 +293,7 @@ class Compare(Screen[int | None]):
     def action_keep(self, side: int) -> None:
         """Go on with a branch; one that is being made goes on being made."""
         way = self.comparing.ways[side]
-        if way.said:
+        if way.tokens:
             self.dismiss(way.leaf)
 
     def action_close(self) -> None:

@@ -154,7 +154,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
         draw: Callable[[], int] = lambda: secrets.randbelow(SEEDS),
     ) -> None:
         super().__init__()
-        self.said = tree
+        self.conversation = tree
         self.asked = asked
         self.settings = settings
         self.colours = colours
@@ -194,14 +194,16 @@ class CompareSetup(ModalScreen[Comparison | None]):
                     yield Static("Edit one word and see what it does to the rest.", markup=False)
                     yield Prompt(id="text")
                 with Vertical(id="by_branch"):
-                    yield OtherBranches(self.colours, self.said.leaf_below(self.said.leaf))
+                    yield OtherBranches(
+                        self.colours, self.conversation.leaf_below(self.conversation.leaf)
+                    )
             yield Static(id="says", markup=False)
             yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one(Prompt).put(self.asked.text)
         branches = self.query_one(OtherBranches)
-        others = [t for t in twigs(self.said) if t.branch.leaf != branches.present]
+        others = [t for t in twigs(self.conversation) if t.branch.leaf != branches.present]
         branches.fill(others)
 
     def action_way(self, way: str) -> None:

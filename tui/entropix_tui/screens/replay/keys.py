@@ -2,6 +2,17 @@
 
 from textual.binding import Binding, BindingType
 
+from entropix_tui.screens.conversation.keys import (
+    COPY,
+    PALETTE,
+    PANELS,
+    PLACES,
+    STOP,
+    TEXT,
+    TOKENS,
+    Command,
+)
+
 
 def _key(key: str, action: str, name: str, id: str) -> Binding:
     """The transport's keys, wherever nothing else wants them."""
@@ -9,6 +20,12 @@ def _key(key: str, action: str, name: str, id: str) -> Binding:
 
 
 KEYS: list[BindingType] = [
+    STOP,
+    *PANELS,
+    *TOKENS,
+    *TEXT,
+    *PLACES,
+    *COPY,
     _key("space", "play", "Play", "play_anywhere"),
     _key("comma", "travel('token', -1)", "Token before", "token_before"),
     _key("full_stop", "travel('token', 1)", "Token after", "token_after"),
@@ -17,4 +34,19 @@ KEYS: list[BindingType] = [
     _key("T", "travel('turn', -1)", "Turn before", "turn_before_anywhere"),
     _key("t", "travel('turn', 1)", "Turn after", "turn_after_anywhere"),
     *(_key(str(n), f"seek({n / 10})", f"To {n} tenths", f"tenth_{n}") for n in range(10)),
+]
+
+COMMANDS = [
+    Command("Play or pause", "At the end, from the beginning", "play"),
+    Command("To the beginning", "Nothing is shown", "seek(0)"),
+    Command("To the end", "All is shown", "seek(1)"),
+    Command("Next turn", "To where its answer begins", "travel('turn', 1)"),
+    Command("Turn before", "To where its answer began", "travel('turn', -1)"),
+    Command("Next valley", "To where it was confirmed", "travel('valley', 1)"),
+    Command("Valley before", "To where it was confirmed", "travel('valley', -1)"),
+    Command("Faster", "Up to at once", "faster(1)"),
+    Command("Slower", "Down to a quarter", "faster(-1)"),
+    Command("Step in", "The debugger at the cursor: loads the model", "step"),
+    Command("About this recording", "File, model, when", "about"),
+    *PALETTE,
 ]

@@ -1,35 +1,22 @@
-"""A recorded conversation on the chat's screen: played, and looked at, without a model."""
+"""A recorded conversation: played, and looked at, without a model."""
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
 
-from textual.app import ComposeResult
-from textual.containers import Container, Vertical
-from textual.widget import Widget
-
-from entropix_mlx.records.inspection import Attention
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.outputs import Failed, Loading, Output, Ready, Restored
 from entropix_tui.look import styles
 from entropix_tui.replay.playback import Playback, Unit
 from entropix_tui.replay.recording import FIXED, NOT_RECORDED, IdleEngine, Recording
-from entropix_tui.screens.chat.chat import ChatScreen
-from entropix_tui.screens.replay.keys import KEYS
+from entropix_tui.screens.conversation.screen import ConversationScreen
+from entropix_tui.screens.replay.keys import COMMANDS, KEYS
+from entropix_tui.screens.replay.status import ReplayStatus
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.keys import KeyBar
-from entropix_tui.widgets.status import StatusLine
+from entropix_tui.widgets.conversation.view import ConversationView
+from entropix_tui.widgets.text.token_view import TokenView
 from entropix_tui.widgets.transport import Transport
-
-_LIVE = frozenset(
-    {"submit", "regenerate", "new_chat", "sessions", "edit", "demo", "models", "continue_"}
-    | {"system_prompt", "compare"}
-)
-"""What only a conversation that goes on can do."""
-
 
 LONG, ENOUGH = 20_000, 2_000
 """Of so many records the end is shown first; and how many of them fill any screen."""
@@ -38,7 +25,7 @@ REST = 0.2
 """Seconds without moving about after which the rest is shown too, which holds up the screen."""
 
 
-class ReplayScreen(ChatScreen):
+class ReplayScreen(ConversationScreen):
     """Opens with everything shown and paused at the end: whoever opens a file wants to see what is
     in it, and Space plays it from the beginning; with `play` it plays of itself.
 
@@ -49,11 +36,7 @@ class ReplayScreen(ChatScreen):
     AUTO_FOCUS = "#transport"
     BINDING_GROUP_TITLE = "The replay"
     BINDINGS = KEYS
-
-    UNOFFERED: ClassVar = frozenset(
-        {"New conversation", "System prompt", "Stop", "Continue", "Regenerate", "Edit message"}
-        | {"Step", "Fork here", "Sessions", "Model", "Side by side", "About this conversation"}
-    )
+    PALETTE = COMMANDS
 
     def __init__(
         self,
@@ -67,13 +50,21 @@ class ReplayScreen(ChatScreen):
         max_tokens: int = 512,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(engine, colours, max_tokens=max_tokens)
-        self.idle = engine
-        self.recording = recording
+        conversation, heads = Conversation(phase="ready"), recording.heads
         self.playback = Playback(recording.records)
         self.playback.speed = speed
         self.transport = Transport(self.playback, recording.path.name, colours, id="transport")
-        self.status = ReplayStatus(self.conversation, engine, id="status")
+        view = ConversationView(
+            conversation,
+            colours,
+            home=self.transport,
+            recorded=lambda ref: None if heads is None else heads.at(ref.index),
+        )
+        view.tokens.can_edit = False
+        status = ReplayStatus(conversation, engine, id="status")
+        super().__init__(engine, view, status, self.transport, max_tokens=max_tokens)
+        self.idle = engine
+        self.recording = recording
         self._play_first = play
         self._beside = beside
         self._clock = clock
@@ -83,30 +74,21 @@ class ReplayScreen(ChatScreen):
         self._sought = 0.0  # when one last moved about
         self._begun = False
         self._pointing = False  # whether the cursor is to be put on the newest token
-        self.conversation.phase = "ready"
 
-    def compose(self) -> ComposeResult:
-        yield self.status
-        yield self.strips
-        with Container(id="body"):
-            with Vertical(id="stage"):
-                yield self.tokens
-                yield self.markdown
-                yield self.search
-            yield self.side
-        yield self.legend
-        yield self.transport
-        yield KeyBar()
-
-    @property
-    def home(self) -> Widget:
-        return self.transport
-
-    def begin(self) -> None:
-        self.show_problems()
+    def on_mount(self) -> None:
+        self._show_problems()
         if self._beside is None:
             self._play_of_itself()
         self.call_after_refresh(self._first_look)
+
+    def _show_problems(self) -> None:
+        """Say what of the file can't be shown."""
+        problems = self.recording.problems
+        if not problems:
+            return
+        told = "\n".join(one_line(problem) for problem in problems[:3])
+        more = f"\n… and {len(problems) - 3} more" if len(problems) > 3 else ""
+        self.notify(told + more, severity="warning", markup=False, timeout=10)
 
     def _first_look(self) -> None:
         self._then = self._sought = self._clock()
@@ -117,7 +99,7 @@ class ReplayScreen(ChatScreen):
             self._show_all()
             one, other = self._beside
             self.switch_to(one)
-            self.compare(Existing(other))
+            self.compare_with(self.conversation.side(other))
 
     def _play_of_itself(self) -> None:
         """Once, if that was asked for."""
@@ -125,39 +107,9 @@ class ReplayScreen(ChatScreen):
             self._play_first = False
             self.action_play()
 
-    def _compared(self, before: int, kept: int | None) -> None:
-        super()._compared(before, kept)
+    def compared(self, before: int, kept: int | None) -> None:
+        super().compared(before, kept)
         self._play_of_itself()
-
-    def own_commands(self) -> list[tuple[str, str, Callable[[], Any]]]:
-        def travel(unit: Unit, step: int) -> Callable[[], None]:
-            return lambda: self.action_travel(unit, step)
-
-        return [
-            ("Play or pause", "At the end, from the beginning", self.action_play),
-            ("To the beginning", "Nothing is shown", lambda: self.action_seek(0)),
-            ("To the end", "All is shown", lambda: self.action_seek(1)),
-            ("Next turn", "To where its answer begins", travel("turn", 1)),
-            ("Turn before", "To where its answer began", travel("turn", -1)),
-            ("Next valley", "To where it was confirmed", travel("valley", 1)),
-            ("Valley before", "To where it was confirmed", travel("valley", -1)),
-            ("Faster", "Up to at once", lambda: self.action_faster(1)),
-            ("Slower", "Down to a quarter", lambda: self.action_faster(-1)),
-            ("Step in", "The debugger at the cursor: loads the model", self.action_step),
-            ("About this recording", "File, model, when", self.action_about),
-        ]
-
-    def show_problems(self) -> None:
-        """Say what of the file can't be shown."""
-        problems = self.recording.problems
-        if not problems:
-            return
-        told = "\n".join(one_line(problem) for problem in problems[:3])
-        more = f"\n… and {len(problems) - 3} more" if len(problems) > 3 else ""
-        self.app.notify(told + more, severity="warning", markup=False, timeout=10)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action not in _LIVE and super().check_action(action, parameters)
 
     # What is to be shown.
 
@@ -210,78 +162,66 @@ class ReplayScreen(ChatScreen):
         if self._pointing:
             self._pointing = False
             if (newest := self.conversation.tree.leaf) >= 0:
-                self.tokens.move_to(TokenRef(newest))
+                self.view.tokens.move_to(TokenRef(newest))
         self.transport.tell()
 
     def take(self, output: Output) -> None:
-        said = self.conversation
+        """Take in one output; the model, if it comes, is there for the debugger alone."""
+        conversation = self.conversation
         match output:
             case Loading():
-                said.loading = output
+                conversation.loading = output
             case Ready():
-                self.idle.has_model = True
-                self.status.refresh()
-                said.loading, said.context, said.calibration = (
-                    None, output.context, output.calibration
-                )  # fmt: skip
-                self.use()
-                if output.note:
-                    self.app.notify(
-                        one_line(output.note), severity="warning", markup=False, timeout=10
-                    )
-                self.inspector.show(None, None, "")
-                self.look_at(self.ref)
+                self._model_came(output)
             case Failed():
-                said.loading = None
-                said.failures.append(output)
-                self.fail(output)
+                conversation.loading = None
+                conversation.failures.append(output)
+                self._fail(output)
             case _:
-                super().take(output)
+                self.view.take(output)
                 if isinstance(output, Restored):
                     self._in_force()
-                said.phase = "ready"
-                return
-        if self.stepping is not None:
-            self._to_debugger(self.stepping, output)
+                conversation.phase = "ready"
+        self.debugger_take(output)
 
     def _in_force(self) -> None:
         """The settings after what is shown."""
-        said = self.conversation
-        after = said.tree.newest + 1
-        said.settings = said.samplers.settings_at(after)
-        said.seed = said.samplers.at(after).get("seed")
-        self.use()
+        conversation = self.conversation
+        after = conversation.tree.newest + 1
+        conversation.settings = conversation.samplers.settings_at(after)
+        conversation.seed = conversation.samplers.at(after).get("seed")
+        self.view.use()
 
-    def fail(self, failed: Failed) -> None:
-        wanted = self._vocabulary is not None
-        if failed.message != NOT_RECORDED or wanted:
-            severity = "error" if failed.scope != "aside" else "warning"
-            self.app.notify(one_line(failed.message), severity=severity, markup=False)  # type: ignore[arg-type]
+    def _model_came(self, ready: Ready) -> None:
+        conversation = self.conversation
+        self.idle.has_model = True
+        self.status.refresh()
+        conversation.loading, conversation.context = None, ready.context
+        conversation.calibration = ready.calibration
+        self.view.use()
+        if ready.note:
+            self.notify(one_line(ready.note), severity="warning", markup=False, timeout=10)
+        self.view.look_again()
+
+    def _fail(self, failed: Failed) -> None:
+        if failed.message != NOT_RECORDED or self.view.vocabulary is not None:
+            self.notify(
+                one_line(failed.message),
+                severity="error" if failed.scope != "aside" else "warning",
+                markup=False,
+            )
         if failed.message == FIXED:
-            self.use()  # the sampler's panel shows again what was recorded
+            self.view.use()  # the sampler's panel shows again what was recorded
         if failed.scope == "aside":
-            self._vocabulary = None
-            self.inspector.fail(failed.message)
+            self.view.fail(failed.message)
         elif failed.scope == "load" and self.stepping is not None and self.stepping.is_current:
             self.stepping.dismiss(None)
-
-    def show_stage(self) -> None:
-        tokens = not self.markdown.display
-        if self.tokens.display != tokens:
-            self.tokens.display = tokens
-
-    def hint(self) -> None:
-        self.status.tell()
-
-    def recorded_attention(self, ref: TokenRef) -> Attention | None:
-        heads = self.recording.heads
-        return None if heads is None else heads.at(ref.index)
 
     # Playing.
 
     def action_play(self) -> None:
         """Play or pause; at the end, from the beginning."""
-        self.close_markdown()
+        self.view.stage.close_markdown()
         self.playback.toggle()
         self._then = self._clock()
         if self.playback.playing:
@@ -313,7 +253,7 @@ class ReplayScreen(ChatScreen):
 
     def _seek(self, position: int, *, pause: bool = True) -> None:
         """Go to a position; it is shown with the next tick, so that keys that come fast add up."""
-        self.close_markdown()
+        self.view.stage.close_markdown()
         if pause:
             self.playback.playing = False
         self.playback.seek(position)
@@ -324,11 +264,12 @@ class ReplayScreen(ChatScreen):
     def _follow(self) -> None:
         """Have the newest token in view."""
         self._pointing = False
-        if self.tokens.cursor is not None:
-            self.tokens.move_cursor(None)
-        self.tokens.follow = True
+        tokens = self.view.tokens
+        if tokens.cursor is not None:
+            tokens.move_cursor(None)
+        tokens.follow = True
 
-    def stop_or_leave(self) -> bool:
+    def stop(self) -> bool:
         if self.playback.playing:
             self.action_play()
             return True
@@ -338,23 +279,20 @@ class ReplayScreen(ChatScreen):
 
     def action_step(self) -> None:
         """The debugger, at the token under the cursor, or the newest that is shown."""
-        tree = self.conversation.tree
-        ref = self.tokens.ref
+        tree, ref = self.conversation.tree, self.view.tokens.ref
         index = tree.leaf if ref is None else ref.index
         if index in tree and isinstance(tree[index], TokenRecord):
             self._step_in(index)
         else:
-            self._refuse("Put the cursor on a token of an answer: it can be stepped into.")
+            self.refuse("Put the cursor on a token of an answer: it can be stepped into.")
 
-    def choose_at(self, ref: TokenRef) -> None:
-        if self._drawn(ref) is not None:
-            self._step_in(ref.index)
+    def on_token_view_fork_wanted(self, event: TokenView.ForkWanted) -> None:
+        if self.view.drawn(event.ref) is not None:
+            self._step_in(event.ref.index)
 
     def fork(self, ref: TokenRef, id: int) -> None:  # noqa: ARG002
-        self.choose_at(ref)
-
-    def edit(self, message: PromptRecord) -> None:  # noqa: ARG002
-        self._refuse(FIXED)
+        """What another candidate leads to, the debugger finds out."""
+        self._step_in(ref.index)
 
     def _step_in(self, index: int) -> None:
         """Everything is shown then: what the debugger makes follows all that was recorded."""
@@ -362,8 +300,6 @@ class ReplayScreen(ChatScreen):
         self.playback.seek(self.playback.length)
         self._show_all()
         self.step([f"rewind @{index}"])
-
-    # What is said of it.
 
     def action_about(self) -> None:
         """Which file, which model, when, what of it can't be read."""
@@ -376,20 +312,4 @@ class ReplayScreen(ChatScreen):
             header.created,
             *self.recording.problems[:5],
         ]
-        self.app.notify(one_line(" · ".join(facts)), markup=False, timeout=12)
-
-
-class ReplayStatus(StatusLine):
-    """The chat's, which says that this was recorded, or how far the model is."""
-
-    def __init__(
-        self, conversation: Conversation, engine: IdleEngine, *, id: str | None = None
-    ) -> None:
-        super().__init__(conversation, id=id)
-        self.engine = engine
-
-    def state(self) -> str:
-        if (loading := self.conversation.loading) is not None:
-            share = f" {100 * loading.done // loading.total} %" if loading.total else " …"
-            return f"◌ {one_line(loading.stage)}{share}"
-        return "■ replay, with its model" if self.engine.has_model else "■ replay"
+        self.notify(one_line(" · ".join(facts)), markup=False, timeout=12)

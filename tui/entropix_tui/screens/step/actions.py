@@ -1,7 +1,7 @@
 """What the debugger's keys do: each sends a line of its language."""
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 from textual.widget import Widget
@@ -228,16 +228,6 @@ class StepActions(Screen[int | None]):
 
     def action_colour(self) -> None:
         self.text.action_colour(1)
-
-    def action_help(self) -> None:
-        from entropix_tui.screens.help import Help
-
-        self.app.push_screen(Help(self.colours))
-
-    def action_jump(self) -> None:
-        from entropix_tui.screens.jump import jump
-
-        jump(cast("Screen[object]", self))
 
     def action_leave(self) -> None:
         """Escape: stop or close the nearest thing that can be."""

@@ -77,8 +77,8 @@ class SearchBar(Horizontal):
     def count(self) -> None:
         """Say where the search stands: `3/12`."""
         finder = self.view.finder
-        said = ""
+        where = ""
         if finder.query:
             at = 0 if finder.current is None else finder.current + 1
-            said = f"{at}/{finder.count}" if finder.count else "not found"
-        self.query_one("#count", Label).update(said)
+            where = f"{at}/{finder.count}" if finder.count else "not found"
+        self.query_one("#count", Label).update(where)

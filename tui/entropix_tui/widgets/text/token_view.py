@@ -61,6 +61,8 @@ class TokenView(TranscriptView):
         super().__init__(transcript, colours, id=id)
         self.fork_level: float | None = None
         """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
+        self.can_edit = True
+        """Whether a message can be written anew."""
         self._diverged: Place | None = None
         self._followed = False  # whether the end was followed before there was a cursor
 
@@ -186,6 +188,8 @@ class TokenView(TranscriptView):
         parameters: tuple[object, ...],  # noqa: ARG002
     ) -> bool | None:
         """Without a cursor, or matches, the keys are the screen's."""
+        if action == "edit":
+            return self.can_edit
         if action == "fork":
             return self.cursor is not None
         return action != "match" or self.finder.count > 0

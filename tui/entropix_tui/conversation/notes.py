@@ -1,0 +1,67 @@
+"""The lines under a conversation's turns: their figures, how they ended, what went wrong."""
+
+from entropix_mlx.records.record import End, Event, TurnRecord
+from entropix_mlx.records.summary import Summary
+from entropix_tui.transcript.blocks import Kind
+
+_ENDS = {
+    "length": "cut off at the token limit",
+    "interrupted": "stopped",
+    "exit": "ended early by the exit policy",
+    "error": "ended by an error",
+}
+
+
+class Notes:
+    """By the record that they follow. Takes in every record, of whatever branch, as it is made."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[int, str] = {}
+        """Why turns ended, by leaf."""
+        self._lines: dict[int, list[tuple[str, Kind]]] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._turn = Summary()
+        self._seed: int | None = None
+
+    def take(self, record: TurnRecord) -> str | None:
+        """The turn's figures if this is its end."""
+        self._turn.add(record)
+        if isinstance(record, Event) and record.kind == "setting" and record.detail:
+            self._seed = record.detail.get("seed", self._seed)
+        if not isinstance(record, End):
+            return None
+        line = _figures(self._turn, record, self._seed)
+        self.reasons[record.leaf] = record.finish_reason
+        self._add(record.leaf, line, "note")
+        self._begin()
+        return line
+
+    def fail(self, leaf: int, message: str) -> None:
+        """The turn that runs has come to nothing."""
+        self._add(leaf, message, "error")
+        self._begin()
+
+    def at(self, index: int) -> list[tuple[str, Kind]]:
+        """The lines that follow a record."""
+        return self._lines.get(index, [])
+
+    def _add(self, index: int, text: str, kind: Kind) -> None:
+        self._lines.setdefault(index, []).append((text, kind))
+
+
+def _figures(turn: Summary, end: End, seed: int | None) -> str:
+    """Tokens per second are those of the whole turn, the reading of its prompt included."""
+    parts = [f"{end.tokens} token{'s' * (end.tokens != 1)}"]
+    if end.tokens and end.seconds > 0:
+        parts.append(f"{end.tokens / end.seconds:.1f} tok/s")
+    if turn.mean_entropy is not None:
+        parts.append(f"mean entropy {turn.mean_entropy:.2f} bits")
+    if turn.valleys:
+        parts.append(f"{turn.valleys} valley{'s' * (turn.valleys != 1)}")
+    if seed is not None:
+        parts.append(f"seed {seed}")
+    if end.finish_reason in _ENDS:
+        parts.append(_ENDS[end.finish_reason])
+    return " · ".join(parts)

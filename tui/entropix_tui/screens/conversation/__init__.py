@@ -1,0 +1,1 @@
+"""What every screen over a conversation has."""

@@ -1,0 +1,328 @@
+"""The base of the screens over a conversation: what comes is shown twenty times a second."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult, SystemCommand
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_tui.conversation.alternatives import Existing
+from entropix_tui.conversation.comparison import Side
+from entropix_tui.conversation.feed import Feed
+from entropix_tui.engine.engine import Engine
+from entropix_tui.engine.outputs import (
+    Inspected,
+    Loading,
+    Output,
+    Ready,
+    Renewed,
+    Restored,
+    Unsaved,
+)
+from entropix_tui.screens.conversation.export import export
+from entropix_tui.screens.conversation.keys import Command
+from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.widgets.conversation.view import ConversationView
+from entropix_tui.widgets.inspector.inspector import Inspector
+from entropix_tui.widgets.keys import KeyBar
+from entropix_tui.widgets.sampler.panel import SamplerPanel
+from entropix_tui.widgets.status import StatusLine
+
+if TYPE_CHECKING:
+    from entropix_tui.screens.compare.compare import Compare
+    from entropix_tui.screens.step.step import StepScreen
+
+TICK = 1 / 20
+"""Seconds between two looks at what has come: faster than anyone reads."""
+
+
+class ConversationScreen(Screen[None]):
+    """Status, the view of the conversation, a line below it (`below`), keys.
+
+    Subclasses say what is taken in of what comes, what another candidate for a token does (`fork`)
+    and what Escape ends (`stop`). `max_tokens`: of an answer that the debugger goes on with.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
+    DEFAULT_CSS = """
+    ConversationScreen {
+        layout: vertical;
+        &.-high TextStage { margin-top: 1; }
+        &.-wide ConversationView > #body { layout: horizontal; }
+    }
+    """
+
+    PALETTE: ClassVar[Sequence[Command]]
+
+    class News(Message):
+        """Something has come out of the engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        view: ConversationView,
+        status: StatusLine,
+        below: Widget,
+        *,
+        max_tokens: int,
+    ) -> None:
+        super().__init__()
+        self.engine = engine
+        self.view = view
+        self.conversation = view.conversation
+        self.colours = view.colours
+        self.feed = Feed(view.conversation)
+        self.status = status
+        self.below = below
+        self.max_tokens = max_tokens
+        self.beside: Compare | None = None
+        """The comparison that is on the screen."""
+        self.stepping: StepScreen | None = None
+        """The debugger's screen, while it is open."""
+        self._afterwards: int | None = None  # the branch to return to when the turn is over
+
+    def compose(self) -> ComposeResult:
+        yield self.status
+        yield self.view
+        yield self.below
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.tell()
+        self.engine.listen(self._ring)
+        self.set_interval(TICK, self.drain)
+
+    @property
+    def focus_chain(self) -> list[Widget]:
+        """As the Tab key goes: from home to the text, to the panel, to the strips."""
+        chain, strips, home = super().focus_chain, self.view.strips, self.view.home
+        if strips in chain and home in chain:
+            chain.remove(strips)
+            chain.insert(chain.index(home), strips)
+        return chain
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it can be seen. A screen counts as that where another one hides it, too: each
+        change of this one would have all of that one painted anew.
+        """
+        if not super().is_current:
+            return False
+        stack = self.app.screen_stack
+        return all(isinstance(screen, ModalScreen) for screen in stack[stack.index(self) + 1 :])
+
+    # What comes out of the engine.
+
+    def coming(self) -> list[Output]:
+        """What has come out since the last tick."""
+        return self.engine.drain()
+
+    def drain(self) -> None:
+        """Take in what has come out since the last tick, as one batch, and show it."""
+        self.feed.add(self.coming())
+        batch = self.feed.batch()
+        for output in batch:
+            self.take(output)
+        if batch:
+            self.show_batch()
+        if self.feed.is_for_instruments:
+            self.view.flush()
+
+    def _ring(self) -> None:
+        # Only what one waits for, key by key: being woken takes time from the engine's thread.
+        if self.stepping is not None:
+            self.post_message(self.News())
+
+    def on_conversation_screen_news(self) -> None:
+        """A halt of the debugger is shown at once; the record before it needs no picture."""
+        self.feed.add(self.coming())
+        if not self.feed.is_mid_answer:
+            self.drain()
+
+    def take(self, output: Output) -> None:
+        """Take in one output, of a batch."""
+        self.view.take(output)
+        if self.beside is not None and isinstance(output, PromptRecord | TokenRecord | Event | End):
+            self.beside.take(output)
+        self.debugger_take(output)
+
+    def show_batch(self) -> None:
+        """Show what was taken in."""
+        if self.stepping is not None:
+            self.stepping.flush()
+        self.view.update()
+        self.tell()
+        if self._afterwards is not None and self.conversation.phase == "ready":
+            leaf, self._afterwards = self._afterwards, None
+            if leaf in self.conversation.tree:
+                self.switch_to(leaf)
+
+    def show_turn(self) -> None:
+        """A turn has begun, or another branch is in view."""
+        self.view.follow()
+        self.tell()
+
+    def tell(self) -> None:
+        """Say around the view what has changed."""
+        self.status.tell()
+
+    # Keys.
+
+    async def action_of(self, part: str, action: str) -> None:
+        """An action of one of the parts, wherever the focus is."""
+        await self.query_one(part).run_action(action)
+
+    def action_cursor(self, step: int) -> None:
+        self.view.tokens.move("token", step)
+
+    def action_leave(self) -> None:
+        """Escape: end or close the nearest thing that can be."""
+        view, side = self.view, self.view.side
+        if side.sampler.has_focus and side.close_sampler():
+            return
+        if self.stop() or side.close_sampler():
+            return
+        if view.tokens.cursor is not None:
+            view.tokens.move_cursor(None)
+        view.home.focus()
+
+    def stop(self) -> bool:
+        """End the nearest thing that can be ended; False if there is none."""
+        raise NotImplementedError
+
+    def action_export(self, suffix: str) -> None:
+        """Write the conversation, or what is on the screen, to a file."""
+        export(self.app, self.conversation, suffix)
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """What can be done here, by name, as the palette lists it."""
+        for name, means, action in self.PALETTE:
+            yield SystemCommand(name, means, partial(self.run_action, action))
+
+    def refuse(self, reason: str) -> None:
+        """Say why something cannot be done."""
+        self.notify(reason, severity="warning", markup=False)
+
+    # What the view wants.
+
+    def on_inspector_inspection_wanted(self, event: Inspector.InspectionWanted) -> None:
+        self.engine.inspect(event.index)
+
+    def on_sampler_panel_changed(self, event: SamplerPanel.Changed) -> None:
+        self.engine.use(event.settings)
+
+    def on_inspector_candidate_taken(self, event: Inspector.CandidateTaken) -> None:
+        self.fork(TokenRef(event.index), event.id)
+
+    def on_conversation_view_vocabulary_known(
+        self, event: ConversationView.VocabularyKnown
+    ) -> None:
+        from entropix_tui.screens.vocabulary import Vocabulary
+
+        if self.is_current:
+            screen = Vocabulary(event.record, event.inspection, self.colours)
+            self.app.push_screen(screen, self.fork_at(TokenRef(event.record.index)))
+
+    def fork(self, ref: TokenRef, id: int) -> None:
+        """Another candidate was chosen for a token."""
+        raise NotImplementedError
+
+    def fork_at(self, ref: TokenRef) -> Callable[[int | None], None]:
+        """What a screen on which a candidate is chosen gives its answer to."""
+
+        def fork(id: int | None) -> None:
+            if id is not None:
+                self.fork(ref, id)
+
+        return fork
+
+    # Branches.
+
+    def action_branches(self) -> None:
+        """List every way that this conversation has gone."""
+        from entropix_tui.screens.branches import Branches
+
+        def go(chosen: int | Existing | None) -> None:
+            if isinstance(chosen, int):
+                self.switch_to(chosen)
+            elif chosen is not None:
+                self.compare_with(self.conversation.side(chosen.leaf))
+
+        screen = Branches(self.conversation.tree, self.colours, name=self.engine.name_branch)
+        self.app.push_screen(screen, go)
+
+    def switch_to(self, leaf: int) -> None:
+        """Show another branch."""
+        self.conversation.switch_to(leaf)
+        self.show_turn()
+
+    def compare_with(self, other: Side, here: Side | None = None) -> None:
+        """Show the present branch, or how it was (`here`), beside another one."""
+        from entropix_tui.screens.compare.compare import Compare
+
+        tree = self.conversation.tree
+        here = here or self.conversation.side(tree.leaf_below(tree.leaf))
+        before = here.leaf
+        self.beside = Compare(tree, here, other, self.colours)
+        self.app.push_screen(self.beside, lambda kept: self.compared(before, kept))
+
+    def compared(self, before: int, kept: int | None) -> None:
+        """Go on with the branch that was kept; with none, where this began."""
+        self.beside = None
+        wanted = before if kept is None else kept
+        if wanted == self.conversation.tree.leaf or not self.conversation.busy:
+            if wanted != self.conversation.tree.leaf:
+                self.switch_to(wanted)
+            return
+        self._afterwards = wanted
+        if kept is not None:
+            self.engine.stop()
+
+    # The debugger.
+
+    def step(self, lines: Sequence[str]) -> None:
+        """Open the debugger; `lines` are its first commands."""
+        from entropix_tui.screens.step.step import StepScreen
+
+        conversation = self.conversation
+
+        def debug(line: str) -> None:
+            self.engine.debug(line, max_tokens=self.max_tokens)
+
+        def left(leaf: int | None) -> None:
+            self.stepping = None
+            debug("end")
+            if leaf is not None and leaf in conversation.tree and leaf != conversation.tree.leaf:
+                self._afterwards = leaf
+
+        self.stepping = StepScreen(
+            conversation.tree,
+            self.colours,
+            debug=debug,
+            stop=self.engine.stop,
+            first=lines,
+            settings=conversation.settings,
+            seed=conversation.seed,
+            context=conversation.context,
+        )
+        self.app.push_screen(self.stepping, left)
+
+    def debugger_take(self, output: Output) -> None:
+        """Give the debugger's screen, if it is open, what is about what it shows."""
+        stepping = self.stepping
+        if stepping is None:
+            return
+        match output:
+            case Ready():
+                stepping.begin_session(output)
+            case Loading():
+                stepping.wait_for(output)
+            case Restored() | Renewed() | Inspected() | Unsaved():
+                pass
+            case told:
+                stepping.take(told)

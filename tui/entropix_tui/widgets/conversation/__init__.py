@@ -1,0 +1,1 @@
+"""What looks at a conversation, all of it following one cursor."""
