@@ -1,15 +1,21 @@
 """What the chat and the replay offer, by key and by name: there is an action for each of it."""
 
 from collections.abc import Iterator
+from typing import Any
 
+from conversations import two_answers
 from driving import chatting
-from harness import scenario
+from harness import hosted, scenario
 from test_replay import replaying
 from textual import actions
 from textual.binding import Binding
+from textual.screen import Screen
 
+from entropix_tui.conversation.comparison import Side
 from entropix_tui.screens.chat.chat import ChatScreen
+from entropix_tui.screens.compare.compare import Column, Compare
 from entropix_tui.screens.conversation.screen import ConversationScreen
+from entropix_tui.widgets.text.token_view import TokenView
 
 
 def missing(screen: ConversationScreen) -> list[str]:
@@ -54,3 +60,32 @@ async def test_a_command_does_what_its_key_does() -> None:
         assert replay.screen.view.tokens.letters
         await replay.press("ctrl+g")
         assert not replay.screen.view.tokens.letters
+
+
+def asked_for(screen: Screen[Any]) -> set[str | None]:
+    """The text's keys that ask the screen for something, by their names."""
+    asking = {f"tokens.{action}" for action in TokenView.asks}
+    return asking & {active.binding.id for active in screen.active_bindings.values()}
+
+
+@scenario
+async def test_a_text_asks_for_what_its_screen_answers() -> None:
+    async with chatting() as chat:
+        await chat.ask()
+        tokens = chat.screen.view.tokens
+        tokens.focus()
+        await chat.press("left")
+        every = {"tokens.fork", "tokens.edit", "tokens.markdown", "tokens.search"}
+        assert asked_for(chat.screen) == every
+    async with replaying() as replay:
+        tokens = replay.screen.view.tokens
+        tokens.focus()
+        await replay.press("left")
+        assert asked_for(replay.screen) == every - {"tokens.edit"}
+        await replay.press("e")
+        assert replay.screen.focused is tokens
+    tree, one, other = two_answers()
+    async with hosted(lambda: Compare(tree, Side(one), Side(other), "true")) as (app, _):
+        column = app.screen.query(Column).first()
+        column.focus()
+        assert asked_for(app.screen) == set()

@@ -25,7 +25,7 @@ INTERVAL = 0.1
 
 
 class Column(TokenView):
-    """One side's tokens. What changes the conversation is left to the chat's own view."""
+    """One side's tokens, which are only looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "screen.pair(-1)", "previous pair", show=False, id="compare.previous_pair"),
@@ -36,10 +36,7 @@ class Column(TokenView):
         Binding("f", "move('fork', 1)", "next fork", show=False, id="tokens.next_fork"),
         Binding("c", "colour(1)", "colour", show=False, id="tokens.next_colour"),
     ]
-    _ELSEWHERE = frozenset({"fork", "edit", "markdown", "search"})
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action not in self._ELSEWHERE and super().check_action(action, parameters)
+    asks = frozenset()
 
     def point(self, ref: TokenRef | None, near: TokenRef | None) -> None:
         """The cursor to a token; without one, no cursor but the text near another in view."""

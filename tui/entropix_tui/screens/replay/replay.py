@@ -60,7 +60,7 @@ class ReplayScreen(ConversationScreen):
             home=self.transport,
             recorded=lambda ref: None if heads is None else heads.at(ref.index),
         )
-        view.tokens.can_edit = False
+        view.tokens.asks -= {"edit"}
         status = ReplayStatus(conversation, engine, id="status")
         super().__init__(engine, view, status, self.transport, max_tokens=max_tokens)
         self.idle = engine

@@ -226,7 +226,8 @@ class ConversationView(Container):
         elif ref.index in tree and isinstance(node := tree[ref.index], TokenRecord):
             return node
         else:
-            reason = f"{GIVEN}{': e edits the message' * self.tokens.can_edit}."
+            edits = ": e edits the message" if "edit" in self.tokens.asks else ""
+            reason = f"{GIVEN}{edits}."
         self.notify(reason, severity="warning", markup=False)
         return None
 

@@ -25,6 +25,8 @@ class TokenView(TranscriptView):
     """A transcript whose tokens, of prompts and answers alike, can be gone to and looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS
+    asks: frozenset[str] = frozenset({"fork", "edit", "markdown", "search"})
+    """Actions that ask the screen for something, as far as that has an answer."""
 
     @dataclass
     class CursorMoved(Message):
@@ -61,8 +63,6 @@ class TokenView(TranscriptView):
         super().__init__(transcript, colours, id=id)
         self.fork_level: float | None = None
         """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
-        self.can_edit = True
-        """Whether a message can be written anew."""
         self._diverged: Place | None = None
         self._followed = False  # whether the end was followed before there was a cursor
 
@@ -187,9 +187,9 @@ class TokenView(TranscriptView):
         action: str,
         parameters: tuple[object, ...],  # noqa: ARG002
     ) -> bool | None:
-        """Without a cursor, or matches, the keys are the screen's."""
-        if action == "edit":
-            return self.can_edit
+        """Without a cursor, matches or an answer the keys are the screen's."""
+        if action in TokenView.asks and action not in self.asks:
+            return False
         if action == "fork":
             return self.cursor is not None
         return action != "match" or self.finder.count > 0
