@@ -123,6 +123,7 @@ class Pages(Container):
         self.points = PointsList(colours, id="points")
         self.branches = StepBranches(colours, -1)
         self.log_page = StepLog(colours)
+        self._notes = {page: _Note("", markup=False) for page in PAGES}
         self._branching = -1
         self._logged = -1
         self._titled: tuple[Page | None, bool] | None = None
@@ -133,7 +134,7 @@ class Pages(Container):
             widget = self._widget(page)
             widget.add_class("what")
             with Container(id=f"page-{page}"):
-                yield _Note("", markup=False)
+                yield self._notes[page]
                 yield widget
 
     def _widget(self, page: Page) -> Widget:
@@ -225,7 +226,7 @@ class Pages(Container):
             note = said.why_not(page) or ("" if known[page] else "computing …")
         container = self.query_one(f"#page-{page}")
         if note or container.has_class("-none"):
-            container.query_one(_Note).update(one_line(note))
+            self._notes[page].update(one_line(note))
         container.set_class(bool(note), "-none")
         return not note
 
