@@ -197,6 +197,7 @@ def mutated(lines: list[bytes], chance: random.Random) -> bytes:
     return b"".join(lines)
 
 
+@pytest.mark.slow
 def test_damaged_traces_never_crash_nor_steer_a_terminal_or_a_page(
     call: Call, made: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -368,6 +368,7 @@ print("all")
 """
 
 
+@pytest.mark.slow
 def test_a_fifth_one_needs_its_file_alone(tmp_path: Path, llama_folder: Path) -> None:
     folder = tmp_path / "samplers"
     folder.mkdir()

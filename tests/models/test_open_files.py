@@ -30,6 +30,7 @@ print(len([token.id for token in ex.generate(model, "Hello", seed=1, max_tokens=
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["entropix_mlx.api", "entropix_mlx.checks.speed"])
 def test_a_fixed_limit_of_1024_files(llama_folder: Path, first: str) -> None:
     done = subprocess.run(

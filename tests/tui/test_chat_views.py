@@ -226,11 +226,10 @@ async def test_colours_letters_and_breaks() -> None:
         assert chat.screen.view.legend.letters
 
 
-@SIZES
 @pytest.mark.parametrize("suffix", [".md", ".txt", ".svg", ".html", ".csv", ".json"])
 @scenario
-async def test_exporting(size: tuple[int, int], suffix: str, tmp_path: Path) -> None:
-    async with chatting(size=size) as chat:
+async def test_exporting(suffix: str, tmp_path: Path) -> None:
+    async with chatting() as chat:
         await chat.ask("Which [red]?")
         chat.screen.action_export(suffix)
         await chat.until(lambda: isinstance(chat.app.screen, SaveAs))

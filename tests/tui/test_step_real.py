@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from entropix_mlx.session.session import Session
     from entropix_models.language_model import LanguageModel
 
-pytestmark = pytest.mark.usefixtures("_turns")
+pytestmark = [pytest.mark.usefixtures("_turns"), pytest.mark.slow]
 
 
 @pytest.fixture

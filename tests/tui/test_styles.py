@@ -128,3 +128,11 @@ def test_a_lane_says_which_is_active_and_where_the_cursor_is_without_colour(look
     assert active.cursor.bold
     assert active.cursor.reverse if colours == "none" else active.cursor.color
     assert bool(active.prompt.dim) is (colours != "true"), "fainter than the answer"
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_quadrant_differs_in_more_than_colour(look: str) -> None:
+    drawn = [styles.style(quadrant, *LOOKS[look]) for quadrant in QUADRANTS]
+    assert len({(s.bold, s.italic, s.underline, s.reverse) for s in drawn}) == 4
+    if LOOKS[look][0] == "none":
+        assert all(style.color is None for style in drawn)
