@@ -210,7 +210,7 @@ def seen(said: Conversation) -> tuple[Any, ...]:
         said.tree.leaf,
         said.used,
         said.branches,
-        said.finish(said.tree.leaf),
+        said.side(said.tree.leaf),
         said.samplers.at(after),
         said.last_answer(),
         said.tree.branches(),
