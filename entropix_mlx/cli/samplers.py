@@ -1,4 +1,4 @@
-"""`entropix-mlx samplers`: the presets and their knobs."""
+"""`entropix-mlx samplers`: the presets and their settings."""
 
 import json
 from typing import Any

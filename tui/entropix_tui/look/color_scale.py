@@ -14,7 +14,7 @@ from entropix_mlx.terminal.palette import Cue, Theme
 from entropix_tui.tokens.measures import MEASURES, RANK
 
 CLASSES = ("class1", "class2", "class3", "class4", "class5")
-"""Looks, as `cues.style` knows them."""
+"""Looks, as `styles.style` knows them."""
 
 _CUES: tuple[tuple[str, ...], ...] = ((), (), (), ("underline",), ("bold", "reverse"))
 
