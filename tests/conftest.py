@@ -41,6 +41,12 @@ WORKERS = 4
 """At most: each may hold the embedded model, half a gigabyte."""
 
 
+def pytest_configure() -> None:
+    """Keep bytecode: each worker, and each of some hundred programs, would compile all of it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """A worker a core; none for a single file, which ends sooner without."""
     names = {argument.partition("::")[0] for argument in config.args}
@@ -55,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "smollm2" in getattr(item, "fixturenames", ()):
             item.add_marker("model")
-        if any(map(item.get_closest_marker, ("model", "slow", "serial"))):
+        if any(map(item.get_closest_marker, ("model", "slow"))):
             slow.add(item.path)
     items.sort(key=lambda item: item.path not in slow)  # else as they were
 

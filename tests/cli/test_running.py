@@ -301,7 +301,6 @@ def test_standard_streams_that_are_closed(monkeypatch: pytest.MonkeyPatch) -> No
     sys.stderr.close()
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 class TestInterrupt:
     """Ctrl-C. Processes of their own: a signal that goes astray must not end the tests."""

@@ -183,7 +183,6 @@ def test_short_writes_are_finished(path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert read_trace(write(path, HEADER, *RECORDS)).records == RECORDS
 
 
-@pytest.mark.serial
 def test_a_real_interrupt_leaves_whole_lines(path: Path) -> None:
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0)

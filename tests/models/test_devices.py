@@ -74,7 +74,6 @@ except errors.BackendError as error:
     assert issubclass(BackendError, Exception)
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 def test_the_process_exits_cleanly_under_load(llama_folder: Path) -> None:
     """Five at once; without the last act of its thread one of them in four or so aborts."""

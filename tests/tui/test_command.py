@@ -105,7 +105,6 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
     assert "entropix-tui" in done.stdout
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None:
     child = terminal("chat", "--model", str(tmp_path / "no-such-model"))
@@ -115,14 +114,12 @@ def test_a_model_that_is_not_found_is_told_on_the_screen(tmp_path: Path) -> None
     assert ended(child)[0] == 0
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 def test_a_terminal_that_is_gone_without_a_signal_ends_it(tmp_path: Path) -> None:
     command = [*MAIN, "chat", "--model", str(tmp_path / "no-such-model")]
     assert left_alone(command, b"Enter tries to load") == 1
 
 
-@pytest.mark.serial
 @pytest.mark.model
 @pytest.mark.slow
 def test_a_conversation_with_the_real_model(tmp_path: Path) -> None:
@@ -152,7 +149,6 @@ UP, DOWN, LEFT = "\x1b[A", "\x1b[B", "\x1b[D"
 AGAIN, BRANCHES, QUIT = "\x12", "\x02", "\x11"
 
 
-@pytest.mark.serial
 @pytest.mark.model
 @pytest.mark.slow
 def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
@@ -201,7 +197,6 @@ def test_regenerate_fork_and_resume_with_the_real_model(tmp_path: Path) -> None:
     assert prompts[-1]["parent"] == before[-1]["leaf"], "it goes on where it stopped"
 
 
-@pytest.mark.serial
 @pytest.mark.model
 @pytest.mark.slow
 def test_debugging_with_the_real_model(tmp_path: Path) -> None:
@@ -210,7 +205,6 @@ def test_debugging_with_the_real_model(tmp_path: Path) -> None:
     child = terminal(
         *("step", "Which number is larger, 9.9 or 9.11?", "--model", "smollm2-135m"),
         *("--seed", "7", "--sampler", "greedy", "--trace", str(trace)),
-        timeout=20,
         ENTROPIX_DATA=str(tmp_path),
     )
     child.expect("halted before 1")

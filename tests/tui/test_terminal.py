@@ -16,7 +16,7 @@ from terminals import ended, left_alone, terminal, wait_for
 
 from entropix_mlx.trace.trace import TraceWriter
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ENDLESS = 100_000
 """Tokens: more than any test waits for."""
