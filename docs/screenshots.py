@@ -117,7 +117,7 @@ async def scenes(app: EntropixApp, demo: str, cursor: int) -> AsyncIterator[tupl
         await until(lambda: app.screen is screen)
         yield "sampler", await after("ctrl+s")
         await pilot.press("escape", "f7")
-        await until(lambda: isinstance(app.screen, StepScreen) and app.screen.said.proposal)
+        await until(lambda: isinstance(app.screen, StepScreen) and app.screen.debugging.proposal)
         stepping = app.screen
         assert isinstance(stepping, StepScreen)
         await until(lambda: not stepping.is_about_to_ask)

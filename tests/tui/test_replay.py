@@ -817,14 +817,15 @@ def test_stepping_in_with_a_model(
             await replay.press("enter" if size == SMALL else "f7")
             stepping = replay.app.screen
             assert isinstance(stepping, StepScreen)
-            await until(replay.pilot, lambda: stepping.said.phase == "halted")
-            proposal = stepping.said.proposal
+            await until(replay.pilot, lambda: stepping.debugging.phase == "halted")
+            proposal = stepping.debugging.proposal
             assert proposal is not None
             assert (proposal.id, proposal.parent) == (third.id, third.parent)
             assert proposal.entropy == pytest.approx(third.entropy, abs=1e-4)
             await replay.pilot.press("2")
             await until(
-                replay.pilot, lambda: stepping.said.phase == "halted" and not stepping.said.sent
+                replay.pilot,
+                lambda: stepping.debugging.phase == "halted" and not stepping.debugging.sent,
             )
             while replay.app.screen is stepping:  # what is open on it is closed first
                 await replay.pilot.press("escape")
@@ -842,9 +843,9 @@ def test_stepping_in_with_a_model(
             await replay.press("f7")
             again = replay.app.screen
             assert isinstance(again, StepScreen)
-            await until(replay.pilot, lambda: again.said.phase == "halted")
-            assert again.said.proposal is not None
-            assert again.said.proposal.parent == third.parent
+            await until(replay.pilot, lambda: again.debugging.phase == "halted")
+            assert again.debugging.proposal is not None
+            assert again.debugging.proposal.parent == third.parent
 
     run()
 

@@ -221,7 +221,7 @@ async def test_a_page_follows_and_asks_once_it_stands_still() -> None:
         assert script.lines[-1] == "waterfall"
         await press(pilot, "left")
         assert script.lines[-1] == "back"
-        assert "rewind" in script.screen.said.why_not("waterfall")
+        assert "rewind" in script.screen.debugging.why_not("waterfall")
 
 
 def test_what_is_costly_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ class Chat:
     def agree(self) -> None:
         """The screen says what the debugger has."""
         assert self.screen is not None
-        said, stepper = self.screen.said, self.debugger.stepper
+        said, stepper = self.screen.debugging, self.debugger.stepper
         session = self.debugger.session
         assert not said.sent
         assert said.cursor == self.debugger.cursor
@@ -132,7 +132,7 @@ async def _pages(model: "LanguageModel") -> None:
             await press(pilot, "s")
         screen = chat.screen
         assert screen is not None
-        said = screen.said
+        said = screen.debugging
         for key, line in (
             ("W", "waterfall"),
             ("A", "attention"),

@@ -36,7 +36,7 @@ def test_it_looks_like_this(looks: Any, size: tuple[int, int], keys: str) -> Non
         if keys.endswith("B"):
             await pilot.press(*"entropy > x")
         page = screen.pages.page
-        if page is not None and not screen.said.why_not(page):
-            await until(pilot, lambda: screen.said.wants(page) is None)
+        if page is not None and not screen.debugging.why_not(page):
+            await until(pilot, lambda: screen.debugging.wants(page) is None)
 
     assert looks(Host(script.make), size, steps)

@@ -37,7 +37,7 @@ ASKS: dict[str, Ask] = {
 class StepActions(Screen[int | None]):
     """The part of the debugger's screen that acts."""
 
-    said: Debugging
+    debugging: Debugging
     status: StepStatus
     colours: styles.Colours
     text: StepText
@@ -57,20 +57,20 @@ class StepActions(Screen[int | None]):
 
     def send(self, line: str, *, silent: bool = False) -> None:
         """Send a line; `silent`: only for what it shows."""
-        self.said.send(line, silent=silent)
+        self.debugging.send(line, silent=silent)
         self.debug(line)
         self.status.refresh()
 
     # Going on, and deciding.
 
     def action_go(self, line: str) -> None:
-        if self.said.running or len(self.said.sent) >= MOST_WAITING:
+        if self.debugging.running or len(self.debugging.sent) >= MOST_WAITING:
             self.app.bell()
         else:
             self.send(line)
 
     def action_forward(self) -> None:
-        if self.said.phase == "looking":
+        if self.debugging.phase == "looking":
             self.action_go("step")
         else:
             self.app.bell()  # the next one is not recorded yet: s takes it
@@ -82,7 +82,7 @@ class StepActions(Screen[int | None]):
         at = SPEEDS.index(self.speed) + step
         self.speed = SPEEDS[max(0, min(at, len(SPEEDS) - 1))]
         self.app.notify(f"{self.speed} tokens a second", markup=False, timeout=2)
-        if self.said.running.startswith("run"):
+        if self.debugging.running.startswith("run"):
             self.stop_run()
             self.send(f"run {self.speed}")
 
@@ -94,7 +94,7 @@ class StepActions(Screen[int | None]):
         id_ = self.proposal.candidate(number - 1)
         if id_ is None:
             self.app.bell()
-        elif self.said.record is not None and id_ == self.said.record.id:
+        elif self.debugging.record is not None and id_ == self.debugging.record.id:
             self.action_go("step")
         else:
             self.action_go(f"take {number}")
@@ -109,13 +109,14 @@ class StepActions(Screen[int | None]):
 
     def look_at(self, ref: TokenRef | None) -> None:
         """Look at a recorded token; None: at what is proposed."""
-        said = self.said
+        debugging = self.debugging
         if ref is None:
-            steps = 1 + (said.steps_to(said.leaf) or 0) if said.phase == "looking" else 0
+            looking = debugging.phase == "looking"
+            steps = 1 + (debugging.steps_to(debugging.leaf) or 0) if looking else 0
         else:
-            found = None if ref.nth else said.steps_to(ref.index)
+            found = None if ref.nth else debugging.steps_to(ref.index)
             if found is None:
-                said.say(
+                debugging.say(
                     "refused",
                     f"{ref.index} is no token of this answer: rewind @INDEX goes to others",
                 )
@@ -128,7 +129,7 @@ class StepActions(Screen[int | None]):
     # Writing.
 
     def action_ask(self, what: str) -> None:
-        self.begin(ASKS[what], " ".join(self.said.displays) if what == "display" else "")
+        self.begin(ASKS[what], " ".join(self.debugging.displays) if what == "display" else "")
 
     def begin(self, ask: Ask, value: str = "") -> None:
         """Let something be written."""
@@ -139,7 +140,7 @@ class StepActions(Screen[int | None]):
     def on_command_line_given(self, event: CommandLine.Given) -> None:
         event.stop()
         if event.typed:
-            self.said.say("typed", event.line)
+            self.debugging.say("typed", event.line)
         self.send(event.line)
         if not event.typed:
             self.close_field()
@@ -172,7 +173,7 @@ class StepActions(Screen[int | None]):
 
     def open_page(self, page: Page | None) -> None:
         self.set_class(page is not None, "-paged")
-        self.pages.open(page, self.said)
+        self.pages.open(page, self.debugging)
         target = self.pages.target
         if target is not None and self.focused is not self.command.field:
             target.focus()
@@ -183,7 +184,7 @@ class StepActions(Screen[int | None]):
 
     def branch_number(self, leaf: int) -> int | None:
         """A branch's number in the debugger's list."""
-        leaves = [branch.leaf for branch in self.said.tree.branches()]
+        leaves = [branch.leaf for branch in self.debugging.tree.branches()]
         return leaves.index(leaf) + 1 if leaf in leaves else None
 
     def _branch(self) -> int | None:
@@ -207,12 +208,14 @@ class StepActions(Screen[int | None]):
         from entropix_tui.conversation.comparison import Side
         from entropix_tui.screens.compare.compare import Compare
 
-        twig, said = self.pages.branches.current, self.said
-        if twig is None or said.leaf == ROOT or said.running:
+        twig, debugging = self.pages.branches.current, self.debugging
+        if twig is None or debugging.leaf == ROOT or debugging.running:
             return
-        here = said.tree.leaf_below(said.leaf)
+        here = debugging.tree.leaf_below(debugging.leaf)
         if twig.branch.leaf == here:
-            said.say("refused", "that is the present branch: choose another one to compare it with")
+            debugging.say(
+                "refused", "that is the present branch: choose another one to compare it with"
+            )
             self.flush()
             return
 
@@ -222,7 +225,7 @@ class StepActions(Screen[int | None]):
                 self.action_go(f"branch {number}")
 
         sides = Side(here), Side(twig.branch.leaf)
-        self.app.push_screen(Compare(said.tree, *sides, self.colours), kept)
+        self.app.push_screen(Compare(debugging.tree, *sides, self.colours), kept)
 
     # The rest.
 
@@ -231,15 +234,15 @@ class StepActions(Screen[int | None]):
 
     def action_leave(self) -> None:
         """Escape: stop or close the nearest thing that can be."""
-        if self.said.running:
+        if self.debugging.running:
             self.stop_run()
         elif self.focused is self.command.field:
             self.close_field()
         elif self.pages.page is not None:
             self.open_page(None)
         else:
-            leaf = self.said.leaf
-            self.dismiss(leaf if leaf in self.said.tree else None)
+            leaf = self.debugging.leaf
+            self.dismiss(leaf if leaf in self.debugging.tree else None)
 
 
 def _in_sight(widget: Widget) -> bool:

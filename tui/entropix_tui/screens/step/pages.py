@@ -165,45 +165,45 @@ class Pages(Container):
     def on_resize(self, event: events.Resize) -> None:
         self.attention.set_class(event.size.width >= COLUMNS, "-columns")
 
-    def open(self, page: Page | None, said: Debugging) -> None:
+    def open(self, page: Page | None, debugging: Debugging) -> None:
         """Turn to a page, or to none."""
         self.page = page
         for each in PAGES:
             self.query_one(f"#page-{each}").set_class(each == page, "-open")
-        self.show(said)
+        self.show(debugging)
 
-    def show(self, said: Debugging) -> None:
+    def show(self, debugging: Debugging) -> None:
         """Have the open page show what is known."""
         page = self.page
         if page is None:
             return
-        self._title(said)
-        known = self._tell(page, said)
-        token = said.proposal.id if said.proposal is not None else None
-        what = said.waterfall if known else None
+        self._title(debugging)
+        known = self._tell(page, debugging)
+        token = debugging.proposal.id if debugging.proposal is not None else None
+        what = debugging.waterfall if known else None
         match page:
             case "waterfall" if self._is_new(page, what, token):
                 self.waterfall.show(what, token)
             case "attention" if self._is_new(
-                page, inspection := said.inspection if known else None
+                page, inspection := debugging.inspection if known else None
             ):
                 self.attention.show(inspection)
-            case "lens" if self._is_new(page, layers := said.lens if known else _NO_LAYERS):
+            case "lens" if self._is_new(page, layers := debugging.lens if known else _NO_LAYERS):
                 self.lens.show(layers)
             case "futures" if self._is_new(
-                page, futures := said.futures if known else _NO_FUTURES, token
+                page, futures := debugging.futures if known else _NO_FUTURES, token
             ):
                 self.futures.show(futures, token)
-            case "points" if self._is_new(page, said.points):
-                self.points.show(said.points)
-            case "branches" if self._branching != said.branching and not said.running:
-                self._branching = said.branching
-                tree = said.tree
-                present = tree.leaf_below(said.leaf) if said.leaf in tree else -1
+            case "points" if self._is_new(page, debugging.points):
+                self.points.show(debugging.points)
+            case "branches" if self._branching != debugging.branching and not debugging.running:
+                self._branching = debugging.branching
+                tree = debugging.tree
+                present = tree.leaf_below(debugging.leaf) if debugging.leaf in tree else -1
                 self.branches.show(twigs(tree), present)
-            case "log" if self._logged != said.logged:
-                self._logged = said.logged
-                self.log_page.show(said.log)
+            case "log" if self._logged != debugging.logged:
+                self._logged = debugging.logged
+                self.log_page.show(debugging.log)
 
     def _is_new(self, page: Page, *given: object) -> bool:
         """Whether a page does not show this very thing yet."""
@@ -213,25 +213,25 @@ class Pages(Container):
             a is not b for a, b in zip(given, before, strict=True)
         )
 
-    def _tell(self, page: Page, said: Debugging) -> bool:
+    def _tell(self, page: Page, debugging: Debugging) -> bool:
         """Whether there is something to show; instead of it, why there is not."""
         note = ""
         if page in ASKED:
             known = {
-                "waterfall": said.waterfall,
-                "attention": said.inspection,
-                "lens": said.lens,
-                "futures": said.futures,
+                "waterfall": debugging.waterfall,
+                "attention": debugging.inspection,
+                "lens": debugging.lens,
+                "futures": debugging.futures,
             }
-            note = said.why_not(page) or ("" if known[page] else "computing …")
+            note = debugging.why_not(page) or ("" if known[page] else "computing …")
         container = self.query_one(f"#page-{page}")
         if note or container.has_class("-none"):
             self._notes[page].update(one_line(note))
         container.set_class(bool(note), "-none")
         return not note
 
-    def _title(self, said: Debugging) -> None:
-        titled = self.page, self.page is not None and said.wants(self.page) is not None
+    def _title(self, debugging: Debugging) -> None:
+        titled = self.page, self.page is not None and debugging.wants(self.page) is not None
         if titled == self._titled:
             return
         self._titled = titled

@@ -89,16 +89,16 @@ class Proposal(Container):
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width >= COLUMNS, "-columns")
 
-    def show(self, said: Debugging) -> None:
+    def show(self, debugging: Debugging) -> None:
         """What is proposed, or was taken where it is looked back at."""
-        record = said.record
-        if self._shown != (record, said.phase):
-            self._shown = record, said.phase
+        record = debugging.record
+        if self._shown != (record, debugging.phase):
+            self._shown = record, debugging.phase
             self.candidates.show(record)
-        title = {"halted": "would take", "looking": "took"}.get(said.phase, "proposal")
+        title = {"halted": "would take", "looking": "took"}.get(debugging.phase, "proposal")
         if title != self.border_title:
             self.border_title = title
-        self._why.show(said)
+        self._why.show(debugging)
 
     def candidate(self, row: int) -> int | None:
         """The id of a listed candidate."""
@@ -113,15 +113,15 @@ class _Why(WrappedText, can_focus=False):
         super().__init__(colours)
         self._what: tuple[TokenRecord | None, Settings | None, str, str] = (None, None, "", "")
 
-    def show(self, said: Debugging) -> None:
+    def show(self, debugging: Debugging) -> None:
         none = ""
-        if said.record is None:
+        if debugging.record is None:
             none = (
-                f"the answer is over: {said.finish}"
-                if said.phase == "over"
+                f"the answer is over: {debugging.finish}"
+                if debugging.phase == "over"
                 else "nothing is under way; a asks something"
             )
-        what = (said.record, said.settings, said.reason, none)
+        what = (debugging.record, debugging.settings, debugging.reason, none)
         if what != self._what:
             self._what = what
             self.lay_out()

@@ -12,18 +12,19 @@ from entropix_tui.tokens.labels import fit, fitting
 from entropix_tui.widgets.styled import Styled
 
 
-def state(said: Debugging) -> str:
+def state(debugging: Debugging) -> str:
     """What it does, or where it halts."""
-    record = said.record
-    if said.running:
-        return f"▶ {said.running} · Esc stops"
-    match said.phase:
+    record = debugging.record
+    if debugging.running:
+        return f"▶ {debugging.running} · Esc stops"
+    why = f" · {debugging.reason}" if debugging.reason else ""
+    match debugging.phase:
         case "halted" if record is not None:
-            return f"■ halted before {record.index}{f' · {said.reason}' if said.reason else ''}"
+            return f"■ halted before {record.index}{why}"
         case "looking" if record is not None:
-            return f"◀ looking back at {record.index}{f' · {said.reason}' if said.reason else ''}"
+            return f"◀ looking back at {record.index}{why}"
         case "over":
-            return f"□ the answer is over: {said.finish}"
+            return f"□ the answer is over: {debugging.finish}"
     return "□ no answer is under way"
 
 
@@ -33,27 +34,27 @@ class StepStatus(Widget):
     ALLOW_SELECT = False
     DEFAULT_CSS = "StepStatus { height: 1; background: $panel; }"
 
-    def __init__(self, said: Debugging, context: int | None) -> None:
+    def __init__(self, debugging: Debugging, context: int | None) -> None:
         super().__init__(id="status")
-        self.said = said
+        self.debugging = debugging
         self.context = context
         self.waiting = ""
         """What it waits for before there is anything to halt."""
 
     def facts(self) -> list[str]:
         """The most wanted first: a narrow screen drops the last ones."""
-        said, found = self.said, [*self.said.pinned]
-        if said.settings is not None:
-            found.append(said.settings.preset)
-        if said.draft.used:
+        debugging, found = self.debugging, [*self.debugging.pinned]
+        if debugging.settings is not None:
+            found.append(debugging.settings.preset)
+        if debugging.draft.used:
             of = f"/{self.context}" if self.context else ""
-            found.append(f"{said.draft.used}{of} tokens")
-        if said.seed is not None:
-            found.append(f"seed {said.seed}")
+            found.append(f"{debugging.draft.used}{of} tokens")
+        if debugging.seed is not None:
+            found.append(f"seed {debugging.seed}")
         return [one_line(fact) for fact in found]
 
     def render(self) -> Text:
-        width, left = self.size.width, one_line(self.waiting or state(self.said))
+        width, left = self.size.width, one_line(self.waiting or state(self.debugging))
         # What was met by a breakpoint may be longer than the line; the facts stay in sight.
         right = fitting(self.facts(), width - 24)
         room = max(1, width - len(right) - 3)
@@ -64,11 +65,11 @@ class StepStatus(Widget):
 class LogTail(Styled):
     """The newest lines of the log, as many as there is room for."""
 
-    def __init__(self, said: Debugging, colours: styles.Colours) -> None:
+    def __init__(self, debugging: Debugging, colours: styles.Colours) -> None:
         super().__init__(colours, id="tail")
-        self.said = said
+        self.debugging = debugging
 
     def render(self) -> Text:
-        lines = list(self.said.log)[-max(1, self.size.height) :]
+        lines = list(self.debugging.log)[-max(1, self.size.height) :]
         text = Text(no_wrap=True, overflow="ellipsis")
         return text.append_text(Text("\n").join(drawn(line, self.look) for line in lines))

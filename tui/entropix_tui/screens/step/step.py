@@ -79,12 +79,12 @@ class StepScreen(StepActions):
         self.debug = debug
         self.stop_run = stop
         self.first = first
-        self.said = Debugging(tree, settings, seed)
-        self.status = StepStatus(self.said, context)
-        self.text = StepText(self.said.draft, colours, id="text")
+        self.debugging = Debugging(tree, settings, seed)
+        self.status = StepStatus(self.debugging, context)
+        self.text = StepText(self.debugging.draft, colours, id="text")
         self.proposal = Proposal(colours)
         self.pages = Pages(colours, lambda index, nth: lookup.text_of(tree, TokenRef(index, nth)))
-        self.tail = LogTail(self.said, colours)
+        self.tail = LogTail(self.debugging, colours)
         self.command = CommandLine(colours)
         self._timer: Timer | None = None
         self._logged = 0
@@ -117,7 +117,7 @@ class StepScreen(StepActions):
 
     def begin_session(self, ready: Ready) -> None:
         """The model is there, with these settings."""
-        self.said.settings, self.said.seed = ready.settings, ready.header.seed
+        self.debugging.settings, self.debugging.seed = ready.settings, ready.header.seed
         self.status.context, self.status.waiting = ready.context, ""
 
     def wait_for(self, loading: Loading) -> None:
@@ -128,20 +128,20 @@ class StepScreen(StepActions):
     def take(self, output: Output | Failed) -> None:
         """Take in one output; it is shown by `flush`."""
         self.status.waiting = ""
-        self.said.take(output)
+        self.debugging.take(output)
 
     def flush(self) -> None:
         """Show what has come, and ask for what the open page needs, once it stands still."""
         if not self.is_mounted:
             return
-        said = self.said
-        self.text.show(said.cursor)
-        self.proposal.show(said)
-        self.pages.show(said)
+        debugging = self.debugging
+        self.text.show(debugging.cursor)
+        self.proposal.show(debugging)
+        self.pages.show(debugging)
         self.status.refresh()
-        if said.logged != self._logged:
-            self._tell(said.logged - self._logged)
-            self._logged = said.logged
+        if debugging.logged != self._logged:
+            self._tell(debugging.logged - self._logged)
+            self._logged = debugging.logged
         self._highlight()
         self._want()
         self.settle_focus()
@@ -155,9 +155,9 @@ class StepScreen(StepActions):
 
     def _highlight(self) -> None:
         """Mark what was attended to, while its page is open."""
-        shown = self.said.inspection if self.pages.page == "attention" else None
+        shown = self.debugging.inspection if self.pages.page == "attention" else None
         if shown is not None and (
-            self.said.why_not("attention") or not self.said.is_fresh("attention")
+            self.debugging.why_not("attention") or not self.debugging.is_fresh("attention")
         ):
             shown = None
         if shown is not self._highlighted:
@@ -175,13 +175,13 @@ class StepScreen(StepActions):
             self._timer.stop()
             self._timer = None
         page = self.pages.page
-        if page is not None and self.said.wants(page) is not None:
+        if page is not None and self.debugging.wants(page) is not None:
             self._timer = self.set_timer(DEBOUNCE, self._ask)
 
     def _ask(self) -> None:
         self._timer = None
         page = self.pages.page
-        line = None if page is None else self.said.wants(page)
+        line = None if page is None else self.debugging.wants(page)
         if line is not None:
             self.send(line, silent=True)
 

@@ -27,27 +27,27 @@ class LensTable(Rows):
 
     def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
         super().__init__(colours, id=id)
-        self.said: list[LayerSaid] = []
+        self.listed: list[LayerSaid] = []
 
     def show(self, layers: "list[LayerSaid]") -> None:
         """Others; with as many layers as before the cursor stays where it is."""
-        known = len(self.said) == len(layers)
-        self.said = layers
+        known = len(self.listed) == len(layers)
+        self.listed = layers
         self.changed(row=None if known else len(layers) - 1)
 
     @property
     def count(self) -> int:
-        return len(self.said)
+        return len(self.listed)
 
     def heading(self, width: int) -> str:
-        if not self.said:
+        if not self.listed:
             return ""
         cells = self._bar(width)
         scale = fit(f"0 {'─' * max(0, cells - 5)} {ENTROPY.top:g}", cells)
         return f"layer {scale}  bits    rank  would have said"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        layer, cells = self.said[row], self._bar(width)
+        layer, cells = self.listed[row], self._bar(width)
         blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
         bold = base + Style(bold=layer.rank == 0 or None)
         segments = [
