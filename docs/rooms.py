@@ -17,7 +17,7 @@ BEGIN, END = "<!-- written by docs/rooms.py -->\n", "<!-- end of what it writes 
 def rooms() -> Iterator[str]:
     """Lines of Markdown, the highest floor first."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from test_floors import FILES, FLOORS, MODULES
+    from test_floors import FILES, FLOORS, parsed
 
     for package, floors in reversed(FLOORS.items()):
         yield f"\n`{package}`\n\n| floor | room | what it holds |\n|---|---|---|\n"
@@ -26,7 +26,7 @@ def rooms() -> Iterator[str]:
                 module = f"{package}.{room}".rstrip(".")
                 path = FILES[module]
                 place = path.parent if path.stem == "__init__" else path
-                told = (ast.get_docstring(MODULES[module]) or "").partition("\n")[0]
+                told = (ast.get_docstring(parsed(module)) or "").partition("\n")[0]
                 link = f"[`{room or package}`](../{place.relative_to(ROOT).as_posix()})"
                 yield f"| {floor} | {link} | {told} |\n"
     yield "\n"

@@ -2,6 +2,7 @@
 GGUF files, a server of the Hub, models."""
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -64,6 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if any(map(item.get_closest_marker, ("model", "slow"))):
             slow.add(item.path)
     items.sort(key=lambda item: item.path not in slow)  # else as they were
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection of garbage walks over a million objects of it."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -78,9 +79,11 @@ def sources() -> Iterator[tuple[str, Path]]:
 
 
 FILES = dict(sources())
-MODULES = {
-    name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in FILES.items()
-}
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text(encoding="utf-8"), str(FILES[module]))
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
@@ -97,8 +100,8 @@ def imports(tree: ast.Module) -> Iterator[str]:
 def project_imports(module: str) -> set[str]:
     """The project's modules that a module imports from."""
     found = set()
-    for name in imports(MODULES[module]):
-        while name and name not in MODULES:
+    for name in imports(parsed(module)):
+        while name and name not in FILES:
             name = name.rpartition(".")[0]
         if name and name != module:
             found.add(name)
@@ -129,15 +132,15 @@ def room(module: str) -> str | None:
 def test_every_module_has_a_room() -> None:
     homeless = [
         module
-        for module, tree in MODULES.items()
-        if room(module) is None and any(project_imports(module) or tree.body[1:])
+        for module in FILES
+        if room(module) is None and any(project_imports(module) or parsed(module).body[1:])
     ]
     assert not homeless, f"give them a floor in {Path(__file__).name}"
 
 
 def test_imports_run_downwards() -> None:
     wrong = []
-    for module in MODULES:
+    for module in FILES:
         own = room(module)
         for target in project_imports(module):
             theirs = room(target)
@@ -150,22 +153,22 @@ def test_imports_run_downwards() -> None:
 
 def test_there_are_no_circles() -> None:
     try:
-        graph = {module: project_imports(module) for module in MODULES}
+        graph = {module: project_imports(module) for module in FILES}
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
 
 
 def test_the_table_names_nothing_that_is_gone() -> None:
-    known = set(MODULES) | {name.rpartition(".")[0] for name in MODULES}
+    known = set(FILES) | {name.rpartition(".")[0] for name in FILES}
     gone = (set(ROOMS) | WITH_MLX_LM) - known
     assert not gone
 
 
 def test_foreign_libraries_stay_where_they_are_known() -> None:
     wrong = []
-    for module, tree in MODULES.items():
-        for name in imports(tree):
+    for module in FILES:
+        for name in imports(parsed(module)):
             library = name.partition(".")[0]
             if (
                 library in ORACLES
@@ -184,8 +187,8 @@ def test_files_stay_short() -> None:
 def test_functions_take_few_parameters() -> None:
     """But for the commands, whose options are click's, and what Python has in a command's place."""
     wrong = []
-    for module, tree in MODULES.items():
-        for node in ast.walk(tree):
+    for module in FILES:
+        for node in ast.walk(parsed(module)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_command(node):
                 continue
             if f"{module}.{node.name}" == COMMAND_IN_PYTHON:

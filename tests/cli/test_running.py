@@ -207,6 +207,7 @@ class TestDevFull:
             assert child.wait(60) == 1
         assert len(terminal.read()) >= 40  # a byte each, escaped
 
+    @pytest.mark.slow
     def test_in_a_process_of_its_own(self, spawn: Spawn) -> None:
         for arguments in (("--help",), ("models", "list"), ("samplers",)):
             with open("/dev/full", "wb") as full:
@@ -256,6 +257,7 @@ def test_a_closed_pipe_is_no_error(
     assert finish_reason(trace) == "interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["generate", "score"])
 def test_standard_error_that_nobody_reads_is_no_error(
     call: Call, tiny_model: Path, tmp_path: Path, command: str

@@ -171,6 +171,7 @@ class TestSampler:
         with pytest.raises(UsageError):
             ex.EntropixSampler("calibrated", settings={"top_p": 2})
 
+    @pytest.mark.slow
     def test_in_mlx_lms_loop(self, llama_folder: Path, llama: LanguageModel) -> None:
         from mlx_lm import generate, load, stream_generate
 

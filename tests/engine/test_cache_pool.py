@@ -91,6 +91,7 @@ def test_without_room_it_is(llama: LanguageModel) -> None:
     assert len(made.context.pool) == 0
 
 
+@pytest.mark.slow
 def test_sixty_four_branches(llama: LanguageModel) -> None:
     made = session(llama, "temperature", overrides={"temperature": "3"})
     made.context.pool.budget = 20 * nbytes(cache_of(llama, list(range(3, 203))))

@@ -763,6 +763,7 @@ PROPOSALS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.recursive(CASES, _joined, max_leaves=6), st.lists(PROPOSALS, min_size=5, max_size=5))
 def test_holds_what_naive_lambdas_say(case: Case, proposals: list[Proposed]) -> None:

@@ -136,6 +136,7 @@ class TestAgainstTheSampler:
         record = decided(of, *[(float(level), 0.0, 0.0, 0.0, 0.0, 0.0)] * 2, False, 1)
         assert own_region(record, of) == record.region == "MID"
 
+    @pytest.mark.slow
     @settings(deadline=None)
     @given(st.sampled_from(["calibrated", "entropixplained"]), st.data(), st.booleans())
     def test_with_a_past_no_threshold_is_claimed(

@@ -97,6 +97,7 @@ def test_long_texts_are_blocks_that_end_with_lines() -> None:
     assert "".join(Page(page(passage(asked(0, long)))).blocks) == long
 
 
+@pytest.mark.slow
 def test_charts_are_as_small_for_many_tokens() -> None:
     def of(count: int) -> int:
         made = passage(*(said(n, "x", entropy=n * 37 % 61 / 10) for n in range(count)))
@@ -165,6 +166,7 @@ TAGS = [tag for tag, _ in Page(page(passage(asked(0, "a"), said(1, "b")))).eleme
 texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=12))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(prompt=texts, token=texts, candidate=texts, model=texts, note=texts, role=texts)
 def test_no_text_becomes_markup(
@@ -208,6 +210,7 @@ numbers = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(values=st.lists(st.tuples(numbers, numbers, numbers, numbers), max_size=6), level=numbers)
 def test_no_number_is_too_much(values: list[tuple[Any, ...]], level: float | None) -> None:

@@ -209,6 +209,7 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     assert not re.search("part", str(list(tmp_path.iterdir())))
 
 
+@pytest.mark.slow
 def test_mutated_traces_are_exported_or_refused(file: Path) -> None:
     """Bytes flipped, files cut, lines swapped: nothing crashes, nothing gets through."""
     change = Event(kind="setting", index=4, detail={"helv_entropy": 3.5, "seed": 2})

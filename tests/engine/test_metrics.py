@@ -108,6 +108,7 @@ class TestMoments:
         for value, truth in zip(found, expected, strict=True):
             np.testing.assert_allclose(np.array(value), truth, atol=1e-5)
 
+    @pytest.mark.slow
     @given(
         arrays(
             np.float32,

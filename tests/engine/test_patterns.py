@@ -52,6 +52,7 @@ def found(pattern: str, text: str) -> bool:
     return Condition.parse(f"so_far ~ '{pattern}'").holds(proposed)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(PATTERNS, SUBJECTS)
 @example("(a+)+b", "aaaa")

@@ -128,6 +128,7 @@ class TestRecords:
             settings = ("strategy", "temperature", "top_k", "top_p", "min_p", "forced", "ms")
             assert all(getattr(record, name) is None for name in settings)
 
+    @pytest.mark.slow
     def test_chunks_do_not_matter(
         self, llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -184,6 +185,7 @@ class TestRecords:
         with pytest.raises(UsageError, match="no tokens"):
             score(llama, [], PROVISIONAL)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("total", [511, 512, 513, 768, 769, 1500])
     def test_a_text_longer_than_the_context(self, llama: LanguageModel, total: int) -> None:
         ids = (IDS * 10)[:total]

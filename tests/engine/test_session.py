@@ -165,6 +165,7 @@ class TestRecords:
                     running.close()
         return records
 
+    @pytest.mark.slow
     def test_valleys_are_where_the_entropies_have_them(
         self, llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -186,6 +187,7 @@ class TestRecords:
             assert isinstance(before, TokenRecord)
             assert before.index == event.index > (event.at or 0)
 
+    @pytest.mark.slow
     def test_a_valley_is_told_of_a_token_that_was_the_last_one_looked_at(
         self, llama: LanguageModel, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -171,6 +171,7 @@ def test_what_was_said_as_messages() -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_ten_times_the_records_take_ten_times_as_long() -> None:
     def records(many: int) -> list[Node | Event]:
         trunk, apart = many * 95 // 100, many // 1000

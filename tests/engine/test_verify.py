@@ -208,6 +208,7 @@ def test_what_is_another_than_it_was(llama: LanguageModel, file: Path) -> None:
     assert tolerances(other, llama)["entropy"] > tolerances(header, llama)["entropy"]
 
 
+@pytest.mark.slow
 def test_a_scored_text_longer_than_the_context(llama: LanguageModel) -> None:
     ids = [5 + n * n % 60 for n in range(900)]
     scored = list(score(llama, ids, PROVISIONAL))

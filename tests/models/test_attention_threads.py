@@ -58,6 +58,7 @@ def impatient() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_two_models_in_two_threads(make_llama: Callable[..., Path], tmp_path: Path) -> None:
     folders = [make_llama(tmp_path / f"{n}", seed=n, num_hidden_layers=n) for n in (2, 3)]

@@ -89,6 +89,7 @@ def test_mixed_types_are_described_module_by_module(make_gguf: MakeGGUF, tmp_pat
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [True, False])
 def test_mlx_lm_loads_the_folder_and_transformers_agrees(
     tied: bool, make_gguf: MakeGGUF, tmp_path: Path

@@ -66,6 +66,7 @@ def test_a_model_is_fetched_whole_and_nothing_else(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_what_is_cached_is_used_without_the_network(
     hub_server: Any, served: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_gated_model_names_the_licence_the_login_and_the_copy(hub_server: Any)
     assert '"llama-3.2-1b"' in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_missing_repositories_and_revisions_are_told_apart() -> None:
     with pytest.raises(ModelNotFoundError, match="no such model on the Hub") as caught:
@@ -143,6 +145,7 @@ def test_an_answer_that_is_an_error_is_named(hub_server: Any) -> None:
     one_line(caught.value)
 
 
+@pytest.mark.slow
 def test_a_broken_connection_is_resumed(hub_server: Any) -> None:
     name = "model.safetensors"
     # The library keeps whole pieces of 10 MiB.
@@ -159,6 +162,7 @@ def test_a_broken_connection_is_resumed(hub_server: Any) -> None:
     assert ranges == [None, f"bytes={10 << 20}-"]
 
 
+@pytest.mark.slow
 def test_a_body_that_is_too_short_is_refused(
     hub_server: Any, served: dict[str, bytes], private_cache: Path
 ) -> None:
@@ -172,6 +176,7 @@ def test_a_body_that_is_too_short_is_refused(
     assert contents(sources.resolve(REPOSITORY).path) == served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, EntropixError])
 def test_an_interrupted_download_leaves_nothing_half_made_and_goes_on_later(
     exception: type[BaseException],
@@ -199,6 +204,7 @@ def test_an_interrupted_download_leaves_nothing_half_made_and_goes_on_later(
     assert len(again) < len(served)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_the_download_ends_with_the_process_that_asked_for_it(
     hub_server: Any, private_cache: Path
@@ -241,6 +247,7 @@ def known(monkeypatch: pytest.MonkeyPatch, served: dict[str, bytes]) -> Iterator
     catalogue.entries.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_pinned_model_is_checked_against_the_catalogue(
     known: catalogue.Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def llama3(llama3_folder: Path) -> Tokenizer:
     return Tokenizer.from_folder(llama3_folder)
 
 
+@pytest.mark.slow
 class TestLlama3:
     @pytest.mark.parametrize("text", HARD_TEXTS)
     def test_ids_are_the_reference_ones(

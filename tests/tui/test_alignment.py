@@ -183,6 +183,7 @@ def test_a_window_ends_where_it_does() -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 @pytest.mark.parametrize("vocabulary", [2, 50, 50_000])
 def test_ten_times_the_tokens_take_ten_times_as_long(vocabulary: int) -> None:
     def text(step: int, count: int) -> list[BranchToken]:

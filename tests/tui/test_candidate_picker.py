@@ -97,6 +97,7 @@ async def test_what_was_recorded_beyond_the_head_stays() -> None:
         assert "▸  7001" in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_mouse() -> None:
     async with picking() as (pilot, app, _, given):

@@ -173,6 +173,7 @@ async def test_typing_while_it_generates() -> None:
     assert session.heard == ["a", "b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_hostile_tokens_reach_the_terminal_escaped(size: tuple[int, int]) -> None:
@@ -255,6 +256,7 @@ async def test_following_and_reading_back() -> None:
         assert tokens.follow
 
 
+@pytest.mark.slow
 @scenario
 async def test_resizing_while_streaming() -> None:
     gate = Gate(0)

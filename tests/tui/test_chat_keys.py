@@ -135,6 +135,7 @@ async def test_the_footer_is_a_row_of_buttons() -> None:
         await chat.until(lambda: isinstance(chat.app.screen, Help))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("colours", "dark"), [("true", False), ("none", True)])
 @scenario
 async def test_it_begins_in_the_look_that_is_asked_for(colours: Colours, dark: bool) -> None:

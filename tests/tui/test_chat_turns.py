@@ -42,6 +42,7 @@ async def settled(chat: Chat, session: ScriptedSession, calls: int) -> None:
     await chat.phase("ready")
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_continuing_an_answer_that_was_cut_off(size: tuple[int, int]) -> None:
@@ -102,6 +103,7 @@ async def test_editing_an_earlier_message(size: tuple[int, int]) -> None:
         assert said == ["first!"]
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_forking_by_another_candidate(size: tuple[int, int]) -> None:
@@ -122,6 +124,7 @@ async def test_forking_by_another_candidate(size: tuple[int, int]) -> None:
         assert "† [red]" in chat.text() or "†[red]" in chat.text() or " †" in chat.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_forking_from_the_inspector_and_not_in_a_prompt() -> None:
     session = ScriptedSession()
@@ -142,6 +145,7 @@ async def test_forking_from_the_inspector_and_not_in_a_prompt() -> None:
         assert "was given, not drawn" in chat.told()
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_branches_are_listed_and_returned_to(size: tuple[int, int]) -> None:
@@ -322,6 +326,7 @@ async def test_branching_waits_for_the_model() -> None:
         assert answers(chat) == ["".join(STORY)]
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_sampler_is_changed_while_it_generates(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(3)

@@ -37,6 +37,7 @@ async def one_cursor(chat: Chat) -> TokenRef | None:
     return view.ref
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_there_is_one_cursor(size: tuple[int, int]) -> None:
@@ -63,6 +64,7 @@ async def test_there_is_one_cursor(size: tuple[int, int]) -> None:
         assert chat.screen.focused is chat.screen.composer.prompt
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_panel_stands_beside_a_wide_text_and_under_a_narrow_one() -> None:
     async with chatting(size=LARGE) as chat:
@@ -94,6 +96,7 @@ async def test_the_panel_stands_beside_a_wide_text_and_under_a_narrow_one() -> N
         await chat.until(lambda: side.display)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "100x30", "140x45"])
 @scenario
 async def test_the_sampler_opens_and_closes(size: tuple[int, int]) -> None:
@@ -127,6 +130,7 @@ async def test_the_whole_vocabulary_of_a_token(size: tuple[int, int]) -> None:
         assert session.calls[-1][1]["force"] == [5]
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_where_the_model_looked(size: tuple[int, int]) -> None:
@@ -144,6 +148,7 @@ async def test_where_the_model_looked(size: tuple[int, int]) -> None:
         await chat.until(lambda: "attended to:" not in chat.text())
 
 
+@pytest.mark.slow
 @scenario
 async def test_an_inspection_that_fails_is_told() -> None:
     class Blind(ScriptedSession):
@@ -158,6 +163,7 @@ async def test_an_inspection_that_fails_is_told() -> None:
         assert chat.screen.conversation.phase == "ready"
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_markdown_and_back(size: tuple[int, int]) -> None:
@@ -226,6 +232,7 @@ async def test_colours_letters_and_breaks() -> None:
         assert chat.screen.view.legend.letters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".md", ".txt", ".svg", ".html", ".csv", ".json"])
 @scenario
 async def test_exporting(suffix: str, tmp_path: Path) -> None:
@@ -242,6 +249,7 @@ async def test_exporting(suffix: str, tmp_path: Path) -> None:
         assert suffix != ".html" or written.startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_side_by_side_with_another_seed(size: tuple[int, int]) -> None:
@@ -265,6 +273,7 @@ async def test_side_by_side_with_another_seed(size: tuple[int, int]) -> None:
         assert len(chat.screen.conversation.tree.branches()) == 2
 
 
+@pytest.mark.slow
 @scenario
 async def test_keeping_the_other_branch_and_leaving_while_it_is_made() -> None:
     gate = Gate(2)
@@ -309,6 +318,7 @@ async def test_what_was_sent_is_remembered(tmp_path: Path) -> None:
     assert History(tmp_path / "history.jsonl").texts == ["remember me"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_every_width_while_streaming_with_panels_open() -> None:
     gate = Gate(0)

@@ -58,6 +58,7 @@ def test_a_dumb_terminal_is_refused() -> None:
     assert "\x1b" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "status", "words"),
     [

@@ -111,6 +111,7 @@ def test_a_branch_that_has_not_come_so_far_does_not_part() -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_growing_costs_the_same_at_any_length() -> None:
     """Each token drawn at once: ten times as many, beside as many, in ten times the time."""
 
@@ -341,6 +342,7 @@ async def test_sixteen_colours() -> None:
             assert f"{DIVERGENCE}" in app.text()
 
 
+@pytest.mark.slow
 @SIZES
 def test_two_answers_look_like_this(looks: Any, size: tuple[int, int]) -> None:
     assert looks(Host(lambda: answers("true")), size)

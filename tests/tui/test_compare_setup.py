@@ -143,6 +143,7 @@ def test_overrides() -> None:
             overrides(wrong)
 
 
+@pytest.mark.slow
 @SIZES
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:

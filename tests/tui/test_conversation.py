@@ -258,6 +258,7 @@ def test_what_was_restored_is_what_was_there() -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_ten_times_the_conversation_is_restored_in_ten_times_the_time() -> None:
     def records(turns: int) -> list[TurnRecord]:
         made: list[TurnRecord] = []

@@ -154,6 +154,7 @@ async def test_it_scrolls_and_fits() -> None:
         assert max(map(len, help_text(app).splitlines())) > 75
 
 
+@pytest.mark.slow
 @SIZES
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     talk = Talk()

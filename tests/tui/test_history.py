@@ -97,6 +97,7 @@ def run_together(code: str, path: Path) -> list[int]:
     return [program.wait(60) for program in programs]
 
 
+@pytest.mark.slow
 def test_programs_side_by_side(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     assert run_together(WRITER, path) == [0, 0, 0]
@@ -120,6 +121,7 @@ for number in range(200):
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_while_another_program_cuts_the_file(tmp_path: Path) -> None:
     assert run_together(CUTTER, tmp_path / "history.jsonl") == [0, 0, 0]
 

@@ -259,6 +259,7 @@ class TestCandidates:
             await pilot.click(Inspector, offset=(row.index("─"), 1))
             assert inspector._trial.tried == 0.05
 
+    @pytest.mark.slow
     @SIZES
     @pytest.mark.parametrize("page", ["token", "candidates"])
     def test_enter_and_double_click_take(self, size: tuple[int, int], page: Any) -> None:

@@ -87,6 +87,7 @@ async def test_an_attended_token_can_be_gone_to() -> None:
         assert inspector._attention.attended.listed[1][1] == app.of(Inspector.SpotChosen)[-1].ref
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_click_on_a_cell() -> None:
     async with inspecting(LARGE) as (pilot, _app, inspector):

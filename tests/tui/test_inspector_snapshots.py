@@ -37,6 +37,7 @@ SCREENS: dict[str, Callable[..., Screen[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SCREENS)
 @SIZES
 def test_a_screen(looks: Any, kind: str, size: tuple[int, int]) -> None:

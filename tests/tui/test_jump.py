@@ -157,6 +157,7 @@ async def test_the_mouse() -> None:
         assert talk.where == "strip"
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_new_size_ends_it() -> None:
     talk = Talk()

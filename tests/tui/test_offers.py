@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from conversations import two_answers
 from driving import chatting
 from harness import hosted, scenario
@@ -37,6 +38,7 @@ def _is_there(screen: ConversationScreen, action: str) -> bool:
     return hasattr(screen.app if destination == "app" else screen, f"action_{name}")
 
 
+@pytest.mark.slow
 @scenario
 async def test_all_that_a_chat_offers_is_there() -> None:
     async with chatting() as chat:
@@ -68,6 +70,7 @@ def asked_for(screen: Screen[Any]) -> set[str | None]:
     return asking & {active.binding.id for active in screen.active_bindings.values()}
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_text_asks_for_what_its_screen_answers() -> None:
     async with chatting() as chat:

@@ -265,6 +265,7 @@ def test_no_size_is_too_small(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_a_hundred_thousand_tokens() -> None:
     path = long_story(100_000)
     plane = plane_of()

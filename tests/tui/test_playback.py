@@ -223,6 +223,7 @@ def begun(records: list[TurnRecord]) -> Conversation:
     return said
 
 
+@pytest.mark.slow
 @given(recordings(), st.lists(MOVES, max_size=25))
 def test_whatever_is_done_it_is_as_if_begun_anew(
     records: list[TurnRecord], moves: list[tuple[str, Any]]

@@ -185,6 +185,7 @@ def test_it_opens_with_everything_shown(size: tuple[int, int]) -> None:
     run()
 
 
+@pytest.mark.slow
 def test_no_model_and_no_thread_until_it_is_asked_for(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys, threading\n"
@@ -232,6 +233,7 @@ def test_play_begins_at_the_beginning() -> None:
     run()
 
 
+@pytest.mark.slow
 def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
     records: list[TurnRecord] = []
     for first in range(0, LONG + 2000, len(STORY) + 1):
@@ -281,6 +283,7 @@ async def test_space_plays_and_pauses() -> None:
         assert not screen.playback.playing
 
 
+@pytest.mark.slow
 @scenario
 async def test_token_by_token_with_the_cursor() -> None:
     async with replaying(size=LARGE) as replay:
@@ -305,6 +308,7 @@ async def test_token_by_token_with_the_cursor() -> None:
         assert replay.answer == " Yes, really."
 
 
+@pytest.mark.slow
 @scenario
 async def test_turns_valleys_and_tenths() -> None:
     async with replaying() as replay:
@@ -405,6 +409,7 @@ async def test_settings_are_those_of_what_is_shown() -> None:
         assert talk.settings.temperature == 0.25
 
 
+@pytest.mark.slow
 def test_attention_that_was_recorded(tmp_path: Path) -> None:
     path = written(tmp_path / "talk.jsonl")
     drawn = [record for record in TWO_TURNS if isinstance(record, TokenRecord)]
@@ -457,6 +462,7 @@ def test_two_recordings_keep_their_attention(tmp_path: Path) -> None:
     assert whole.heads.at(0) is None
 
 
+@pytest.mark.slow
 @scenario
 async def test_every_instrument_and_page_works() -> None:
     async with replaying(size=LARGE) as replay:
@@ -788,6 +794,7 @@ def _turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("turns", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_turns")
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_stepping_in_with_a_model(
@@ -882,6 +889,7 @@ def test_other_weights_are_named_first(
 # How it looks.
 
 
+@pytest.mark.slow
 @SIZES
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     clock = Clock()

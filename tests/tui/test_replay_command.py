@@ -55,6 +55,7 @@ def test_wrong_usage(args: list[str], words: list[str]) -> None:
     assert all(word in output.replace("\r\n", "") for word in words)
 
 
+@pytest.mark.slow
 def test_on_a_terminal(tmp_path: Path) -> None:
     path = written(tmp_path / "talk.jsonl")
     before = path.read_bytes()

@@ -239,6 +239,7 @@ def test_a_drawer_scrolls_to_the_setting() -> None:
     drive(panel, steps, DRAWER)
 
 
+@pytest.mark.slow
 def test_switches() -> None:
     panel = panel_of()
 

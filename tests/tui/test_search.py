@@ -103,6 +103,7 @@ def test_what_is_found_on_a_line() -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_ten_times_the_conversation_is_searched_in_ten_times_the_time() -> None:
     def searched(count: int) -> Callable[[], None]:
         words = [f" wörd{n % 100}" if n % 9 else "\n" for n in range(count)]

@@ -38,6 +38,7 @@ def drawn(looks: Any, size: tuple[int, int], steps: Any = ready, *look: Any) -> 
         assert app.engine.quit(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "colours", "dark"),
     [
@@ -69,6 +70,7 @@ def test_an_answer_and_its_inspector(
     assert drawn(looks, size, steps, colours, dark)
 
 
+@pytest.mark.slow
 @SIZES
 def test_the_empty_screen(looks: Any, size: tuple[int, int]) -> None:
     assert drawn(looks, size)

@@ -73,6 +73,7 @@ KEYS: list[tuple[list[str], list[str]]] = [
 ]
 
 
+@pytest.mark.slow
 @scenario
 async def test_each_key_sends_its_line() -> None:
     script = Scripted()
@@ -145,6 +146,7 @@ async def test_a_key_that_is_held_down_does_not_run_away() -> None:
         assert script.tree.leaf == 4
 
 
+@pytest.mark.slow
 @scenario
 async def test_leaving() -> None:
     script = Scripted()
@@ -173,6 +175,7 @@ async def test_leaving_without_a_word() -> None:
 # Pages.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "line", "words"),
     [
@@ -296,6 +299,7 @@ async def test_attention_is_marked_in_the_text() -> None:
         assert app.focused is screen.proposal.candidates
 
 
+@pytest.mark.slow
 @scenario
 async def test_breakpoints_by_key() -> None:
     script = Scripted()
@@ -389,6 +393,7 @@ async def test_the_command_line() -> None:
         assert app.focused is not script.screen.command.field  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_command_whose_keys_come_at_once() -> None:
     script = Scripted(answers={"where": []})
@@ -438,6 +443,7 @@ async def test_a_failure_leaves_the_screen_alive() -> None:
         assert script.tree.leaf == 1
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_mouse() -> None:
     script = Scripted()
@@ -473,6 +479,7 @@ async def test_looking_back_with_a_reason() -> None:
         assert "● breakpoint 1" in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_help_and_jumping() -> None:
     async with hosted(Scripted().make) as (app, pilot):
@@ -484,6 +491,7 @@ async def test_help_and_jumping() -> None:
         assert isinstance(app.screen, StepScreen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("colours", ["true", "sixteen", "none"])
 def test_hostile_tokens(size: tuple[int, int], colours: styles.Colours) -> None:
@@ -506,6 +514,7 @@ def test_hostile_tokens(size: tuple[int, int], colours: styles.Colours) -> None:
     run()
 
 
+@pytest.mark.slow
 @scenario
 async def test_sizes_change_under_it() -> None:
     script = Scripted()

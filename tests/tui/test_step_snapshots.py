@@ -22,6 +22,7 @@ KEYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
 @SIZES
 def test_it_looks_like_this(looks: Any, size: tuple[int, int], keys: str) -> None:

@@ -335,6 +335,7 @@ def test_no_width_is_too_narrow(width: int) -> None:
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_a_hundred_thousand_tokens() -> None:
     path = long_story(100_000)
     strips = Strips("true")

@@ -84,6 +84,7 @@ def test_any_token_can_be_shown(width: int, count: int, data: st.DataObject) -> 
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_a_long_session_is_restored() -> None:
     path = long_story(100_000)
     row = Timeline()

@@ -203,6 +203,7 @@ async def test_a_cursor_stays_in_view_while_the_answer_grows() -> None:
         assert f"word{index - 1}" in v.text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [sections.FILL, 0.4, 3.0])
 @scenario
 async def test_reading_back_through_what_was_never_laid_out(
@@ -225,6 +226,7 @@ async def test_reading_back_through_what_was_never_laid_out(
         assert "200 tokens" in v.rows(v.view)[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [sections.FILL, 0.4, 3.0])
 @scenario
 async def test_the_wheel_moves_the_text_by_as_many_rows_as_ever(

@@ -117,6 +117,7 @@ def test_any_bytes_cut_anywhere_come_out_as_the_stream_has_them(
     assert all(line.cells <= 12 for line in lines(answer))
 
 
+@pytest.mark.slow
 @given(TEXTS, st.binary(max_size=8), st.integers(2, 30), st.integers(1, 4), st.data())
 @settings(max_examples=200, deadline=None)
 def test_sections_laid_out_when_seen_are_the_whole_laid_out_at_once(

@@ -29,6 +29,7 @@ async def opened(
         yield pilot, app, screen, app.answers
 
 
+@pytest.mark.slow
 @SIZES
 def test_head_gap_and_tail(size: tuple[int, int]) -> None:
     @scenario

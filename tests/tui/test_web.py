@@ -73,6 +73,7 @@ def test_whether_a_browser_is_drawn_in() -> None:
     assert not is_served({})
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_program_is_drawn_in_the_page(tmp_path: Path) -> None:
     program = tmp_path / "program.py"

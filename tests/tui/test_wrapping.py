@@ -42,6 +42,7 @@ def picture(layout: Layout) -> list[list[tuple[object, ...]]]:
     return [[tuple(run) for run in line.runs] for line in layout.lines]
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, max_size=14), st.integers(2, 40))
 @settings(max_examples=100, deadline=None)
 def test_everything_is_kept_and_fits(pieces: list[Piece], width: int) -> None:
@@ -58,12 +59,14 @@ def test_everything_is_kept_and_fits(pieces: list[Piece], width: int) -> None:
             assert category != "Cf" or char in "\u200c\u200d"
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, min_size=1, max_size=12), st.integers(2, 30))
 @settings(max_examples=100, deadline=None)
 def test_appending_equals_laying_out_at_once(pieces: list[Piece], width: int) -> None:
     assert picture(laid(pieces, width)) == picture(Layout(width, pieces=list(pieces)))
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, min_size=1, max_size=12), st.integers(2, 30), st.data())
 @settings(max_examples=100, deadline=None)
 def test_marking_a_piece_equals_laying_out_anew(
@@ -93,6 +96,7 @@ class Slow(Layout):
         return False
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(PIECES, st.text("abc.", max_size=5).map(lambda t: Piece(" " + t)))))
 @settings(max_examples=200, deadline=None)
 def test_the_short_way_for_plain_words_leads_to_the_same_lines(pieces: list[Piece]) -> None:
