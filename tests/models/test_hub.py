@@ -80,6 +80,21 @@ def test_what_is_cached_is_used_without_the_network(
     assert contents(first.path) == served
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("served")
+def test_a_commit_is_what_it_was_and_a_branch_is_asked_for(hub_server: Any) -> None:
+    first = hub.fetch(REPOSITORY, "main", quiet)
+    assert (first.commit, first.fetched) == (COMMIT, True)
+    hub_server.requests.clear()
+    known = dataclasses.replace(first, fetched=False)
+    assert hub.fetch(REPOSITORY, COMMIT, quiet) == known
+    assert hub_server.requests == []
+    assert hub.fetch(REPOSITORY, "main", quiet) == known
+    asked = [path for _, path, _ in hub_server.requests]
+    assert f"/api/models/{REPOSITORY}/revision/main" in asked
+    assert hub_server.downloads() == []
+
+
 @pytest.mark.usefixtures("served")
 def test_mlx_lm_loads_what_was_fetched() -> None:
     from mlx_lm.utils import load_model

@@ -184,6 +184,17 @@ def test_a_fork_goes_its_own_way(llama: LanguageModel) -> None:
     )
 
 
+@pytest.mark.parametrize("count", [1, 5, 64])
+def test_futures_are_the_steps_after_each_id(llama: LanguageModel, count: int) -> None:
+    cache = llama.new_cache()
+    llama.step(mx.array(IDS[:40]), cache)
+    ids = IDS[40 : 40 + count]
+    futures = np.array(llama.futures(ids, cache))
+    assert llama.cached(cache) == 40
+    steps = [llama.step(mx.array([id]), llama.fork(cache)).logits[0] for id in ids]
+    np.testing.assert_allclose(futures, np.array(mx.stack(steps)), atol=1e-4)
+
+
 def test_caches_that_wrapped_are_not_trimmed(
     make_llama: Callable[..., Path], tmp_path: Path
 ) -> None:
