@@ -61,11 +61,11 @@ def _write_dense(folder: Path) -> str:
     from machine import describe
     from mlx.utils import tree_flatten
 
-    from entropix_models import devices, loading
+    from entropix_models import devices, loader
     from entropix_models.sources import sources
 
     source = sources.resolve("smollm2-135m")
-    model = loading.load(source, devices.choose("cpu"))
+    model = loader.load(source, devices.choose("cpu"))
     folder.mkdir()
     config = json.loads((source.path / "config.json").read_text())
     config.pop("quantization", None)

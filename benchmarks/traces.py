@@ -20,7 +20,7 @@ import entropix_mlx as ex
 from entropix_mlx.checks.verify import verify
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.make_records import header_of
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import Record, TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings

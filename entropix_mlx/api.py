@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 import mlx.core as mx
 
 from entropix_mlx.decoding.make_records import calibration_of, header_of
-from entropix_mlx.decoding.scoring import score as score_ids
+from entropix_mlx.decoding.score import score as score_ids
 from entropix_mlx.run import Run
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
-from entropix_models import devices, loading
+from entropix_models import devices, loader
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
@@ -30,7 +30,7 @@ def load(
     """
     chosen = devices.choose(device)
     folder = sources.resolve(name or sources.default_name(chosen.kind), progress=progress)
-    return loading.load(folder, chosen, progress)
+    return loader.load(folder, chosen, progress)
 
 
 def generate(

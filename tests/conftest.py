@@ -512,19 +512,19 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory, make_llama: Callable[
 @pytest.fixture(scope="session")
 def llama(llama_folder: Path) -> "LanguageModel":
     """A random Llama of three layers, on the CPU."""
-    from entropix_models import devices, loading
+    from entropix_models import devices, loader
     from entropix_models.sources import sources
 
-    return loading.load(sources.resolve(str(llama_folder)), devices.choose("cpu"))
+    return loader.load(sources.resolve(str(llama_folder)), devices.choose("cpu"))
 
 
 @pytest.fixture(scope="session")
 def smollm2() -> "LanguageModel":
     """The embedded model on the CPU, where the reference values were made."""
-    from entropix_models import devices, loading
+    from entropix_models import devices, loader
     from entropix_models.sources import sources
 
-    return loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
+    return loader.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
 
 
 @pytest.fixture(autouse=True)

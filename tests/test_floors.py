@@ -16,7 +16,7 @@ FLOORS = {
         "devices attention tokenizer",
         "language_model gguf",
         "sources",
-        "loading",
+        "loader",
     ],
     "entropix_mlx": [
         "records",
@@ -57,7 +57,7 @@ above it. The empty name is the package's own `__init__`.
 WITH_MLX_LM = {
     "entropix_models.attention",
     "entropix_models.language_model",
-    "entropix_models.loading",
+    "entropix_models.loader",
     "entropix_models.sources.sources",
     "entropix_mlx.checks.speed",  # what the project is measured against, from outside
 }

@@ -8,7 +8,7 @@ from entropix_mlx.decoding.cache_pool import common
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.make_records import calibration_of, versions
-from entropix_mlx.decoding.scoring import measured
+from entropix_mlx.decoding.score import measured
 from entropix_mlx.records.record import PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, Tree, ids_of
 from entropix_mlx.sampling.calibration import METRICS

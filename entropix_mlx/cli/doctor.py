@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.options import model_options
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.running import debug_option
 
 if TYPE_CHECKING:
     from entropix_models.devices import Device
@@ -102,7 +102,7 @@ def _hub() -> str:
 def _speed(name: str | None, device: "Device") -> str:
     """A short figure from the code of the benchmarks, if the model is here already."""
     from entropix_mlx.checks import speed
-    from entropix_models import loading
+    from entropix_models import loader
     from entropix_models.sources import sources
 
     name = name or sources.default_name(device.kind)
@@ -110,7 +110,7 @@ def _speed(name: str | None, device: "Device") -> str:
     if folder is None:
         return f"not measured: {name} is not here yet (entropix-mlx models pull {name})"
     with stderr_progress() as progress:
-        model = loading.load(folder, device, progress)
+        model = loader.load(folder, device, progress)
         progress("measuring", 0, None)
         pair = speed.compare(model, 64, tokens=16, rounds=3)
     return (

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from entropix_mlx.cli.exit_status import INTERRUPTED, debug_option, graceful
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.debugger.breakpoints import Breakpoints
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.summary import Summary

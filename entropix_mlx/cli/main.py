@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from entropix_mlx.cli.running import debug_option, run
+from entropix_mlx.cli.exit_status import debug_option, run
 
 _COMMANDS = {
     "generate": "Generate text and show the model's uncertainty at each token.",

@@ -213,7 +213,7 @@ def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
 
 def load_model(name: str | None, device: str, progress: Progress) -> "LanguageModel":
     """The model that was named, or this device's default with a word on which and why."""
-    from entropix_models import devices, loading
+    from entropix_models import devices, loader
     from entropix_models.sources import sources
 
     chosen = devices.choose(device)
@@ -221,7 +221,7 @@ def load_model(name: str | None, device: str, progress: Progress) -> "LanguageMo
         name = sources.default_name(chosen.kind)
         kind = "GPU" if chosen.is_gpu else "CPU"
         click.echo(f"model: {name}, the default on a {kind} (--model names another)", err=True)
-    return loading.load(sources.resolve(name, progress=progress), chosen, progress)
+    return loader.load(sources.resolve(name, progress=progress), chosen, progress)
 
 
 def note_calibration(model: "LanguageModel", calibration: "Calibration") -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from entropix_mlx.cli.exit_status import INTERRUPTED, debug_option, graceful
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import (
     Writers,
@@ -21,7 +22,6 @@ from entropix_mlx.cli.options import (
 )
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.running import INTERRUPTED, debug_option, graceful
 from entropix_mlx.records.record import End, FinishReason, Record
 from entropix_mlx.records.summary import Summary
 from entropix_models.progress import quiet
@@ -82,8 +82,8 @@ def _stream(
     bos: bool,
 ) -> int:
     """Write the records and their summary; the exit status."""
-    from entropix_mlx.decoding import scoring
     from entropix_mlx.decoding.make_records import calibration_of, header_of
+    from entropix_mlx.decoding.score import score as score_ids
 
     writer, attention = written
     tokenizer = model.tokenizer
@@ -104,7 +104,7 @@ def _stream(
     shown = nullcontext(quiet) if sys.stdout.isatty() else stderr_progress()
     try:
         with graceful(stopped.set), shown as progress:
-            records = scoring.score(
+            records = score_ids(
                 model,
                 ids,
                 calibration,

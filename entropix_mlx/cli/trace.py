@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import branch_option, read, trace_file
 from entropix_mlx.cli.options import device_option
 from entropix_mlx.cli.output import Format, Output, columns, format_option
-from entropix_mlx.cli.running import debug_option
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary

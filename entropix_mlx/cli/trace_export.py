@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import branch_option, read, trace_file
-from entropix_mlx.cli.running import debug_option
 from entropix_mlx.export.formats import FORMATS, by_ending, write
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.export.svg import WIDTH, svg

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 
+from entropix_mlx.cli.exit_status import run
 from entropix_mlx.cli.main import cli
-from entropix_mlx.cli.running import run
 from entropix_models import devices
 from entropix_tui.cli.main import entropix_tui
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from entropix_mlx.cli.running import run
+from entropix_mlx.cli.exit_status import run
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.trace.trace import TraceWriter
@@ -184,7 +184,7 @@ def test_a_device_is_written_to_and_stays(call: Callable[..., Called], file: Pat
 
 def test_a_closed_pipe_is_no_failure(file: Path) -> None:
     program = (
-        "import sys; from entropix_mlx.cli.running import run;"
+        "import sys; from entropix_mlx.cli.exit_status import run;"
         "from entropix_mlx.cli.trace_export import export;"
         "sys.exit(run(export, 'export', sys.argv[1:]))"
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from turns import session, tokens, turn
 
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.trace.attention_file import AttentionWriter, read_attention, read_heads

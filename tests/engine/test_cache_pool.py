@@ -7,7 +7,7 @@ import pytest
 from turns import session, tokens, turn
 
 from entropix_mlx.decoding.cache_pool import PromptCachePool, common, nbytes
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.session.request import TurnRequest
 from entropix_models.language_model import LanguageModel
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from turns import end, session, timeless, tokens, turn, whole
 
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import ROOT, Tree, ids_of
 from entropix_mlx.sampling.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from turns import session, timeless, tokens, turn
 
 from entropix_mlx.debugger.stepper import Stepper
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import PromptRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session import turn as turn_module

@@ -14,7 +14,7 @@ from entropix_mlx.debugger.commands import execute
 from entropix_mlx.debugger.debugger import Debugger
 from entropix_mlx.debugger.outputs import Refused
 from entropix_mlx.decoding.make_records import header_of
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings

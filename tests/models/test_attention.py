@@ -11,7 +11,7 @@ import pytest
 from mlx_lm.models.base import scaled_dot_product_attention
 from mlx_lm.models.cache import KVCache, QuantizedKVCache, RotatingKVCache
 
-from entropix_models import devices, loading
+from entropix_models import devices, loader
 from entropix_models.attention import Tap
 from entropix_models.errors import UnsupportedError
 from entropix_models.language_model import LanguageModel
@@ -228,7 +228,7 @@ def test_a_network_with_and_without_capture(
     make_llama: Callable[..., Path], tmp_path: Path, make: Callable[[], Any], manual: bool
 ) -> None:
     folder = sources.resolve(str(make_llama(tmp_path / "m", head_dim=32)))
-    model = retapped(loading.load(folder, devices.choose("cpu")), manual)
+    model = retapped(loader.load(folder, devices.choose("cpu")), manual)
     layers = model.info.layers
     plain, tapped = ([make() for _ in range(layers)] for _ in range(2))
     for ids in (IDS[:40], IDS[40:41], IDS[41:42], IDS[42:60]):
@@ -253,7 +253,7 @@ def test_rotating_caches_have_layers_of_different_lengths(
         layer_types=["full_attention", "sliding_attention", "sliding_attention"],
         sliding_window=16,
     )
-    model = retapped(loading.load(sources.resolve(str(folder)), devices.choose("cpu")), manual)
+    model = retapped(loader.load(sources.resolve(str(folder)), devices.choose("cpu")), manual)
     plain, tapped = model.new_cache(), model.new_cache()
     assert [type(c) for c in plain] == [KVCache, RotatingKVCache, RotatingKVCache]
     position = 0

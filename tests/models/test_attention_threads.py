@@ -13,7 +13,7 @@ import pytest
 from mlx_lm.models import llama as architecture
 from mlx_lm.models.base import scaled_dot_product_attention
 
-from entropix_models import devices, loading
+from entropix_models import devices, loader
 from entropix_models.attention import Tap
 from entropix_models.language_model import LanguageModel, Step
 from entropix_models.sources import sources
@@ -29,7 +29,7 @@ def largest(_scores: mx.array, weights: mx.array, _valid: mx.array | None) -> mx
 
 
 def load(folder: Path) -> LanguageModel:
-    return loading.load(sources.resolve(str(folder)), devices.choose("cpu"))
+    return loader.load(sources.resolve(str(folder)), devices.choose("cpu"))
 
 
 def graph(model: LanguageModel, i: int) -> Step:

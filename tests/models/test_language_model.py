@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from entropix_models import devices, loading
+from entropix_models import devices, loader
 from entropix_models.language_model import LanguageModel
 from entropix_models.sources import sources
 
@@ -25,7 +25,7 @@ IDS = [int(i) for i in np.random.default_rng(4).integers(3, 259, 200)]
 
 
 def load(folder: Path) -> LanguageModel:
-    return loading.load(sources.resolve(str(folder)), devices.choose("cpu"))
+    return loader.load(sources.resolve(str(folder)), devices.choose("cpu"))
 
 
 def reference(config: dict[str, Any], *, empty: bool = False) -> Any:

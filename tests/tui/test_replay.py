@@ -803,7 +803,7 @@ def test_stepping_in_with_a_model(
     """A small random model: the tokens are drawn again as they were, and decided anew."""
     from turns import session
 
-    from entropix_models import loading
+    from entropix_models import loader
     from entropix_models.sources import sources
 
     made = session(llama, "temperature")
@@ -812,7 +812,7 @@ def test_stepping_in_with_a_model(
     made.close()
     recording = Recording(Path("run.jsonl"), header, records)
     monkeypatch.setattr(sources, "resolve", lambda *_, **__: None)
-    monkeypatch.setattr(loading, "load", lambda *_, **__: llama)
+    monkeypatch.setattr(loader, "load", lambda *_, **__: llama)
     before = list(recording.records)
     third = [record for record in records if isinstance(record, TokenRecord)][2]
 
@@ -863,11 +863,11 @@ def test_other_weights_are_named_first(
 ) -> None:
     from turns import session
 
-    from entropix_models import loading
+    from entropix_models import loader
     from entropix_models.sources import sources
 
     monkeypatch.setattr(sources, "resolve", lambda *_, **__: None)
-    monkeypatch.setattr(loading, "load", lambda *_, **__: llama)
+    monkeypatch.setattr(loader, "load", lambda *_, **__: llama)
     made = session(llama, "temperature")
     records = list(made.send("Hello", max_tokens=3))
     other = msgspec.structs.replace(made.header, revision="0.0.1")

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import click
 
-from entropix_mlx.cli.running import run
+from entropix_mlx.cli.exit_status import run
 from entropix_tui.cli.chat import chat
 from entropix_tui.cli.keys import keys
 from entropix_tui.cli.replay import replay

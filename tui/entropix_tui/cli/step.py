@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from entropix_mlx.cli.exit_status import INTERRUPTED, graceful
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.running import INTERRUPTED, graceful
 from entropix_mlx.debugger.breakpoints import Breakpoints
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError, UsageError

@@ -136,7 +136,7 @@ class SessionFactory:
 
     def _model(self, name: str | None, progress: Progress) -> "LanguageModel":
         """Load a model; the one before goes first, so that there is room."""
-        from entropix_models import devices, loading
+        from entropix_models import devices, loader
         from entropix_models.sources import sources
 
         if self._loaded is not None and name is None:
@@ -147,7 +147,7 @@ class SessionFactory:
             self._loaded = None
             _make_room()
         folder = sources.resolve(name, progress=progress)
-        self._loaded = loading.load(folder, device, progress)
+        self._loaded = loader.load(folder, device, progress)
         default = self.model is None and name == sources.default_name(device.kind)
         self._why = (
             f"{name} is the default on a {'GPU' if device.is_gpu else 'CPU'}" if default else ""

@@ -131,13 +131,13 @@ class Revival:
         complain: Complain,  # noqa: ARG002
     ) -> Opened:
         from entropix_mlx.session.resume import revive
-        from entropix_models import devices, loading
+        from entropix_models import devices, loader
         from entropix_models.sources import sources
 
         recording = self.recording
         name = self.model or recording.header.model
         folder = sources.resolve(name, progress=progress, offline=self.model is None)
-        model = loading.load(folder, devices.choose(self.device), progress)
+        model = loader.load(folder, devices.choose(self.device), progress)
         note = self._differs(model)
         session = revive(
             model,

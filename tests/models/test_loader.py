@@ -16,7 +16,7 @@ import pytest
 from mlx.utils import tree_flatten
 from safetensors.numpy import load_file, save_file
 
-from entropix_models import devices, loading
+from entropix_models import devices, loader
 from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
 from entropix_models.language_model import LanguageModel
 from entropix_models.sources import sources
@@ -25,7 +25,7 @@ Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
 
 
 def load(folder: Path) -> LanguageModel:
-    return loading.load(sources.resolve(str(folder)), devices.choose("cpu"))
+    return loader.load(sources.resolve(str(folder)), devices.choose("cpu"))
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_code_in_a_folder_is_never_run(folder: Path, tmp_path: Path) -> None:
 
 def test_progress_counts_to_the_end(folder: Path) -> None:
     told: list[tuple[int, int | None]] = []
-    loading.load(
+    loader.load(
         sources.resolve(str(folder)),
         devices.choose("cpu"),
         lambda stage, done, total: told.append((done, total)) if "weights" in stage else None,
@@ -253,9 +253,9 @@ def test_progress_counts_to_the_end(folder: Path) -> None:
 
 PEAK = """
 import re
-from entropix_models import devices, loading
+from entropix_models import devices, loader
 from entropix_models.sources import sources
-model = loading.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
+model = loader.load(sources.resolve("smollm2-135m"), devices.choose("cpu"))
 status = open("/proc/self/status").read()  # ru_maxrss would count the parent's memory at the fork
 print(model.info.parameters, re.search(r"VmHWM:\\s*(\\d+) kB", status)[1])
 devices.release_thread()

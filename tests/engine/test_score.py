@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from entropix_mlx.decoding.scoring import score
+from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import PROVISIONAL

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from entropix_mlx.cli.running import debug_option, run
+from entropix_mlx.cli.exit_status import debug_option, run
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.session.journal import Journal
 from entropix_mlx.session.session import Session
@@ -26,7 +26,7 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 LOADS_FOR_EVER = """
 import signal, sys, threading
-from entropix_models import loading
+from entropix_models import loader
 from entropix_mlx.cli.main import main
 
 def load(*_):
@@ -34,7 +34,7 @@ def load(*_):
     while True:  # a signal just before a wait without an end would never be seen
         threading.Event().wait(0.05)
 
-loading.load = load
+loader.load = load
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 main()
 """
