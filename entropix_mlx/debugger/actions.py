@@ -6,11 +6,13 @@ One that decides returns to the token that is looked at first.
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from entropix_mlx.debugger import arguments, outputs
 from entropix_mlx.debugger.debugger import Debugger
 from entropix_mlx.debugger.outputs import Output
 from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.records.tree import ROOT
 from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
 
@@ -143,27 +145,14 @@ def end(debugger: Debugger, _rest: str) -> Iterator[Output]:
 
 
 def back(debugger: Debugger, rest: str) -> Iterator[Output]:
-    count, tree = arguments.count(rest, "back"), debugger.session.tree
-    at = debugger.cursor
-    for _ in range(count):
-        before = tree.leaf if at is None else tree.parent(at)
-        if before not in tree or isinstance(tree[before], PromptRecord):
-            break
-        at = before
-    if at == debugger.cursor:
-        raise UsageError("this is the beginning of the answer")
-    debugger.cursor = at
+    count, before = arguments.count(rest, "back"), _before(debugger)
+    debugger.cursor = before[max(len(before) - count, 0)].index
     yield debugger.here()
 
 
 def reverse_continue(debugger: Debugger, _rest: str) -> Iterator[Output]:
-    tree = debugger.session.tree
-    start = tree.leaf if debugger.cursor is None else tree.parent(debugger.cursor)
-    last = None
-    for index in tree.up(start):
-        if isinstance(tree[index], PromptRecord):
-            break
-        last = index
+    before = _before(debugger)
+    for index in (token.index for token in reversed(before)):
         proposed = debugger.recorded(index)
         for point in debugger.breakpoints:
             reason = point.check(proposed) if point.enabled else None
@@ -171,10 +160,17 @@ def reverse_continue(debugger: Debugger, _rest: str) -> Iterator[Output]:
                 debugger.cursor = index
                 yield outputs.Looking(index, f"breakpoint {point.number}: {reason}")
                 return
-    if last is None:
+    debugger.cursor = before[0].index
+    yield outputs.Looking(debugger.cursor, "the beginning of the answer")
+
+
+def _before(debugger: Debugger) -> list[TokenRecord]:
+    """The answer's tokens before what is looked at. Raises UsageError where there is none."""
+    tree, cursor = debugger.session.tree, debugger.cursor
+    before = tree.answer(tree.leaf if cursor is None else tree.parent(cursor))
+    if not before:
         raise UsageError("this is the beginning of the answer")
-    debugger.cursor = last
-    yield outputs.Looking(last, "the beginning of the answer")
+    return before
 
 
 def rewind(debugger: Debugger, rest: str) -> Iterator[Output]:
@@ -187,11 +183,8 @@ def rewind(debugger: Debugger, rest: str) -> Iterator[Output]:
         if index not in tree or isinstance(tree[index], PromptRecord):
             raise UsageError(f"record {index} is no token: rewind takes how many tokens, or @INDEX")
     else:
-        index = tree.leaf
-        for _ in range(arguments.count(rest, "rewind") - 1):
-            index = tree.parent(index)
-            if index not in tree:
-                break
+        further = arguments.count(rest, "rewind") - 1
+        index = next(islice(tree.up(tree.leaf), further, None), ROOT)
         if index not in tree or isinstance(tree[index], PromptRecord):
             raise UsageError("that is before the beginning of the answer")
     yield from debugger.go_to(tree.parent(index))

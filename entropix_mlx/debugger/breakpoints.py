@@ -61,13 +61,15 @@ class Hit(NamedTuple):
     reason: str
 
 
-class BreakpointInfo(NamedTuple):
-    """A breakpoint as it is told: `line` makes it again; `passes`: so many more hits only count."""
+class BreakpointInfo(msgspec.Struct, frozen=True):
+    """A breakpoint as it is told and kept: `line` makes it again; `passes`: so many more hits only
+    count.
+    """
 
-    number: int
+    number: Annotated[int, msgspec.Meta(ge=1)]
     line: str
-    hits: int
-    passes: int
+    hits: Annotated[int, msgspec.Meta(ge=0)]
+    passes: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="ignore")
     enabled: bool
 
 
@@ -114,17 +116,9 @@ class Breakpoint:
         return BreakpointInfo(self.number, self.line, self.hits, self.ignore, self.enabled)
 
 
-class _Kept(msgspec.Struct):
-    number: Annotated[int, msgspec.Meta(ge=1)]
-    line: str
-    enabled: bool
-    ignore: Annotated[int, msgspec.Meta(ge=0)]
-    hits: Annotated[int, msgspec.Meta(ge=0)]
-
-
 class _AllKept(msgspec.Struct):
     next: Annotated[int, msgspec.Meta(ge=1)]
-    breakpoints: list[_Kept]
+    breakpoints: list[BreakpointInfo]
 
 
 class Breakpoints:
@@ -225,7 +219,7 @@ class Breakpoints:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values to keep with a session; what watches have seen is not among them."""
-        kept = [_Kept(p.number, p.origin, p.enabled, p.ignore, p.hits) for p in self]
+        kept = [msgspec.structs.replace(point.info, line=point.origin) for point in self]
         plain: dict[str, Any] = msgspec.to_builtins(_AllKept(self._next, kept))
         return plain
 
@@ -237,7 +231,7 @@ class Breakpoints:
             all_kept = msgspec.convert(plain, _AllKept)
             for kept in sorted(all_kept.breakpoints, key=lambda kept: kept.number):
                 point = _breakpoint(kept.line, kept.number)
-                point.enabled, point.ignore, point.hits = kept.enabled, kept.ignore, kept.hits
+                point.enabled, point.ignore, point.hits = kept.enabled, kept.passes, kept.hits
                 found._made[kept.number] = point
         except (msgspec.ValidationError, ConditionError) as error:
             raise DamagedFileError(

@@ -7,13 +7,13 @@ The model halts between computing a distribution and drawing from it. What the c
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from entropix_mlx.conditions.operands import Proposed
 from entropix_mlx.debugger.breakpoints import Breakpoints, Hit
 from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Message, Output, Place
 from entropix_mlx.debugger.stepper import Stepper
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord, TurnRecord
-from entropix_mlx.records.tree import ROOT
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.request import TurnRequest
@@ -40,8 +40,6 @@ class Debugger:
         self.met = False
         """Whether a breakpoint is the reason for the present halt."""
         self._stopped = threading.Event()
-        self._before: list[TokenRecord] = []  # the answer's tokens so far
-        self._so_far = ""
 
     def stop(self) -> None:
         """Halt at the next token; from any thread."""
@@ -89,13 +87,6 @@ class Debugger:
         self._stopped.clear()
         self.cursor = None
         self.stepper = Stepper(self.session, turn)
-        self._before, self._so_far = [], ""
-        if not turn.prompts:
-            for node in reversed(turn.base):
-                if isinstance(node, PromptRecord):
-                    break
-                self._before.insert(0, node)
-            self._so_far = "".join(record.text for record in self._before)[-TAIL:]
         decoder = self.session.context.decoder
         before = decoder.read
         yield from self.stepper.take()
@@ -118,14 +109,6 @@ class Debugger:
 
     # Going on.
 
-    def take(self) -> Iterator[TurnRecord]:
-        """Take what is proposed."""
-        for record in self.running.take():
-            if isinstance(record, TokenRecord):
-                self._before.append(record)
-                self._so_far = (self._so_far + record.text)[-TAIL:]
-            yield record
-
     def onwards(self) -> Iterator[Output]:
         """From a halt that no breakpoint was the reason of, to the next one that is, or the end."""
         if self.is_halted and not self.met:
@@ -141,7 +124,7 @@ class Debugger:
         for n, id in enumerate(ids):
             self.live.reconsider(force=id)
             if n + 1 < len(ids):
-                yield from self.take()
+                yield from self.running.take()
 
     def run(
         self, enough: Callable[[TokenRecord, TokenRecord], bool], pace: float = 0.0
@@ -153,7 +136,7 @@ class Debugger:
         self._stopped.clear()
         hits: list[Hit] = []
         while True:
-            yield from self.take()
+            yield from self.running.take()
             if not self.is_halted:
                 break
             hits = []
@@ -162,7 +145,10 @@ class Debugger:
                     hits.append(hit)
                 else:
                     yield from self._act(hit)
-            if hits or self._stopped.wait(pace) or enough(self._before[-1], self.live.proposal()):
+            if hits or self._stopped.wait(pace):
+                break
+            last = self.session.tree[self.session.tree.leaf]  # a prompt if a stop text may begin
+            if isinstance(last, TokenRecord) and enough(last, self.live.proposal()):
                 break
         yield self.here(hits)
 
@@ -182,59 +168,51 @@ class Debugger:
         """A branch of one token for each of the most likely ones but the one that is proposed."""
         proposal, leaf = self.live.proposal(), self.session.tree.leaf
         others = [id for id, *_ in proposal.candidates if id != proposal.id][: ways - 1]
-        before, so_far = self._before, self._so_far
         rest = TurnRequest(max_tokens=self.running.turn.request.max_tokens, after=leaf)
         yield from self.leave()
         for id in others:
             yield from self.session.run(TurnRequest(max_tokens=1, after=leaf, force=(id,)))
         self.stepper = Stepper(self.session, self.session.prepare(rest))
         yield from self.stepper.take()
-        self._before, self._so_far = before, so_far
 
     # Conditions.
 
     def proposed(self) -> Proposed:
         """What a condition is asked about where it halts."""
         halted, session = self.live, self.session
-        record, tokenizer = halted.proposal(), session.model.tokenizer
-        leaf = session.tree.leaf
-        valleys = session.tree.events(leaf) if leaf != ROOT else []
-        return Proposed(
-            record=record,
-            before=self._before[-1] if self._before else None,
-            step=len(self._before),
-            so_far=self._so_far + record.text,
+        record, leaf = halted.proposal(), session.tree.leaf
+        events = session.tree.events(leaf)
+        return self._asked(
+            record,
+            leaf,
             p_of=self._p_of,
-            is_end=record.id in tokenizer.stop_ids and record.forced is None,
-            is_special=record.id in tokenizer.special_ids,
             incomplete=halted.leaves_open(record.id),
             room=session.context_length - len(session.ids),
-            valley=next((event.at for event in valleys if event.kind == "valley"), None),
+            valley=next((event.at for event in events if event.kind == "valley"), None),
         )
 
     def recorded(self, index: int) -> Proposed:
         """What a condition is asked about a token that was taken; probabilities of tokens that are
         not among its candidates are not known.
         """
-        tree, tokenizer = self.session.tree, self.session.model.tokenizer
+        tree, special = self.session.tree, self.session.model.tokenizer.special_ids
         record = tree[index]
         assert isinstance(record, TokenRecord)
-        before: list[TokenRecord] = []
-        for place in tree.up(tree.parent(index)):
-            node = tree[place]
-            if isinstance(node, PromptRecord):
-                break
-            before.insert(0, node)
         listed = {text: math.exp(logprob) for _, text, logprob, _ in record.candidates}
+        incomplete = not record.text and record.id not in special
+        return self._asked(record, tree.parent(index), p_of=listed.get, incomplete=incomplete)
+
+    def _asked(self, record: TokenRecord, after: int, **known: Any) -> Proposed:
+        """What a condition is asked about a token after the record `after`."""
+        before, tokenizer = self.session.tree.answer(after), self.session.model.tokenizer
         return Proposed(
             record=record,
             before=before[-1] if before else None,
             step=len(before),
-            so_far="".join(r.text for r in [*before, record])[-TAIL:],
-            p_of=listed.get,
+            so_far="".join(token.text for token in before)[-TAIL:] + record.text,
             is_end=record.id in tokenizer.stop_ids and record.forced is None,
             is_special=record.id in tokenizer.special_ids,
-            incomplete=not record.text and record.id not in tokenizer.special_ids,
+            **known,
         )
 
     def decisions(self) -> list[TokenRecord | PromptRecord | Event]:

@@ -126,6 +126,15 @@ class Tree:
             yield index
             index = self.parent(index)
 
+    def answer(self, index: int) -> list[TokenRecord]:
+        """The tokens that end at a record and begin after a prompt, or at the root."""
+        found: list[TokenRecord] = []
+        for node in map(self._nodes.__getitem__, self.up(index)):
+            if isinstance(node, PromptRecord):
+                break
+            found.append(node)
+        return found[::-1]
+
     def path(self, leaf: int | None = None) -> list[Node]:
         """The records from the root to `leaf` (default: where the conversation stands)."""
         found = [self._nodes[index] for index in self.up(self.leaf if leaf is None else leaf)]

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import NamedTuple
 
 from entropix_mlx.decoding.answer import Answer
@@ -106,11 +105,9 @@ class Turn:
         self, context: PromptContext, journal: Journal, stopped: threading.Event
     ) -> Generator[TokenRecord | Event | Halted]:
         decoder, request = context.decoder, self.request
-        begun = takewhile(lambda node: isinstance(node, TokenRecord), reversed(self.base))
-        before = [node for node in begun if isinstance(node, TokenRecord)]
         answer = Answer(
             decoder.model.tokenizer,
-            () if self.prompts else before[::-1],
+            () if self.prompts else journal.tree.answer(self.leaf),
             journal.tree.leaf,
             journal.number,
             journal.attend,

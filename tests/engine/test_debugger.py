@@ -31,6 +31,7 @@ from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Water
 from entropix_mlx.records.record import Event, TokenRecord
 from entropix_mlx.records.tree import ids_of
 from entropix_mlx.session.journal import UNSAVED
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.resume import resume
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
@@ -95,6 +96,16 @@ class TestGoingOn:
         assert made.session.tree.leaf == expected[wanted].index - 1  # not taken yet
         following = do(made, "continue")
         assert ids(following)[0] == expected[wanted].id
+
+    def test_a_token_that_may_begin_a_stop_text(self, llama: LanguageModel) -> None:
+        """It is taken and not told yet: there is no answer so far that a line could end in."""
+        made = debugger(llama)
+        begins = tuple(llama.tokenizer.encode("O"))
+        request = TurnRequest("Hello", max_tokens=12, stop=("Once",), force=begins)
+        begun = list(made.begin(made.session.prepare(request)))
+        assert not ids(begun)
+        taken = do(made, "until line")
+        assert "".join(record.text for record in of(TokenRecord, taken)).startswith("O")
 
     def test_until(self, llama: LanguageModel) -> None:
         made = debugger(llama)

@@ -51,6 +51,11 @@ class Naive:
     def path(self, leaf: int) -> list[int]:
         return [] if leaf == ROOT else [*self.path(self.parents[leaf]), leaf]
 
+    def answer(self, index: int) -> list[int]:
+        path = self.path(index)
+        prompts = [n for n, place in enumerate(path) if place not in self.tokens]
+        return path[prompts[-1] + 1 :] if prompts else path
+
     def leaf_below(self, index: int) -> int:
         children = self.children(index)
         return self.leaf_below(children[-1]) if children else index
@@ -82,6 +87,7 @@ def test_the_tree_is_what_its_parents_say(records: list[Node]) -> None:
         assert tree.children(index) == naive.children(index)
         assert [n.index for n in tree.path(index)] == naive.path(index)
         assert list(tree.up(index)) == naive.path(index)[::-1]
+        assert [n.index for n in tree.answer(index)] == naive.answer(index)
         assert tree.leaf_below(index) == naive.leaf_below(index)
     assert tree.children(ROOT) == naive.children(ROOT)
     assert tree.path() == tree.path(tree.leaf)
@@ -113,7 +119,7 @@ def test_the_ids_of_a_path(records: list[Node]) -> None:
 def test_an_empty_tree() -> None:
     tree = Tree()
     assert (tree.leaf, tree.newest, len(tree)) == (ROOT, ROOT, 0)
-    assert tree.path() == tree.branches() == tree.children(ROOT) == []
+    assert tree.path() == tree.answer(ROOT) == tree.branches() == tree.children(ROOT) == []
     assert tree.leaf_below(ROOT) == tree.common(ROOT, ROOT) == ROOT
 
 
