@@ -114,15 +114,17 @@ GRAMMAR = """
 
 - numbers: `entropy`, `varentropy`, `attn_entropy`, `attn_varentropy`, `agreement`,
   `interaction_strength`, `logprob`, `p` (raw probability), `p("text")` (of the token that spells
-  it), `surprisal`, `rank` (0 = most likely), `rank1`, `temperature`, `top_k`, `top_p`, `min_p`,
-  `index`, `step`, `ms`, and `delta(...)` of a measure: its change since the token before;
+  it), `surprisal`, `rank` (1 = most likely, as on screens), `rank0` (the trace's, from 0),
+  `temperature`, `top_k`, `top_p`, `min_p`, `index`, `step`, `ms`, and `delta(...)` of a measure:
+  its change since the token before;
 - texts: `text`, `token`, `so_far`, `quadrant`, `region`, `strategy`, `forced`, compared with `==`,
   `!=`, `~ "regular expression"`, `!~`;
 - `changed(region)`, `changed(quadrant)`, `changed(strategy)`;
 - `<` `<=` `>` `>=` `==` `!=`, chains (`1 < entropy < 3`), `and`, `or`, `not`, parentheses, `null`.
 
 A comparison with something that a token doesn't have is false: `forced != "user"` doesn't hold
-for a token that was not forced; write `not forced == "user"`.
+for a token that was not forced; write `not forced == "user"`. A comparison with a rank that every
+token meets, or none, is refused: `rank > 0` was meant to be `rank > 1`, or `rank0 > 0`.
 
 Regular expressions, of at most 200 characters, are those of the library
 [regex](https://github.com/mrabarnett/mrab-regex): what `re` has, `\\p{Lu}` and the like. They are

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "conditions",
     multiple=True,
     metavar="CONDITION",
-    help="Stop before the token for which this holds, and report: 'entropy > 3 and rank > 0'.",
+    help="Stop before the token for which this holds, and report: 'entropy > 3 and rank > 1'.",
 )
 @format_option
 @debug_option

@@ -13,6 +13,7 @@ from entropix_mlx.cli.input import branch_option, read, trace_file
 from entropix_mlx.cli.options import device_option
 from entropix_mlx.cli.output import Format, Output, columns, format_option
 from entropix_mlx.cli.trace_export import export
+from entropix_mlx.records.measures import shown
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import Tree
@@ -191,7 +192,7 @@ def _points(a: "Side", b: "Side") -> list[Row]:
     rows: list[Row] = [("token", *map(_token, ends))]
     tokens = [end if isinstance(end, TokenRecord) else None for end in ends]
     for name in ("region", "strategy", "temperature", "rank", "logprob", "entropy", "varentropy"):
-        rows.append((name, *(_value(getattr(token, name, None)) for token in tokens)))
+        rows.append((name, *(_value(token and shown(token, name)) for token in tokens)))
     listed = [token.candidates if token else [] for token in tokens]
     for nth, pair in enumerate(zip_longest(*listed), 1):
         said = (f"{c[1]!r} p {c[3]:.3f} ({c[2]:.2f})" if c else "-" for c in pair)

@@ -1,4 +1,4 @@
-"""Conditions on a proposed token, as they are typed: `entropy > 3 and (rank > 0 or text ~ "so")`.
+"""Conditions on a proposed token, as they are typed: `entropy > 3 and (rank > 1 or text ~ "so")`.
 
 A small grammar with a parser of its own: what it does not name is an error at its column, and
 nothing is ever evaluated but comparisons of a record's fields.
@@ -34,6 +34,7 @@ from entropix_mlx.conditions.operands import (
     quoted,
 )
 from entropix_mlx.conditions.patterns import Pattern, PatternError
+from entropix_mlx.conditions.ranks import senseless
 from entropix_mlx.conditions.terms import Term
 
 LONGEST = 2_000
@@ -174,7 +175,9 @@ class _Parser:
         return terms.Comparison(tuple(sides), tuple(sign.text for sign in signs))
 
     def _check(self, sides: list[Operand], starts: list[Lexeme], signs: list[Lexeme]) -> None:
-        """Numbers with numbers, texts with texts, names with names that there are."""
+        """Numbers with numbers, texts with texts, names with names that there are, ranks with what
+        only some have.
+        """
         for n, sign in enumerate(signs):
             left, right = sides[n : n + 2]
             if n and not {sign.text, signs[n - 1].text} <= {*terms.ORDERS}:
@@ -193,6 +196,8 @@ class _Parser:
                     f"{shown(str(left))} is {kinds[0]}, {shown(str(right))} is {kinds[1]}",
                     starts[n + 1].column,
                 )
+            if said := senseless(left, sign.text, right):
+                raise ConditionError(said, sign.column)
             for named, other, at in ((left, right, starts[n + 1]), (right, left, starts[n])):
                 if isinstance(named, Field) and isinstance(other, Literal):
                     self._check_name(named.name, other.value, at)

@@ -37,6 +37,11 @@ ORDERS = ("<", "<=", ">", ">=")
 COMPARISONS = tuple(_COMPARE)
 
 
+def compared(left: float | str, sign: str, right: float | str) -> bool:
+    """Whether two numbers, or two texts, are to each other as one of `COMPARISONS` says."""
+    return _COMPARE[sign](left, right)
+
+
 @dataclass(frozen=True)
 class Comparison(Term):
     """Two or more operands with an operator between each two, all of which have to hold.

@@ -117,8 +117,11 @@ class Breakpoint:
 
 
 class _AllKept(msgspec.Struct):
+    """`ranks`: from what `rank` counts in the lines; it was 0 once."""
+
     next: Annotated[int, msgspec.Meta(ge=1)]
     breakpoints: list[BreakpointInfo]
+    ranks: Literal[0, 1] = 0
 
 
 class Breakpoints:
@@ -220,7 +223,7 @@ class Breakpoints:
     def to_dict(self) -> dict[str, Any]:
         """Plain values to keep with a session; what watches have seen is not among them."""
         kept = [msgspec.structs.replace(point.info, line=point.origin) for point in self]
-        plain: dict[str, Any] = msgspec.to_builtins(_AllKept(self._next, kept))
+        plain: dict[str, Any] = msgspec.to_builtins(_AllKept(self._next, kept, ranks=1))
         return plain
 
     @classmethod
@@ -230,7 +233,8 @@ class Breakpoints:
         try:
             all_kept = msgspec.convert(plain, _AllKept)
             for kept in sorted(all_kept.breakpoints, key=lambda kept: kept.number):
-                point = _breakpoint(kept.line, kept.number)
+                line = kept.line if all_kept.ranks else _RANK.sub(_counted_from_0, kept.line)
+                point = _breakpoint(line, kept.number)
                 point.enabled, point.ignore, point.hits = kept.enabled, kept.passes, kept.hits
                 found._made[kept.number] = point
         except (msgspec.ValidationError, ConditionError) as error:
@@ -239,6 +243,14 @@ class Breakpoints:
             ) from error
         found._next = max(all_kept.next, max(found._made, default=0) + 1)
         return found
+
+
+_RANK = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\brank(1?)\b""")
+"""A text, which stays as it is, or a rank as it was called when `rank` counted from 0."""
+
+
+def _counted_from_0(found: re.Match[str]) -> str:
+    return found[1] or ("rank" if found[2] else "rank0")
 
 
 _FIRST = re.compile(r"[ \t]*([A-Za-z0-9_]*)[ \t]*")

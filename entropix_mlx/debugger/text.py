@@ -9,6 +9,7 @@ from entropix_mlx.debugger import outputs
 from entropix_mlx.debugger.breakpoints import BreakpointInfo
 from entropix_mlx.debugger.outputs import Halt, Output, Told
 from entropix_mlx.records.inspection import Inspection, Waterfall
+from entropix_mlx.records.measures import shown
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 
 if TYPE_CHECKING:
@@ -128,9 +129,9 @@ def _halt(debugger: "Debugger", halt: Halt) -> Iterator[str]:
     if halt.reread:
         yield f".. {halt.reread} tokens were read again: the cache could not be trimmed to here"
     yield f"=> {token(halt.proposal)}"
-    shown = [f"{name} {getattr(halt.proposal, name)}" for name in debugger.displays]
-    if shown:
-        yield f"   {', '.join(shown)}"
+    fields = [f"{name} {shown(halt.proposal, name)}" for name in debugger.displays]
+    if fields:
+        yield f"   {', '.join(fields)}"
 
 
 def _decision(record: TokenRecord | PromptRecord | Event) -> tuple[str, str]:

@@ -128,7 +128,7 @@ def trigger(verb: str, line: str, start: int) -> tuple[Trigger, int]:
         return _catch(line, start)
     if verb == "watch" and (differs := _DIFFERS.match(line, start)):
         word = differs[1]
-        text = "rank > 0" if word == "argmax" else f"changed({word})"
+        text = "rank > 1" if word == "argmax" else f"changed({word})"
         return Break(Condition.parse(text), word), differs.end()
     condition, end = Condition.leading(line, start)
     return Watch(condition) if verb == "watch" else Break(condition), end

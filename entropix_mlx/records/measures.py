@@ -8,7 +8,7 @@ Conditions compare them, exports have a column for those that a record holds, an
 import math
 import operator
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from entropix_mlx.records.record import TokenRecord
 
@@ -48,6 +48,12 @@ def probability(logprob: float) -> float:
 def surprisal(record: TokenRecord) -> float | None:
     """Bits; the infinitely surprising does not occur in a trace."""
     return None if record.logprob is None else -record.logprob / math.log(2)
+
+
+def shown(record: TokenRecord, name: str) -> Any:
+    """One of a record's fields as screens have it: ranks count from 1. None if there is none."""
+    value = getattr(record, name, None)
+    return value + 1 if name == "rank" and value is not None else value
 
 
 def sampled(name: str, scale: Scale | None = None) -> Measure:
@@ -121,7 +127,8 @@ _DEFINED = (
     ),
     Measure(
         "rank",
-        operator.attrgetter("rank"),
+        # From 1, as screens count; a record counts from 0.
+        lambda r: None if r.rank is None else r.rank + 1,
         Scale(
             *("rank", "R", "log2", 10.0),
             "the token's place among the candidates; the most likely is 1",
@@ -129,7 +136,7 @@ _DEFINED = (
             value=lambda record: None if record.rank is None else math.log2(record.rank + 1),
         ),
     ),
-    Measure("rank1", lambda r: None if r.rank is None else r.rank + 1),
+    Measure("rank0", operator.attrgetter("rank")),
     _field("temperature"),
     _field("top_k"),
     _field("top_p"),

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,11 @@ def test_diff(call: Call, made: Callable[..., Path]) -> None:
     assert "they part after" in result.text
     assert "seed       7            8" in result.text
     assert "candidate 1" in result.text
+    (ranks,) = [line.split()[1:] for line in result.text.splitlines() if line.startswith("rank ")]
+    at = int(re.search(r"the same (\d+) tokens", result.text)[1])  # type: ignore[index]
+    records = (map(json.loads, path.read_text().splitlines()) for path in (one, other))
+    tokens = ([record for record in run if record["type"] == "token"] for run in records)
+    assert ranks == [str(run[at]["rank"] + 1) for run in tokens], "as screens count"
     same = call("trace", "diff", one, one)
     assert same.text.splitlines()[0] == "the same 20 tokens"
     assert "candidate" not in same.text

@@ -43,7 +43,7 @@ def reasons(points: Breakpoints, at: Proposed) -> list[str]:
     ("line", "canonical", "action"),
     [
         ("break entropy>3", "break entropy > 3", Action()),
-        ("entropy > 3 and rank > 0", "break entropy > 3 and rank > 0", Action()),
+        ("entropy > 3 and rank > 1", "break entropy > 3 and rank > 1", Action()),
         ("  tbreak  (p < .1) do log ", "tbreak p < 0.1 do log", Action("log")),
         ("break(p < .1)do stop", "break p < 0.1", Action()),
         ("break text ~ ' do ' do fork 3", 'break text ~ " do " do fork 3', Action("fork", ways=3)),
@@ -160,18 +160,18 @@ def test_any_text_is_a_command_or_a_usage_error(line: str) -> None:
 
 
 def test_hits_come_in_order_with_reason_and_action() -> None:
-    points = made("rank > 0 do fork 3", "rank > 9", "entropy > 3 and rank > 0", "catch end")
+    points = made("rank > 1 do fork 3", "rank > 10", "entropy > 3 and rank > 1", "catch end")
     hits = points.check(proposed(entropy=4.519, rank=2, is_end=True))
     assert hits == [
-        Hit(1, Action("fork", ways=3), "rank 2 > 0"),
-        Hit(3, Action(), "entropy 4.52 > 3 and rank 2 > 0"),
+        Hit(1, Action("fork", ways=3), "rank 3 > 1"),
+        Hit(3, Action(), "entropy 4.52 > 3 and rank 3 > 1"),
         Hit(4, Action(), r'end of sequence " thé\n"'),
     ]
     assert [point.hits for point in points] == [1, 0, 1, 1]
 
 
 def test_ignored_hits_are_counted() -> None:
-    points = made("rank > 0", "tbreak rank > 0")
+    points = made("rank > 1", "tbreak rank > 1")
     points.ignore(1, 2)
     points.ignore(2, 1)
     met = [[hit.number for hit in points.check(proposed(rank=1))] for _ in range(4)]
@@ -183,7 +183,7 @@ def test_ignored_hits_are_counted() -> None:
 
 
 def test_a_temporary_one_is_gone_after_its_hit_and_its_number_with_it() -> None:
-    points = made("tbreak rank > 0", "rank > 1")
+    points = made("tbreak rank > 1", "rank > 2")
     assert points.check(proposed(rank=0)) == []
     assert [hit.number for hit in points.check(proposed(rank=2))] == [1, 2]
     assert [hit.number for hit in points.check(proposed(rank=2))] == [2]
@@ -193,7 +193,7 @@ def test_a_temporary_one_is_gone_after_its_hit_and_its_number_with_it() -> None:
 
 
 def test_disabled_ones_neither_hit_nor_count() -> None:
-    points = made("rank > 0", "watch rank > 0")
+    points = made("rank > 1", "watch rank > 1")
     for number in (1, 2):
         points.disable(number)
     for index in range(4):
@@ -201,7 +201,7 @@ def test_disabled_ones_neither_hit_nor_count() -> None:
     assert [point.hits for point in points] == [0, 0]
     points.enable(1)
     points.enable(2)
-    assert reasons(points, proposed(5, rank=1)) == ["rank 1 > 0"]
+    assert reasons(points, proposed(5, rank=1)) == ["rank 2 > 1"]
 
 
 def test_a_pattern_that_takes_too_long_stops_once_and_does_nothing_else() -> None:
@@ -238,11 +238,11 @@ def test_a_watch_meets_both_crossings() -> None:
 
 def test_a_watch_forgets_what_is_long_past(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entropix_mlx.debugger.breakpoints._REMEMBERED", 2)
-    points = made("watch rank > 0")
+    points = made("watch rank > 1")
     for index in range(5):
         points.check(proposed(index, rank=0))
     assert reasons(points, proposed(10, parent=0, rank=1)) == []
-    assert reasons(points, proposed(11, parent=4, rank=1)) == ["now rank 1 > 0"]
+    assert reasons(points, proposed(11, parent=4, rank=1)) == ["now rank 2 > 1"]
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_a_watched_name_is_met_wherever_it_differs(word: str, old: str, new: str
 def test_the_argmax() -> None:
     points = made("watch argmax")
     assert reasons(points, proposed(rank=0)) == []
-    assert reasons(points, proposed(rank=1)) == ["rank 1 > 0"]
-    assert reasons(points, proposed(rank=2)) == ["rank 2 > 0"]
+    assert reasons(points, proposed(rank=1)) == ["rank 2 > 1"]
+    assert reasons(points, proposed(rank=2)) == ["rank 3 > 1"]
 
 
 @pytest.mark.parametrize(
@@ -328,16 +328,16 @@ def answer(points: Breakpoints, line: str) -> str:
 
 def test_commands() -> None:
     points = Breakpoints()
-    assert answer(points, "break rank>0 do log") == "  1  break rank > 0 do log  (hit 0 times)"
-    points.command("rank > 0")
+    assert answer(points, "break rank>1 do log") == "  1  break rank > 1 do log  (hit 0 times)"
+    points.command("rank > 1")
     points.command("catch end")
     points.check(proposed(rank=1))
     points.check(proposed(rank=1, is_end=True))
-    assert answer(points, "ignore 2 5") == "  2  break rank > 0  (hit 2 times, passes 5 more)"
+    assert answer(points, "ignore 2 5") == "  2  break rank > 1  (hit 2 times, passes 5 more)"
     assert answer(points, "disable 2 3 2") == "disabled 2, 3"
     assert list(told(Listed(points.infos()))) == [
-        "  1  break rank > 0 do log  (hit 2 times)",
-        "  2  break rank > 0  (hit 2 times, passes 5 more, disabled)",
+        "  1  break rank > 1 do log  (hit 2 times)",
+        "  2  break rank > 1  (hit 2 times, passes 5 more, disabled)",
         "  3  catch end  (hit once, disabled)",
     ]
     assert answer(points, "enable all") == "enabled 1, 2, 3"
@@ -382,7 +382,7 @@ def test_without_any() -> None:
 
 
 def test_kept_as_plain_values() -> None:
-    points = made("tbreak rank>0 do fork 3", "p > 1", "watch region", "catch context 9")
+    points = made("tbreak rank>1 do fork 3", "p > 1", "watch region", "catch context 9")
     points.delete(2)
     points.add("delta(entropy) > 1 do preset greedy")
     points.delete(5)
@@ -393,9 +393,23 @@ def test_kept_as_plain_values() -> None:
     again = Breakpoints.from_dict(plain)
     assert list(again) == list(points)
     assert again.infos() == points.infos()
-    assert again[1].origin == "tbreak rank>0 do fork 3"
+    assert again[1].origin == "tbreak rank>1 do fork 3"
     assert again.add("p > 1").number == 6
     assert Breakpoints.from_dict(Breakpoints().to_dict()).add("p > 1").number == 1
+
+
+def test_kept_when_ranks_counted_from_0() -> None:
+    """A session from then halts where it did."""
+    line = 'break rank > 0 and (rank1 < 3 or text == "rank > \\" 0") do inject "rank"'
+    kept = {"number": 1, "line": line, "enabled": True, "ignore": 0, "hits": 0}
+    plain = {"next": 2, "breakpoints": [kept]}
+    points = Breakpoints.from_dict(plain)
+    meant = 'break rank0 > 0 and (rank < 3 or text == "rank > \\" 0") do inject "rank"'
+    assert points[1].line == meant
+    again = Breakpoints.from_dict(points.to_dict())
+    assert again[1].line == meant, "not counted anew at every resumption"
+    for rank, met in ((0, 0), (1, 1), (2, 0)):
+        assert len(points.check(proposed(rank=rank))) == met
 
 
 @pytest.mark.parametrize(
@@ -445,7 +459,7 @@ def test_kept_out_of_order_or_with_a_low_count() -> None:
     )
 )
 def test_counts_follow_a_plain_model(steps: list[tuple[str, int]]) -> None:
-    points = made("rank > 0", "rank > 1", "tbreak rank > 2")
+    points = made("rank > 1", "rank > 2", "tbreak rank > 3")
     model = {n: {"on": True, "ignore": 0, "hits": 0} for n in (1, 2, 3)}
     for index, (what, value) in enumerate(steps):
         number = value % 3 + 1

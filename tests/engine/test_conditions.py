@@ -28,6 +28,7 @@ from entropix_mlx.conditions.operands import (
 )
 from entropix_mlx.conditions.parser import DEEPEST, LONGEST, NAMES, Condition
 from entropix_mlx.conditions.patterns import Pattern, SlowPatternError
+from entropix_mlx.conditions.ranks import senseless
 from entropix_mlx.conditions.terms import (
     COMPARISONS,
     ORDERS,
@@ -48,7 +49,7 @@ PROBABILITIES = {" yes": 0.75, "no": 0.125, '"\n': 0.5}
 
 def proposed(before: TokenRecord | None = None, **changes: Any) -> Proposed:
     own = {name: changes.pop(name) for name in ("step", "so_far") if name in changes}
-    record = token(7, **{"rank": 2, "logprob": -math.log(4), **changes})
+    record = token(7, **{"rank": 1, "logprob": -math.log(4), **changes})
     return Proposed(
         record, before, **{"step": 3, "so_far": "Un thé\n", **own}, p_of=PROBABILITIES.get
     )
@@ -74,7 +75,7 @@ def holds(text: str, at: Proposed | None = None, /, **changes: Any) -> bool:
         ("p", 0.25),
         ("surprisal", 2.0),
         ("rank", 2),
-        ("rank1", 3),
+        ("rank0", 1),
         ("temperature", 0.7),
         ("top_k", 50),
         ("top_p", 0.9),
@@ -203,9 +204,9 @@ def test_log_probabilities_above_0_are_rounding() -> None:
         ("\trank\t>1 ", True),
         ("- - rank > 1", True),
         ("--1 < rank", True),
-        ("rank > -1e3", True),
+        ("top_k > -1e3", True),
         ("rank < 1E+2", True),
-        ("rank < .5", False),
+        ("p < .5e-1", False),
         ("p < 2.6e-1", True),
         ("((((rank > 1))))", True),
         ("1 < 2", True),
@@ -510,6 +511,51 @@ def test_any_text_is_a_condition_or_an_error(text: str) -> None:
             condition.reason(proposed())
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rank > 0", "rank > 0 holds of every token; write rank > 1, or rank0 > 0"),
+        ("rank >= 1", "rank >= 1 holds of every token; write rank >= 2, or rank0 >= 1"),
+        ("rank < 1", "rank < 1 holds of no token; write rank < 2, or rank0 < 1"),
+        ("rank <= 0", "rank <= 0 holds of no token; write rank <= 1, or rank0 <= 0"),
+        ("rank == 0", "rank == 0 holds of no token; write rank == 1, or rank0 == 0"),
+        ("rank != 0", "rank != 0 holds of every token; write rank != 1, or rank0 != 0"),
+        ("0 < rank", "rank > 0 holds of every token; write rank > 1, or rank0 > 0"),
+        ("-rank < 0", "rank > 0 holds of every token; write rank > 1, or rank0 > 0"),
+        ("0 == -rank", "rank == 0 holds of no token; write rank == 1, or rank0 == 0"),
+        ("0 < rank < 5", "rank > 0 holds of every token; write rank > 1, or rank0 > 0"),
+        ("entropy > 3 and not (p > 1 or rank > 0)", "write rank > 1"),
+        ("rank > -1e3", "rank > -1000 holds of every token; leave it out"),
+        ("rank == 1.5", "rank == 1.5 holds of no token; leave it out"),
+        ("rank0 >= 0", "rank0 counts from 0, so rank0 >= 0 holds of every token; leave it out"),
+        ("rank0 < 0", "rank0 < 0 holds of no token; leave it out"),
+    ],
+)
+def test_a_rank_that_says_nothing_is_refused_with_what_was_meant(text: str, said: str) -> None:
+    with pytest.raises(ConditionError) as error:
+        Condition.parse(text)
+    assert said in str(error.value)
+    instead = re.findall(r"write (.+), or (.+)$", str(error.value))
+    for meant in instead and instead[0]:
+        Condition.parse(meant)
+
+
+@pytest.mark.parametrize("sign", COMPARISONS)
+def test_a_rank_that_says_something_is_taken(sign: str) -> None:
+    """Against every rank that there can be, written out."""
+    for name, least in (("rank", 1), ("rank0", 0)):
+        for bound in (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 7.0):
+            text = f"{name} {sign} {bound}"
+            says = {eval(f"{rank} {sign} {bound}") for rank in range(least, 20)}
+            if len(says) == 2:
+                for record in range(20):
+                    expected = eval(f"{record + least} {sign} {bound}")
+                    assert holds(text, rank=record) is expected, text
+            else:
+                with pytest.raises(ConditionError, match="counts from"):
+                    Condition.parse(text)
+
+
 # Terms made at random are parsed from what they are written as
 
 TEXT_FIELDS = (*TEXTS, *NAMED)
@@ -526,13 +572,19 @@ PATTERN_TEXTS = st.sampled_from(
 )
 
 
+def _is_sensible(term: Term) -> bool:
+    assert isinstance(term, Comparison)
+    links = zip(term.sides, term.signs, term.sides[1:], strict=False)
+    return not any(senseless(*link) for link in links)
+
+
 def _pairs(side: st.SearchStrategy[Operand], signs: tuple[str, ...]) -> st.SearchStrategy[Term]:
     return st.builds(
         lambda left, sign, right: Comparison((left, right), (sign,)),
         side,
         st.sampled_from(signs),
         side,
-    )
+    ).filter(_is_sensible)
 
 
 def _chain(sides: list[Operand], signs: list[str]) -> Term:
@@ -546,7 +598,7 @@ LEAVES: st.SearchStrategy[Term] = st.one_of(
         _chain,
         st.lists(NUMERIC, min_size=2, max_size=4),
         st.lists(st.sampled_from(ORDERS), min_size=3, max_size=3),
-    ),
+    ).filter(_is_sensible),
     _pairs(
         st.one_of(
             st.sampled_from(TEXTS).map(Field),
@@ -585,10 +637,10 @@ def test_terms_written_out_are_parsed_as_they_were(term: Term) -> None:
 
 
 def test_canonical_form() -> None:
-    text = "not(entropy>3.0)and 'a'!=text or(rank>=1e0 and((p<.1)))"
+    text = "not(entropy>3.0)and 'a'!=text or(rank>=2e0 and((p<.1)))"
     condition = Condition.parse(text)
     assert condition.text == text
-    assert str(condition) == 'not entropy > 3 and "a" != text or rank >= 1 and p < 0.1'
+    assert str(condition) == 'not entropy > 3 and "a" != text or rank >= 2 and p < 0.1'
     assert Condition.parse("(p > 1 or p > 2) and not (p > 3 or p > 4)").term.written() == (
         "(p > 1 or p > 2) and not (p > 3 or p > 4)"
     )
@@ -615,7 +667,8 @@ def _number(name: str) -> Callable[[Proposed], float | None]:
             "surprisal": lambda: (
                 None if record.logprob is None else -math.log2(math.e) * record.logprob
             ),
-            "rank1": lambda: None if record.rank is None else 1 + record.rank,
+            "rank": lambda: None if record.rank is None else 1 + record.rank,
+            "rank0": lambda: record.rank,
             "step": lambda: at.step,
         }.get(name, lambda: getattr(record, name, None))()
         return None if value is None or value != value else value
@@ -676,6 +729,15 @@ def _delta(name: str, bound: float) -> Case:
     return Case(f"delta({name}) > {bound}", expected)
 
 
+def _is_parsed(case: Case) -> bool:
+    """Whether it is no comparison with a rank that says nothing, which is refused."""
+    try:
+        Condition.parse(case.text)
+    except ConditionError as error:
+        return "counts from" not in str(error)
+    return True
+
+
 SMALL = st.sampled_from([-2.0, -0.5, 0.0, 0.25, 1.0, 1.5, 3.0])
 CASES: st.SearchStrategy[Case] = st.one_of(
     st.builds(
@@ -686,7 +748,7 @@ CASES: st.SearchStrategy[Case] = st.one_of(
         st.sampled_from([-2.0, -0.7, 0.0, 0.3, 1.0, 1.5, 3.0]),
         st.booleans(),
         st.sampled_from(["", " ", "\t "]),
-    ),
+    ).filter(_is_parsed),
     st.builds(lambda pair, sign: _named(*pair, sign), NAME_PAIRS, st.sampled_from(["==", "!="])),
     st.builds(
         _searched,
@@ -749,7 +811,7 @@ RECORDS = st.builds(
     **{
         name: MAYBE
         for name in MEASURES
-        if name not in ("logprob", "p", "surprisal", "rank", "rank1", "top_k")
+        if name not in ("logprob", "p", "surprisal", "rank", "rank0", "top_k")
     },
     top_k=st.none() | st.integers(0, 3),
 )
@@ -779,15 +841,15 @@ def test_holds_what_naive_lambdas_say(case: Case, proposals: list[Proposed]) -> 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("entropy > 3 and rank > 0", "entropy 4.52 > 3 and rank 2 > 0"),
+        ("entropy > 3 and rank > 1", "entropy 4.52 > 3 and rank 2 > 1"),
         ("entropy > 4.519", "entropy 4.52 > 4.519"),
         ("entropy < 4.5195", "entropy 4.519 < 4.5195"),
         ("entropy > 4.51929", "entropy 4.52 > 4.51929"),
         ("4.519 < entropy <= 4.5195", "4.519 < entropy 4.5193 <= 4.5195"),
         ("ms > 12000", "ms 12346 > 12000"),
         ("p < 1", "p 0.25 < 1"),
-        ("rank > 5 or rank > 1 or rank > 0", "rank 2 > 1 or rank 2 > 0"),
-        ("rank > 0 and (rank > 5 or p > 0)", "rank 2 > 0 and (p 0.25 > 0)"),
+        ("rank > 5 or rank > 1 or rank0 > 0", "rank 2 > 1 or rank0 1 > 0"),
+        ("rank > 1 and (rank > 5 or p > 0)", "rank 2 > 1 and (p 0.25 > 0)"),
         ("not (rank > 5 or p > 2)", "not (rank 2 > 5 or p 0.25 > 2)"),
         ("not top_p > 1", "not top_p null > 1"),
         ("top_p == null and rank != null", "top_p == null and rank 2 != null"),

@@ -90,7 +90,7 @@ class TestGoingOn:
         expected = tokens(turn(session(llama, "temperature", overrides=HOT), "Hello", 40))
         wanted = next(n for n, r in enumerate(expected) if n > 3 and (r.rank or 0) > 100)
         made = debugger(llama)
-        stopped = halt(do(made, "ask Hello", "break rank > 100 and step > 3", "continue"))
+        stopped = halt(do(made, "ask Hello", "break rank > 101 and step > 3", "continue"))
         assert stopped.proposal.id == expected[wanted].id
         assert stopped.hits[0].number == 1
         assert made.session.tree.leaf == expected[wanted].index - 1  # not taken yet
@@ -193,7 +193,7 @@ class TestGoingBack:
 
     def test_to_where_a_breakpoint_was_met(self, llama: LanguageModel) -> None:
         made = debugger(llama)
-        taken = of(TokenRecord, do(made, "ask Hello", "step 20", "break rank > 100"))
+        taken = of(TokenRecord, do(made, "ask Hello", "step 20", "break rank > 101"))
         met = [r.index for r in taken if (r.rank or 0) > 100]
         for index in reversed(met):
             found = do(made, "reverse-continue")[0]
@@ -296,7 +296,7 @@ class TestBreakpoints:
         path = tmp_path / "t.jsonl"
         with TraceWriter(path) as trace:
             made = debugger(llama, trace=trace)
-            do(made, "ask Hello", "break entropy > 3", "tbreak rank > 5", "ignore 1 2", "step")
+            do(made, "ask Hello", "break entropy > 3", "tbreak rank > 6", "ignore 1 2", "step")
             made.leave()
         whole(path)
         again = Debugger(resume(llama, path, storage=UNSAVED).session)
@@ -318,7 +318,7 @@ class TestBreakpoints:
     [
         ("", "step"),
         ("s 3", "step"),
-        ("  b rank > 0", "break"),
+        ("  b rank > 1", "break"),
         ("back", "back"),
         ("until moon", "until"),
         ("# a comment", ""),
@@ -366,7 +366,7 @@ _LINES = st.sampled_from(
         "prune 2",
         "set temperature=1",
         "preset greedy",
-        "tbreak rank > 20",
+        "tbreak rank > 21",
         "break entropy > 3 do fork 2",
         "delete all",
         "waterfall",

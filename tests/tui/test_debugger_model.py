@@ -162,7 +162,7 @@ class TestStanding:
         assert model.seed == 9
         assert model.proposal is not None
         give(model, Displays(["entropy", "rank"], Halt(model.proposal)), Done("display"))
-        assert model.pinned == [f"entropy {model.proposal.entropy:.3f}", "rank 0"]
+        assert model.pinned == [f"entropy {model.proposal.entropy:.3f}", "rank 1"]
         give(model, Refused("a token has no 'nonsense'"), Done("display"))
         assert model.displays == ["entropy", "rank"]
 
@@ -294,7 +294,7 @@ class TestPoints:
     def test_what_the_list_says(self) -> None:
         _, model, _ = begun()
         points = Breakpoints()
-        for line in ("entropy > 3 and rank > 0", 'tbreak text ~ "a  (hit once)"', "catch end"):
+        for line in ("entropy > 3 and rank > 1", 'tbreak text ~ "a  (hit once)"', "catch end"):
             points.add(line)
         points.ignore(1, 5)
         points.disable(2)
@@ -302,7 +302,7 @@ class TestPoints:
         model.send("breakpoints", silent=True)
         give(model, Listed(points.infos()), Done("breakpoints"))
         assert model.points == [
-            BreakpointInfo(1, "break entropy > 3 and rank > 0", 0, 5, True),
+            BreakpointInfo(1, "break entropy > 3 and rank > 1", 0, 5, True),
             BreakpointInfo(2, 'tbreak text ~ "a  (hit once)"', 0, 0, False),
             BreakpointInfo(3, "catch end", 1, 0, True),
         ]
@@ -320,8 +320,8 @@ class TestPoints:
         points = Breakpoints()
         give(model, Listed(points.infos()))
         assert model.wants("points") is None
-        give(model, Changed("break", points.command("break rank > 0")))
-        assert model.log[-1].text == "  1  break rank > 0  (hit 0 times)"
+        give(model, Changed("break", points.command("break rank > 1")))
+        assert model.log[-1].text == "  1  break rank > 1  (hit 0 times)"
         assert model.wants("points") == "breakpoints"
         give(model, Changed("delete", points.command("delete all")))
         assert model.log[-1].text == "deleted 1"
@@ -332,8 +332,8 @@ class TestWriting:
         ("written", "verb", "whole"),
         [
             ("st", "", "step"),
-            ("break rank > 0 and ent", "", "break rank > 0 and entropy"),
-            ("rank > 0 or varen", "break", "rank > 0 or varentropy"),
+            ("break rank > 1 and ent", "", "break rank > 1 and entropy"),
+            ("rank > 1 or varen", "break", "rank > 1 or varentropy"),
             ("set temp", "", "set temperature="),
             ("catch ut", "", "catch utf8"),
             ("preset gre", "", "preset greedy"),
@@ -349,7 +349,7 @@ class TestWriting:
         ("written", "verb", "column"),
         [
             ("entropy >", "break", 10),
-            ("entropy > 3 adn rank > 0", "break", 13),
+            ("entropy > 3 adn rank > 1", "break", 13),
             ("tbreak rnk > 1", "break", 8),
             ("break rnk > 1", "", 7),
             ("b rnk > 1", "", 3),
@@ -365,7 +365,7 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("written", "verb"),
         [("entropy > 3", "break"), ("watch region", "break"), ("", "break"), ("step rnk", ""),
-         ("b rank > 0", ""), ("break", ""), ("anything", "type")],
+         ("b rank > 1", ""), ("break", ""), ("anything", "type")],
     )  # fmt: skip
     def test_where_nothing_is(self, written: str, verb: str) -> None:
         assert wrong(written, verb) is None
@@ -373,6 +373,6 @@ class TestWriting:
     def test_lines(self) -> None:
         assert Ask("type", "type", quoted=True).line(' "a"\\') == 'type " \\"a\\"\\\\"'
         assert Ask("set", "set").line("temperature=1") == "set temperature=1"
-        assert Ask("break", "break").line("rank > 0") == "break rank > 0"
+        assert Ask("break", "break").line("rank > 1") == "break rank > 1"
         assert Ask("break", "break").line("watch region") == "watch region"
         assert Ask(":", "").line("step 3") == "step 3"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "conditions",
     multiple=True,
     metavar="CONDITION",
-    help="Halt before the token for which this holds: 'entropy > 3 and rank > 0'; repeatable.",
+    help="Halt before the token for which this holds: 'entropy > 3 and rank > 1'; repeatable.",
 )
 @click.option("--inject", metavar="TEXT", help="Insert this text where --at holds.")
 @click.option("--at", metavar="CONDITION", help="Where to insert: 'entropy > 3 and step > 10'.")

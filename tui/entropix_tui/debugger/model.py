@@ -28,6 +28,7 @@ from entropix_mlx.debugger.outputs import (
     Refused,
 )
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall
+from entropix_mlx.records.measures import shown
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
@@ -138,7 +139,7 @@ class Debugging:
         """The pinned fields of the record that is looked at, each with its value."""
         if self.record is None:
             return []
-        return [f"{name} {_plain(getattr(self.record, name, None))}" for name in self.displays]
+        return [f"{name} {_plain(shown(self.record, name))}" for name in self.displays]
 
     def steps_to(self, index: int) -> int | None:
         """How many recorded tokens further a token of this answer is: negative, back. None for

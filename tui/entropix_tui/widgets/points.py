@@ -67,7 +67,7 @@ class PointsList(Rows):
         return f"  {fit('no', 4)} {fit('halts at', max(8, width - 28))}  hits  lets pass"
 
     def nothing(self) -> str:
-        return "  Nothing halts it: B adds a breakpoint, such as  entropy > 3 and rank > 0"
+        return "  Nothing halts it: B adds a breakpoint, such as  entropy > 3 and rank > 1"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         point = self.points[row]

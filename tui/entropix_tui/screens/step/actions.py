@@ -29,7 +29,7 @@ ASKS: dict[str, Ask] = {
     "ask": Ask("ask", "ask", "a prompt", quoted=True),
     "type": Ask("type", "type", "a text, as it stands", quoted=True),
     "set": Ask("set", "set", "temperature=0.5"),
-    "break": Ask("break", "break", "entropy > 3 and rank > 0"),
+    "break": Ask("break", "break", "entropy > 3 and rank > 1"),
     "display": Ask("display", "display", "entropy rank"),
 }
 
