@@ -33,21 +33,6 @@ class ValleyDetector:
     A reported minimum silences those fewer than `refractory` positions after it.
     """
 
-    __slots__ = (
-        "_alpha",
-        "_delta",
-        "_end",
-        "_extreme",
-        "_falling",
-        "_flat",
-        "_keep",
-        "_last",
-        "_position",
-        "_refractory",
-        "_start",
-        "smoothed",
-    )
-
     def __init__(
         self, alpha: float = ALPHA, delta: float = DELTA, refractory: int = REFRACTORY
     ) -> None:

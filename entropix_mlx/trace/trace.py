@@ -9,9 +9,9 @@ import errno
 import gc
 import os
 import stat
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import msgspec
@@ -42,7 +42,7 @@ def attention_beside(trace: Path) -> Path:
     return trace.with_name(f"{trace.name}.attention")
 
 
-class TraceWriter:
+class TraceWriter(AbstractContextManager["TraceWriter"]):
     """Appends records to a file or a binary stream, each flushed before the next.
 
     A file is opened at once, so that a path that cannot be written is refused before the run
@@ -118,15 +118,7 @@ class TraceWriter:
             if self.count == 0 and self._created and self._regular:
                 self._path.unlink(missing_ok=True)
 
-    def __enter__(self) -> "TraceWriter":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _append(self, line: bytes) -> None:

@@ -1,7 +1,7 @@
 """What a GGUF file of the Llama architecture must hold, and the `config.json` that says so."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,6 @@ _KNOWN_KEYS = {
     "tensor_data_layout",
     "vocab_size",
 }
-_BLOCK = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
 
 
 @dataclass(frozen=True)
@@ -61,18 +50,17 @@ def expected_tensors(config: dict[str, Any]) -> dict[str, Expected]:
     hidden, intermediate = config["hidden_size"], config["intermediate_size"]
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     queries, keys = heads * config["head_dim"], kv_heads * config["head_dim"]
-    shapes: dict[str, tuple[int, ...]] = {
-        "attn_norm": (hidden,),
-        "attn_q": (queries, hidden),
-        "attn_k": (keys, hidden),
-        "attn_v": (keys, hidden),
-        "attn_output": (hidden, queries),
-        "ffn_norm": (hidden,),
-        "ffn_gate": (intermediate, hidden),
-        "ffn_up": (intermediate, hidden),
-        "ffn_down": (hidden, intermediate),
+    block = {
+        "attn_norm": Expected("input_layernorm", (hidden,)),
+        "attn_q": Expected("self_attn.q_proj", (queries, hidden), heads),
+        "attn_k": Expected("self_attn.k_proj", (keys, hidden), kv_heads),
+        "attn_v": Expected("self_attn.v_proj", (keys, hidden)),
+        "attn_output": Expected("self_attn.o_proj", (hidden, queries)),
+        "ffn_norm": Expected("post_attention_layernorm", (hidden,)),
+        "ffn_gate": Expected("mlp.gate_proj", (intermediate, hidden)),
+        "ffn_up": Expected("mlp.up_proj", (intermediate, hidden)),
+        "ffn_down": Expected("mlp.down_proj", (hidden, intermediate)),
     }
-    interleaved = {"attn_q": heads, "attn_k": kv_heads}
     expected = {
         "token_embd.weight": Expected("model.embed_tokens", (config["vocab_size"], hidden)),
         "output_norm.weight": Expected("model.norm", (hidden,)),
@@ -80,10 +68,9 @@ def expected_tensors(config: dict[str, Any]) -> dict[str, Expected]:
     if not config["tie_word_embeddings"]:
         expected[OUTPUT] = Expected("lm_head", (config["vocab_size"], hidden))
     for layer in range(config["num_hidden_layers"]):
-        for part, module in _BLOCK.items():
-            expected[f"blk.{layer}.{part}.weight"] = Expected(
-                f"model.layers.{layer}.{module}", shapes[part], interleaved.get(part, 0)
-            )
+        for part, tensor in block.items():
+            module = f"model.layers.{layer}.{tensor.module}"
+            expected[f"blk.{layer}.{part}.weight"] = replace(tensor, module=module)
     return expected
 
 
