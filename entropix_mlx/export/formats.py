@@ -1,14 +1,12 @@
 """The kinds of export by name, and what is exported as files."""
 
-import contextlib
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from entropix_mlx.export import page, svg, tables, text
 from entropix_mlx.export.passage import Passage
+from entropix_models.paths import atomic_file
 
 
 class Format(NamedTuple):
@@ -44,13 +42,8 @@ def write(path: Path, data: str) -> None:
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(data)
         return
-    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
-    try:
+    with atomic_file(path.resolve()) as beside:
         with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(data)
         if path.exists():
             beside.chmod(path.stat().st_mode & 0o777)
-        os.replace(beside, path.resolve())
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)

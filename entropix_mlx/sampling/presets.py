@@ -6,7 +6,6 @@ They are kept in one TOML file, a table a preset, that is meant to be read and e
 import json
 import os
 import re
-import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from platformdirs import user_config_path
 
 from entropix_models.errors import DamagedFileError, EntropixError, UsageError
-from entropix_models.paths import disk_errors
+from entropix_models.paths import atomic_file, disk_errors
 
 NAME = re.compile("[a-z0-9-]{1,40}")
 _BARE = re.compile(r"true|false|(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
@@ -65,15 +64,10 @@ def save(presets: Mapping[str, Preset]) -> None:
     for name, preset in presets.items():
         content += f"\n[{name}]\nbase = {json.dumps(preset.base)}\n"
         content += "".join(f"{key} = {_toml(value)}\n" for key, value in preset.values.items())
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     with disk_errors(target):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(target) as unfinished:
             unfinished.write_text(content, encoding="utf-8")
-            os.replace(unfinished, target)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
 
 
 def text(value: bool | int | float | str) -> str:

@@ -1,8 +1,6 @@
 """A language model as the engine sees it: ids in, logits and attention statistics out, lazily."""
 
 import copy
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
 from entropix_models.errors import UnsupportedError
 from entropix_models.open_files import limit_kept_if_fixed
+from entropix_models.paths import atomic_file
 from entropix_models.tokenizer.tokenizer import Tokenizer
 
 with limit_kept_if_fixed():  # the first import of mlx-lm in a process
@@ -184,14 +183,11 @@ class LanguageModel:
         for n, layer in enumerate(cache):
             arrays[f"{n}.keys"] = layer.keys[..., : layer.offset, :]
             arrays[f"{n}.values"] = layer.values[..., : layer.offset, :]
-        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.safetensors")
         try:
-            mx.save_safetensors(str(unfinished), arrays, dict(metadata))
-            os.replace(unfinished, path)
+            with atomic_file(path, ".safetensors") as unfinished:
+                mx.save_safetensors(str(unfinished), arrays, dict(metadata))
         except RuntimeError as error:  # how MLX says that the disk is full
             raise OSError(str(error)) from error
-        finally:
-            unfinished.unlink(missing_ok=True)
         return True
 
     def load_cache(self, path: Path) -> tuple[Cache, dict[str, str]] | None:

@@ -1,13 +1,15 @@
 """Where things are kept on disk, and how a folder appears there: whole, or not at all."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path, user_data_path
 
@@ -72,6 +74,25 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
+
+
+@contextmanager
+def atomic_file(target: Path, ending: str = ".part") -> Iterator[Path]:
+    """Give a sibling of `target` to write; it becomes `target` when the block ends well.
+
+    On any failure it is removed and `target` is as it was. Raises OSError.
+    """
+    unfinished = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}{ending}")
+    try:
+        yield unfinished
+        os.replace(unfinished, target)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ refused by name before MLX opens it unless every tensor is of a type that comes 
 """
 
 import errno
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from entropix_models.gguf.layout import (
     llama3_scaling,
 )
 from entropix_models.gguf.tokenizer import check_tokenizer, stop_ids, token_id, write_tokenizer
-from entropix_models.paths import atomic_folder, disk_errors
+from entropix_models.paths import atomic_folder, disk_errors, write_json
 from entropix_models.progress import Progress, quiet
 
 if TYPE_CHECKING:
@@ -62,14 +61,14 @@ def import_gguf(
         scaling = _convert(file, folder, config, expected, header, progress)
         if scaling:
             config["rope_scaling"] = scaling
-        _write_json(folder / "config.json", config)
+        write_json(folder / "config.json", config)
         facts = {
             "name": name or out_folder.name,
             "source": source or f"gguf {file.name}",
             "revision": revision,
             "quantization": quantization,
         }
-        _write_json(folder / "entropix.json", facts)
+        write_json(folder / "entropix.json", facts)
 
 
 def _check_tensors(header: Header, expected: dict[str, Expected], file: Path) -> None:
@@ -194,7 +193,3 @@ def _halves_first(array: "mx.array", heads: int) -> "mx.array":
     rows, columns = array.shape
     pairs = array.reshape(heads, rows // heads // 2, 2, columns)
     return pairs.swapaxes(1, 2).reshape(rows, columns)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -5,12 +5,12 @@ How text is cut before byte pairs are merged is not in the file, only a name for
 error.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropix_models.errors import UnsupportedError
 from entropix_models.gguf.header import Value, damaged, reason, shown
+from entropix_models.paths import write_json
 
 if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
@@ -109,8 +109,7 @@ def write_tokenizer(metadata: dict[str, Value], file: Path, folder: Path) -> Non
             special_tokens=[(begin, vocabulary[begin])],
         )
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), "utf-8")
-    text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
-    (folder / "tokenizer_config.json").write_text(text, "utf-8")
+    write_json(folder / "tokenizer_config.json", config)
 
 
 def _pre_tokenizer(cut: str) -> "PreTokenizer":

