@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
 from entropix_models.progress import Progress, quiet
 
 if TYPE_CHECKING:
-    from entropix_mlx.sampling.calibration import Calibration
     from entropix_mlx.session.session import Session
     from entropix_mlx.trace.attention_file import AttentionWriter
     from entropix_mlx.trace.trace import TraceWriter
@@ -224,10 +224,8 @@ def load_model(name: str | None, device: str, progress: Progress) -> "LanguageMo
     return loader.load(sources.resolve(name, progress=progress), chosen, progress)
 
 
-def note_calibration(model: "LanguageModel", calibration: "Calibration") -> None:
+def note_calibration(model: "LanguageModel", calibration: Calibration) -> None:
     """Say so if the thresholds are not the model's own."""
-    from entropix_mlx.sampling.calibration import PROVISIONAL
-
     if calibration is PROVISIONAL:
         click.echo(
             f"note: {model.info.name} has no calibration, so provisional thresholds are used "

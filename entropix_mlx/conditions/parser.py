@@ -5,7 +5,6 @@ nothing is ever evaluated but comparisons of a record's fields.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from entropix_mlx.conditions import terms
 from entropix_mlx.conditions.lexer import (
@@ -30,7 +29,6 @@ from entropix_mlx.conditions.operands import (
     Minus,
     Operand,
     Probability,
-    Proposed,
     quoted,
 )
 from entropix_mlx.conditions.patterns import Pattern, PatternError
@@ -48,52 +46,26 @@ NAMES = (*FIELDS, "changed", "delta", *_WORDS)
 """Every word of the grammar."""
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A condition that was parsed; equal to another that means the same, token by token.
+def parse(text: str) -> Term:
+    """The condition of a whole text. Raises ConditionError."""
+    condition, end = leading(text)
+    if end < len(text):
+        raise ConditionError("expected and, or, or the end, found do", end + 1)
+    return condition
 
-    `text` is what was typed, `str()` the canonical form, which parses to an equal condition.
+
+def leading(text: str, start: int = 0) -> tuple[Term, int]:
+    """The condition from `start` to the word `do` or the end, and where that is.
+
+    Raises ConditionError with columns of the whole text.
     """
-
-    text: str = field(compare=False)
-    term: Term
-
-    @classmethod
-    def parse(cls, text: str) -> "Condition":
-        """Raises ConditionError."""
-        condition, end = cls.leading(text)
-        if end < len(text):
-            raise ConditionError("expected and, or, or the end, found do", end + 1)
-        return condition
-
-    @classmethod
-    def leading(cls, text: str, start: int = 0) -> "tuple[Condition, int]":
-        """The condition from `start` to the word `do` or the end, and where that is.
-
-        Raises ConditionError with columns of the whole text.
-        """
-        term, end = _Parser(text, start).whole()
-        if len(term.written()) > LONGEST:
-            raise ConditionError(
-                f"a condition has at most {LONGEST:,} characters, also when it is written out",
-                start + 1,
-            )
-        return cls(text[start:end].strip(" \t"), term), end
-
-    def holds(self, proposed: Proposed) -> bool:
-        """Raises SlowPatternError."""
-        return self.term.holds(proposed)
-
-    def reason(self, proposed: Proposed) -> str:
-        """One line: the canonical form with every field's value behind it.
-
-        Of alternatives that hold only those are told; numbers have as few digits as tell the same.
-        Raises SlowPatternError.
-        """
-        return self.term.written(proposed)
-
-    def __str__(self) -> str:
-        return self.term.written()
+    condition, end = _Parser(text, start).whole()
+    if len(str(condition)) > LONGEST:
+        raise ConditionError(
+            f"a condition has at most {LONGEST:,} characters, also when it is written out",
+            start + 1,
+        )
+    return condition, end
 
 
 class _Parser:

@@ -15,14 +15,25 @@ from entropix_mlx.conditions.patterns import Pattern
 
 
 class Term(ABC):
-    """Something that is true or false of a proposal."""
+    """Something that is true or false of a proposal: a condition, or a part of one.
+
+    Equal to another that means the same, token by token; the canonical text parses to an equal one.
+    """
 
     @abstractmethod
-    def holds(self, proposed: Proposed) -> bool: ...
+    def holds(self, proposed: Proposed) -> bool:
+        """Raises SlowPatternError."""
 
     @abstractmethod
     def written(self, proposed: Proposed | None = None) -> str:
-        """Its canonical text; with a proposal, every field is followed by its value."""
+        """Its canonical text, on one line; with a proposal, every field is followed by its value.
+
+        Of alternatives that hold only those are told then; numbers have as few digits as tell the
+        same. Raises SlowPatternError.
+        """
+
+    def __str__(self) -> str:
+        return self.written()
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {

@@ -5,7 +5,6 @@
 `branch` go back. A command that decides on a recorded token returns there first: a branch.
 """
 
-import difflib
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -13,6 +12,7 @@ from entropix_mlx.debugger import actions
 from entropix_mlx.debugger.actions import Do, points, until
 from entropix_mlx.debugger.debugger import Debugger
 from entropix_mlx.debugger.outputs import Done, Help, Output, Refused
+from entropix_mlx.sampling.parameters import did_you_mean
 from entropix_models.errors import EntropixError, UsageError
 
 
@@ -47,8 +47,7 @@ def execute(debugger: Debugger, line: str) -> Iterator[Output]:
         if command is not None:
             yield from command.do(debugger, rest.strip())
         elif not word.startswith("#"):
-            close = difflib.get_close_matches(word, _NAMES, n=1)
-            meant = f" (did you mean {close[0]!r}?)" if close else ""
+            meant = did_you_mean(word, _NAMES)
             raise UsageError(f"unknown command {word[:40]!r}{meant}; help lists them")
     except EntropixError as error:
         yield Refused(str(error))

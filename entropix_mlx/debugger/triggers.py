@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from entropix_mlx.conditions.lexer import ConditionError, did_you_mean, listed, shown
 from entropix_mlx.conditions.operands import CHANGING, Proposed, quoted
-from entropix_mlx.conditions.parser import Condition
+from entropix_mlx.conditions.parser import leading, parse
+from entropix_mlx.conditions.terms import Term
 
 ROOM = 16
 """The context is nearly full when it can take so many more tokens."""
@@ -21,12 +22,12 @@ ROOM = 16
 class Break:
     """Met by each token for which the condition holds; `word` is what stands for it in a line."""
 
-    condition: Condition
+    condition: Term
     word: str = ""
 
     def met(self, proposed: Proposed, _before: bool | None) -> tuple[bool, str | None]:
         holds = self.condition.holds(proposed)
-        return holds, self.condition.reason(proposed) if holds else None
+        return holds, self.condition.written(proposed) if holds else None
 
     def __str__(self) -> str:
         return self.word or str(self.condition)
@@ -36,13 +37,13 @@ class Break:
 class Watch:
     """Met where the condition becomes true or false; the first token only says which it is."""
 
-    condition: Condition
+    condition: Term
 
     def met(self, proposed: Proposed, before: bool | None) -> tuple[bool, str | None]:
         holds = self.condition.holds(proposed)
         if before is None or holds == before:
             return holds, None
-        return holds, f"{'now' if holds else 'no longer'} {self.condition.reason(proposed)}"
+        return holds, f"{'now' if holds else 'no longer'} {self.condition.written(proposed)}"
 
     def __str__(self) -> str:
         return str(self.condition)
@@ -129,8 +130,8 @@ def trigger(verb: str, line: str, start: int) -> tuple[Trigger, int]:
     if verb == "watch" and (differs := _DIFFERS.match(line, start)):
         word = differs[1]
         text = "rank > 1" if word == "argmax" else f"changed({word})"
-        return Break(Condition.parse(text), word), differs.end()
-    condition, end = Condition.leading(line, start)
+        return Break(parse(text), word), differs.end()
+    condition, end = leading(line, start)
     return Watch(condition) if verb == "watch" else Break(condition), end
 
 

@@ -21,8 +21,6 @@ from entropix_models.errors import UnsupportedError
 from entropix_models.language_model import Cache, LanguageModel, Step
 from entropix_models.tokenizer.tokenizer import Tokenizer
 
-_BITS = 1 / np.log(2)
-
 
 def inspect(
     model: LanguageModel, index: int, last: int, cache: Cache, path: list[Node]
@@ -114,9 +112,7 @@ def _looker(keys: int) -> Reducer:
 
     def reduce(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
         del valid  # one query may attend to all that is there
-        peak = mx.max(scores, axis=-1, keepdims=True)
-        entropy = -mx.log(mx.max(weights, axis=-1)) - mx.sum(weights * (scores - peak), axis=-1)
-        entropy = mx.maximum(entropy, 0.0) * _BITS
+        entropy = metrics.head_entropy(scores, weights, None)
         layers, heads, queries, seen = scores.shape
         strongest = mx.full((layers, heads, queries, STRONGEST), -1.0)
         mean = mx.zeros((layers, queries, keys))

@@ -8,14 +8,15 @@ nine tokens of ten would lie in one corner.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from entropix_mlx.export import style
 from entropix_mlx.export.passage import Passage, number
 from entropix_mlx.export.style import LETTERS, NONE
-from entropix_mlx.records.record import QUADRANTS, Quadrant
+from entropix_mlx.records.record import Quadrant
+from entropix_mlx.sampling.regions import Bound, above, bounds
 from entropix_mlx.sampling.valleys import ValleyDetector
 from entropix_mlx.terminal.palette import VALLEY
 
@@ -206,9 +207,10 @@ def _places(valleys: list[int]) -> str:
 
 def plane(passage: Passage) -> str:
     entropies, varentropies = values(passage, ENTROPY), values(passage, VARENTROPY)
-    corners = _thresholds(passage)
-    right = top(ENTROPY, entropies, [h for _, h, _ in corners])
-    upper = top(VARENTROPY, varentropies, [v for *_, v in corners])
+    # Of each corner that drew the last token.
+    corners = bounds({name: number(value) for name, value in passage.sampler.items()})
+    right = top(ENTROPY, entropies, [bound.entropy for bound in corners.values()])
+    upper = top(VARENTROPY, varentropies, [bound.varentropy for bound in corners.values()])
     squares: Counter[tuple[int, int, str]] = Counter()
     counts: Counter[str] = Counter()
     for cell, h, v in zip(passage.cells, entropies, varentropies, strict=True):
@@ -256,26 +258,12 @@ def _axes(right: float, upper: float) -> Iterator[str]:
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
 
 
-def _thresholds(passage: Passage) -> list[tuple[Quadrant, float, float]]:
-    """Of each corner that drew the last token: entropy and varentropy."""
-    sampler, found = passage.sampler, []
-    for corner in QUADRANTS:
-        name = corner.lower()
-        h = number(sampler.get(f"{name}_entropy"))
-        v = number(sampler.get(f"{name}_varentropy"))
-        if h is not None and v is not None:
-            found.append((corner, h, v))
-    return found
-
-
-def _corners(
-    corners: list[tuple[Quadrant, float, float]], right: float, upper: float
-) -> Iterator[str]:
+def _corners(corners: Mapping[Quadrant, Bound], right: float, upper: float) -> Iterator[str]:
     """Where the four regions are."""
-    for corner, h, v in corners:
-        name = corner.lower()
-        x, y = _right(h, right), _up(v, upper)
-        across, down = (WIDE if name[0] == "h" else 0), (0 if name[2] == "h" else HIGH)
+    for corner, bound in corners.items():
+        high, wide = above(corner)
+        x, y = _right(bound.entropy, right), _up(bound.varentropy, upper)
+        across, down = (WIDE if high else 0), (0 if wide else HIGH)
         letter = LETTERS[corner]
         yield f'<path class="corner {letter}" d="M{x:.1f} {down}V{y:.1f}H{across}"/>'
         at_x = WIDE - 6 if across else 6

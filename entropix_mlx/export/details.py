@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from entropix_mlx.export.passage import Cell, Passage, number
+from entropix_mlx.records.measures import probability
 from entropix_mlx.terminal.glyphs import one_line, shown
 
 PIECE = 1000
@@ -58,7 +59,7 @@ def _row(passage: Passage, cell: Cell, texts: dict[str, int]) -> list[Any]:
     candidates: list[Any] = []
     drawn = None
     for place, (id, other, raw, p) in enumerate(token.candidates):
-        candidates += (text(_named(other)), _units(_likely(raw)), _units(p))
+        candidates += (text(_named(other)), _units(probability(raw)), _units(p))
         if id == token.id:
             drawn = place
     return [
@@ -73,7 +74,7 @@ def _row(passage: Passage, cell: Cell, texts: dict[str, int]) -> list[Any]:
         text(token.strategy),
         text(token.forced),
         None if logprob is None else _rounded(-logprob / math.log(2)),
-        None if logprob is None else _units(_likely(logprob)),
+        None if logprob is None else _units(probability(logprob)),
         None if token.rank is None else token.rank + 1,
         *map(_rounded, _measured(token)),
         passage.is_valley(cell),
@@ -91,10 +92,6 @@ def _rounded(value: float | None) -> float | int | None:
     return number(value)
 
 
-def _likely(logprob: float) -> float:
-    return math.exp(logprob) if -700.0 < logprob < 0.0 else float(logprob >= 0.0)
-
-
-def _units(probability: float) -> int:
+def _units(p: float) -> int:
     """Of what a file may say, only what can be a probability."""
-    return round(UNITS * probability) if 0.0 < probability < 1.0 else UNITS * (probability >= 1.0)
+    return round(UNITS * p) if 0.0 < p < 1.0 else UNITS * (p >= 1.0)

@@ -58,90 +58,86 @@ def shown(record: TokenRecord, name: str) -> Any:
 
 def sampled(name: str, scale: Scale | None = None) -> Measure:
     """What a sampler makes itself: it travels in a record's `measures`."""
-    return _measure(name, lambda record: (record.measures or {}).get(name), scale)
 
+    def value(record: TokenRecord) -> float | None:
+        return (record.measures or {}).get(name)
 
-def _field(name: str, scale: Scale | None = None) -> Measure:
-    """What a record has a field for."""
-    return _measure(name, operator.attrgetter(name), scale)
-
-
-def _measure(name: str, value: Value, scale: Scale | None) -> Measure:
     return Measure(name, value, scale and scale._replace(value=value))
 
 
+def _field(name: str) -> Measure:
+    """What a record has a field for."""
+    return Measure(name, operator.attrgetter(name))
+
+
+def _drawn(
+    name: str,
+    symbol: str,
+    unit: str,
+    top: float,
+    meaning: str,
+    thresholds: tuple[str, ...] = (),
+    *,
+    called: str | None = None,
+    value: Value | None = None,
+    drawn: Value | None = None,
+) -> Measure:
+    """What is a strip and a colour too; `called` and `drawn` where these differ from the measure's
+    name and value.
+    """
+    value = value or operator.attrgetter(name)
+    scale = Scale(called or name, symbol, unit, top, meaning, thresholds, drawn or value)
+    return Measure(name, value, scale)
+
+
 _DEFINED = (
-    _field(
-        "entropy",
+    _drawn(
+        *("entropy", "H", "bits", 12.0),
         # Ordinary text stays under 11 bits; 15.6 (49k vocabulary) and 17 (128k) are the ends of
         # the world and would press everything real into the lower half.
-        Scale(
-            *("entropy", "H", "bits", 12.0),
-            "how undecided: 0 when certain, 3 when eight tokens would do alike",
-            ("lelv_entropy", "helv_entropy"),
-        ),
+        "how undecided: 0 when certain, 3 when eight tokens would do alike",
+        ("lelv_entropy", "helv_entropy"),
     ),
-    _field(
-        "varentropy",
-        # Ordinary text stays under 25 bits^2.
-        Scale(
-            *("varentropy", "V", "bits²", 30.0),
-            "how uneven the indecision: high when favourites stand before a long tail",
-            ("lelv_varentropy", "hehv_varentropy"),
-        ),
+    _drawn(
+        *("varentropy", "V", "bits²", 30.0),  # ordinary text stays under 25 bits^2
+        "how uneven the indecision: high when favourites stand before a long tail",
+        ("lelv_varentropy", "hehv_varentropy"),
     ),
-    _field(
-        "attn_entropy",
-        Scale(
-            *("attn entropy", "A", "bits", 8.0),
-            "over how much of the text the attention was spread, mean of all heads",
-        ),
+    _drawn(
+        *("attn_entropy", "A", "bits", 8.0),
+        "over how much of the text the attention was spread, mean of all heads",
+        called="attn entropy",
     ),
-    _field(
-        "attn_varentropy",
-        Scale(
-            *("attn varentropy", "B", "bits²", 6.0),
-            "how uneven that spread was, mean of all heads",
-        ),
+    _drawn(
+        *("attn_varentropy", "B", "bits²", 6.0),
+        "how uneven that spread was, mean of all heads",
+        called="attn varentropy",
     ),
-    _field(
-        "agreement",
-        Scale(
-            *("agreement", "G", "", 1.0),
-            "how alike the heads looked: 1 when all at the same tokens",
-        ),
+    _drawn(
+        *("agreement", "G", "", 1.0),
+        "how alike the heads looked: 1 when all at the same tokens",
     ),
-    _field(
-        "interaction_strength",
-        Scale(*("interaction", "I", "", 8.0), "how strongly the attention's scores differ"),
+    _drawn(
+        *("interaction_strength", "I", "", 8.0),
+        "how strongly the attention's scores differ",
+        called="interaction",
     ),
     _field("logprob"),
     Measure("p", lambda r: None if r.logprob is None else probability(r.logprob)),
-    _measure(
-        "surprisal",
-        surprisal,
-        Scale(
-            *("surprisal", "S", "bits", 16.0),
-            "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
-        ),
+    _drawn(
+        *("surprisal", "S", "bits", 16.0),
+        "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
+        value=surprisal,
     ),
-    Measure(
-        "rank",
-        # From 1, as screens count; a record counts from 0.
-        lambda r: None if r.rank is None else r.rank + 1,
-        Scale(
-            *("rank", "R", "log2", 10.0),
-            "the token's place among the candidates; the most likely is 1",
-            # The most likely token has 0, the second 1, the 1024th 10.
-            value=lambda record: None if record.rank is None else math.log2(record.rank + 1),
-        ),
+    _drawn(
+        *("rank", "R", "log2", 10.0),
+        "the token's place among the candidates; the most likely is 1",
+        value=lambda r: None if r.rank is None else r.rank + 1,  # a record counts from 0
+        # The most likely token has 0, the second 1, the 1024th 10.
+        drawn=lambda record: None if record.rank is None else math.log2(record.rank + 1),
     ),
     Measure("rank0", operator.attrgetter("rank")),
-    _field("temperature"),
-    _field("top_k"),
-    _field("top_p"),
-    _field("min_p"),
-    _field("ms"),
+    *map(_field, ("temperature", "top_k", "top_p", "min_p", "ms")),
 )
 
 

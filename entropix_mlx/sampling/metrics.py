@@ -109,11 +109,11 @@ def attention_by_head(scores: mx.array, weights: mx.array, valid: mx.array | Non
     4 + heads]`.
     """
     statistics = attention_statistics(scores, weights, valid)
-    entropy = _head_entropy(scores, weights, valid)
+    entropy = head_entropy(scores, weights, valid)
     return mx.concatenate([statistics, mx.swapaxes(entropy, 1, 2)], axis=-1)
 
 
-def _head_entropy(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
+def head_entropy(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
     """`[layers, heads, queries]`, bits."""
     within = scores if valid is None else mx.where(valid, scores, _NEVER)
     peak = mx.max(within, axis=-1, keepdims=True)
@@ -140,7 +140,7 @@ def attention_statistics(scores: mx.array, weights: mx.array, valid: mx.array | 
     else:
         keys = mx.sum(valid, axis=-1).astype(mx.float32)
         strength = mx.sum(mx.where(valid, mx.abs(scores), 0.0), axis=-1) / keys
-    entropy = _head_entropy(scores, weights, valid)
+    entropy = head_entropy(scores, weights, valid)
     distance = mx.sum(mx.abs(weights - mx.mean(weights, axis=1, keepdims=True)), axis=-1)
     statistics = [
         mx.mean(entropy, axis=1),

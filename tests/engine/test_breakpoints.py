@@ -10,7 +10,7 @@ from traces import token
 
 from entropix_mlx.conditions.lexer import ConditionError
 from entropix_mlx.conditions.operands import Proposed
-from entropix_mlx.conditions.parser import NAMES, Condition
+from entropix_mlx.conditions.parser import NAMES, parse
 from entropix_mlx.debugger.breakpoints import VERBS, Action, Breakpoints, Hit
 from entropix_mlx.debugger.outputs import Changed, Listed
 from entropix_mlx.debugger.text import told
@@ -496,4 +496,4 @@ def test_counts_follow_a_plain_model(steps: list[tuple[str, int]]) -> None:
 
 def test_conditions_can_be_asked_for() -> None:
     point = made("watch p('yes') > 0.5")[1]
-    assert point.what.condition == Condition.parse("p('yes') > 0.5")
+    assert point.what.condition == parse("p('yes') > 0.5")

@@ -26,7 +26,7 @@ from entropix_mlx.conditions.operands import (
     Probability,
     Proposed,
 )
-from entropix_mlx.conditions.parser import DEEPEST, LONGEST, NAMES, Condition
+from entropix_mlx.conditions.parser import DEEPEST, LONGEST, NAMES, parse
 from entropix_mlx.conditions.patterns import Pattern, SlowPatternError
 from entropix_mlx.conditions.ranks import senseless
 from entropix_mlx.conditions.terms import (
@@ -56,7 +56,7 @@ def proposed(before: TokenRecord | None = None, **changes: Any) -> Proposed:
 
 
 def holds(text: str, at: Proposed | None = None, /, **changes: Any) -> bool:
-    return Condition.parse(text).holds(at or proposed(**changes))
+    return parse(text).holds(at or proposed(**changes))
 
 
 # What each field is
@@ -215,7 +215,7 @@ def test_log_probabilities_above_0_are_rounding() -> None:
 def test_precedence_and_numbers(text: str, expected: bool | None) -> None:
     if expected is None:
         with pytest.raises(ConditionError, match="end of the number"):
-            Condition.parse(text)
+            parse(text)
     else:
         assert holds(text) == expected
 
@@ -248,8 +248,8 @@ def test_changes_against_the_token_before() -> None:
 def test_escapes(text: str, means: str) -> None:
     assert holds(f"text == {text}", text=means)
     assert not holds(f"text == {text}", text=means + "x")
-    condition = Condition.parse(f"text == {text}")
-    assert Condition.parse(str(condition)) == condition
+    condition = parse(f"text == {text}")
+    assert parse(str(condition)) == condition
     assert str(condition).isprintable()
 
 
@@ -407,7 +407,7 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "column"), REFUSED)
 def test_refused_at_its_column(text: str, column: int) -> None:
     with pytest.raises(ConditionError) as error:
-        Condition.parse(text)
+        parse(text)
     assert error.value.column == column
     message = str(error.value)
     assert message.startswith(f"condition, column {column}: ")
@@ -447,31 +447,31 @@ def test_refused_at_its_column(text: str, column: int) -> None:
 )
 def test_says_what_to_do(text: str, says: str) -> None:
     with pytest.raises(ConditionError, match=says):
-        Condition.parse(text)
+        parse(text)
 
 
 def test_limits() -> None:
     deep = "(" * DEEPEST + "p > 1" + ")" * DEEPEST
-    assert Condition.parse(deep) == Condition.parse("p > 1")
+    assert parse(deep) == parse("p > 1")
     with pytest.raises(ConditionError, match="more than 50") as error:
-        Condition.parse(f"({deep})")
+        parse(f"({deep})")
     assert error.value.column == DEEPEST + 1
     nots = "not " * DEEPEST + "p > 1"
-    assert str(Condition.parse(nots)) == nots
+    assert str(parse(nots)) == nots
     with pytest.raises(ConditionError, match="more than 50"):
-        Condition.parse(f"not {nots}")
+        parse(f"not {nots}")
     with pytest.raises(ConditionError, match="more than 50"):
-        Condition.parse("(not " * 400)
-    assert Condition.parse(" or ".join([deep] * 10))  # beside each other is not within
+        parse("(not " * 400)
+    assert parse(" or ".join([deep] * 10))  # beside each other is not within
     long = "p > 1".ljust(LONGEST)
-    assert Condition.parse(long)
+    assert parse(long)
     with pytest.raises(ConditionError, match="at most 2,000") as error:
-        Condition.parse(long + " ")
+        parse(long + " ")
     assert error.value.column == LONGEST + 1
     wide = "p>1 or " * 285 + "p>1"
     assert len(wide) <= LONGEST
     with pytest.raises(ConditionError, match="written out"):
-        Condition.parse(wide)
+        parse(wide)
 
 
 SOUP = st.lists(
@@ -500,15 +500,15 @@ SOUP = st.lists(
 @example("\ud800 > 1")
 def test_any_text_is_a_condition_or_an_error(text: str) -> None:
     try:
-        condition = Condition.parse(text)
+        condition = parse(text)
     except ConditionError as error:
         assert 1 <= error.column <= len(text) + 1  # noqa: PT017
         assert str(error).isprintable()  # noqa: PT017
     else:
-        assert Condition.parse(str(condition)) == condition
+        assert parse(str(condition)) == condition
         with contextlib.suppress(SlowPatternError):
             condition.holds(proposed())
-            condition.reason(proposed())
+            condition.written(proposed())
 
 
 @pytest.mark.parametrize(
@@ -533,11 +533,11 @@ def test_any_text_is_a_condition_or_an_error(text: str) -> None:
 )
 def test_a_rank_that_says_nothing_is_refused_with_what_was_meant(text: str, said: str) -> None:
     with pytest.raises(ConditionError) as error:
-        Condition.parse(text)
+        parse(text)
     assert said in str(error.value)
     instead = re.findall(r"write (.+), or (.+)$", str(error.value))
     for meant in instead and instead[0]:
-        Condition.parse(meant)
+        parse(meant)
 
 
 @pytest.mark.parametrize("sign", COMPARISONS)
@@ -553,7 +553,7 @@ def test_a_rank_that_says_something_is_taken(sign: str) -> None:
                     assert holds(text, rank=record) is expected, text
             else:
                 with pytest.raises(ConditionError, match="counts from"):
-                    Condition.parse(text)
+                    parse(text)
 
 
 # Terms made at random are parsed from what they are written as
@@ -629,26 +629,25 @@ TERMS = st.recursive(
 @settings(deadline=None)
 @given(TERMS)
 def test_terms_written_out_are_parsed_as_they_were(term: Term) -> None:
-    condition = Condition.parse(term.written())
-    assert condition.term == term
-    assert hash(condition) == hash(Condition("", term))
+    condition = parse(term.written())
+    assert condition == term
+    assert hash(condition) == hash(term)
     assert str(condition) == term.written()
-    assert condition == Condition.parse(f"  ({condition}) ")
+    assert condition == parse(f"  ({condition}) ")
 
 
 def test_canonical_form() -> None:
     text = "not(entropy>3.0)and 'a'!=text or(rank>=2e0 and((p<.1)))"
-    condition = Condition.parse(text)
-    assert condition.text == text
+    condition = parse(text)
     assert str(condition) == 'not entropy > 3 and "a" != text or rank >= 2 and p < 0.1'
-    assert Condition.parse("(p > 1 or p > 2) and not (p > 3 or p > 4)").term.written() == (
+    assert parse("(p > 1 or p > 2) and not (p > 3 or p > 4)").written() == (
         "(p > 1 or p > 2) and not (p > 3 or p > 4)"
     )
     for word in ("and", "or"):
-        flat = Condition.parse(f"p > 1 {word} p > 2 {word} p > 3")
-        assert Condition.parse(f"p > 1 {word} (p > 2 {word} p > 3)") == flat
-        assert Condition.parse(f"(p > 1 {word} p > 2) {word} p > 3") == flat
-    assert str(Condition.parse("p > 1 and (p > 2 and p > 3)")) == "p > 1 and p > 2 and p > 3"
+        flat = parse(f"p > 1 {word} p > 2 {word} p > 3")
+        assert parse(f"p > 1 {word} (p > 2 {word} p > 3)") == flat
+        assert parse(f"(p > 1 {word} p > 2) {word} p > 3") == flat
+    assert str(parse("p > 1 and (p > 2 and p > 3)")) == "p > 1 and p > 2 and p > 3"
 
 
 # What holds, against lambdas that know nothing of terms
@@ -732,7 +731,7 @@ def _delta(name: str, bound: float) -> Case:
 def _is_parsed(case: Case) -> bool:
     """Whether it is no comparison with a rank that says nothing, which is refused."""
     try:
-        Condition.parse(case.text)
+        parse(case.text)
     except ConditionError as error:
         return "counts from" not in str(error)
     return True
@@ -829,10 +828,10 @@ PROPOSALS = st.builds(
 @settings(max_examples=100, deadline=None)
 @given(st.recursive(CASES, _joined, max_leaves=6), st.lists(PROPOSALS, min_size=5, max_size=5))
 def test_holds_what_naive_lambdas_say(case: Case, proposals: list[Proposed]) -> None:
-    condition = Condition.parse(case.text)
+    condition = parse(case.text)
     for at in proposals:
         assert condition.holds(at) == case.expected(at), case.text
-        assert condition.reason(at).isprintable()
+        assert condition.written(at).isprintable()
 
 
 # What is told
@@ -866,9 +865,9 @@ def test_holds_what_naive_lambdas_say(case: Case, proposals: list[Proposed]) -> 
 def test_reason(text: str, reason: str) -> None:
     before = token(6, entropy=1.5, region="HEHV", strategy=None)
     at = proposed(before, entropy=4.5193, ms=12345.678, top_p=None, so_far="y" * 100 + "x")
-    condition = Condition.parse(text)
+    condition = parse(text)
     assert condition.holds(at)
-    assert condition.reason(at) == reason
+    assert condition.written(at) == reason
 
 
 @settings(max_examples=300)
@@ -879,9 +878,9 @@ def test_a_reason_never_contradicts_itself(sign: str, a: float, b: float, near: 
     for left, right in ((a, b), (a, a * (1 + near))):
         if not math.isfinite(right):
             continue
-        condition = Condition.parse(f"entropy {sign} {right!r}")
+        condition = parse(f"entropy {sign} {right!r}")
         at = proposed(entropy=left)
-        told = condition.reason(at).split()
+        told = condition.written(at).split()
         assert holds(f"{told[1]} {sign} {told[3]}") == condition.holds(at)
 
 

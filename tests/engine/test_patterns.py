@@ -12,7 +12,7 @@ from traces import token
 
 from entropix_mlx.conditions.lexer import ConditionError
 from entropix_mlx.conditions.operands import Proposed
-from entropix_mlx.conditions.parser import Condition
+from entropix_mlx.conditions.parser import parse
 from entropix_mlx.conditions.patterns import LONGEST, REACH, Pattern, PatternError, SlowPatternError
 from entropix_models.errors import UsageError
 
@@ -49,7 +49,7 @@ SUBJECTS = st.text(st.sampled_from('aAb Bé0_.\n{}]-,"\\'), min_size=1, max_size
 def found(pattern: str, text: str) -> bool:
     """Whether a condition finds a pattern that has no single quote in it."""
     proposed = Proposed(token(1), None, 0, text, lambda _text: None)
-    return Condition.parse(f"so_far ~ '{pattern}'").holds(proposed)
+    return parse(f"so_far ~ '{pattern}'").holds(proposed)
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def test_refused(text: str, position: int, problem: str) -> None:
         Pattern(text)
     assert error.value.position == position
     with pytest.raises(ConditionError, match=f"pattern: .*{problem}") as told:
-        Condition.parse(f"so_far ~ '{text}'")
+        parse(f"so_far ~ '{text}'")
     assert told.value.column == len("so_far ~ '") + 1 + position
 
 
@@ -161,7 +161,7 @@ def test_what_is_counted_beside_each_other_only_adds_up() -> None:
 @pytest.mark.parametrize("sign", ["~", "!~"])
 def test_a_search_that_takes_too_long_is_given_up(text: str, sign: str) -> None:
     """It is neither found nor not found, and the next search is none the worse."""
-    condition = Condition.parse(f"rank == null and not so_far {sign} '{text}'")
+    condition = parse(f"rank == null and not so_far {sign} '{text}'")
     endless, short = (
         Proposed(token(1, rank=None), None, 0, so_far, lambda _text: None)
         for so_far in ("a" * 3_000 + "!", "aab")
@@ -192,9 +192,9 @@ def test_equal_by_text() -> None:
 
 def test_what_searches_for_nothing_does_not_load_the_library() -> None:
     program = (
-        "import sys; from entropix_mlx.conditions.parser import Condition; "
-        "Condition.parse('entropy > 3'); print('regex' in sys.modules); "
-        "Condition.parse('text ~ \"a\"'); print('regex' in sys.modules)"
+        "import sys; from entropix_mlx.conditions.parser import parse; "
+        "parse('entropy > 3'); print('regex' in sys.modules); "
+        "parse('text ~ \"a\"'); print('regex' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.stdout.split() == ["False", "True"], run.stderr

@@ -334,8 +334,8 @@ run("trace", "export", trace, "--out", trace + ".csv")
 table = Path(trace + ".csv").read_text()
 assert "gap" in table.splitlines()[0].split(",")
 
-from entropix_mlx.conditions.parser import Condition
-Condition.parse('gap > 0.5 and strategy == "bold"')
+from entropix_mlx.conditions.parser import parse
+parse('gap > 0.5 and strategy == "bold"')
 
 from entropix_tui.look import color_scale
 from entropix_tui.tokens.measures import MEASURES
