@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 from conversations import two_answers
 from driving import chatting
-from harness import hosted, scenario
+from harness import LARGE, hosted, scenario
 from test_replay import replaying
 from textual import actions
 from textual.binding import Binding
 from textual.screen import Screen
 
 from entropix_tui.conversation.comparison import Side
+from entropix_tui.screens.branches import Branches
 from entropix_tui.screens.chat.chat import ChatScreen
 from entropix_tui.screens.compare.compare import Column, Compare
 from entropix_tui.screens.conversation.screen import ConversationScreen
+from entropix_tui.screens.help import here
+from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.text.token_view import TokenView
 
 
@@ -62,6 +65,32 @@ async def test_a_command_does_what_its_key_does() -> None:
         assert replay.screen.view.tokens.letters
         await replay.press("ctrl+g")
         assert not replay.screen.view.tokens.letters
+
+
+def told_of(screen: Screen[Any]) -> set[str]:
+    """What can be done on a screen, as its footer and its help say."""
+    footer = {button.does for button in screen.query_one(KeyBar).shown}
+    return {does.casefold() for does in footer | {entry.right for entry in here(screen).entries}}
+
+
+@scenario
+async def test_a_replay_offers_nothing_that_would_change_what_was_recorded() -> None:
+    sampler, naming = "change how tokens are drawn", "name"
+    async with chatting(size=LARGE) as chat:
+        await chat.ask()
+        assert sampler in told_of(chat.screen)
+        await chat.press("ctrl+b")
+        assert naming in told_of(chat.app.screen)
+    async with replaying(size=LARGE) as replay:
+        assert sampler not in told_of(replay.screen)
+        assert not [action for action in offered(replay.screen) if "sampler" in action]
+        await replay.press("ctrl+b")
+        branches = replay.app.screen
+        assert isinstance(branches, Branches)
+        assert {"switch", "side by side"} <= told_of(branches)
+        assert naming not in told_of(branches)
+        await replay.press("n")
+        assert branches.focused is branches.choices
 
 
 def asked_for(screen: Screen[Any]) -> set[str | None]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from entropix_tui.replay.recorded_heads import RecordedHeads
 
 NOT_RECORDED = "not recorded: F7 loads the model"
-FIXED = "This was recorded: F7 steps into it, there anything can be decided anew."
 
 
 @dataclass(frozen=True)
@@ -174,8 +173,7 @@ def _greatest(record: TurnRecord) -> int:
 class IdleEngine(Engine):
     """An engine whose thread, and all that it imports, begins with the debugger's first line.
 
-    Until then what would need a model is refused. Nothing that was recorded can be done
-    otherwise here: that is the debugger's.
+    Until then what would need a model is refused.
     """
 
     def __init__(
@@ -202,17 +200,8 @@ class IdleEngine(Engine):
         if self.has_model:
             super().inspect(index)
         else:
-            self._refuse(NOT_RECORDED)
-
-    def use(self, settings: Settings) -> None:  # noqa: ARG002
-        self._refuse(FIXED)
-
-    def name_branch(self, leaf: int, name: str) -> None:  # noqa: ARG002
-        self._refuse("Names are not written into a recording.")
+            self._refused.append(Failed(NOT_RECORDED, "", "aside"))
 
     def drain(self) -> list[Output]:
         refused, self._refused = self._refused, []
         return [*refused, *super().drain()]
-
-    def _refuse(self, reason: str) -> None:
-        self._refused.append(Failed(reason, "", "aside"))

@@ -87,7 +87,7 @@ class OwnBranchChoices(BranchChoices):
 class Branches(Choosing[Twig, int | Existing | None]):
     """Gives back the leaf of the branch to switch to, a comparison with the present one, or None.
 
-    `name` is called with a leaf and its new name, as often as one is given.
+    `name` is called with a leaf and its new name, as often as one is given; without it none can be.
     """
 
     HEADING = "Branches"
@@ -95,7 +95,7 @@ class Branches(Choosing[Twig, int | Existing | None]):
     choices: BranchChoices
 
     def __init__(
-        self, tree: Tree, colours: styles.Colours, *, name: Callable[[int, str], None]
+        self, tree: Tree, colours: styles.Colours, *, name: Callable[[int, str], None] | None
     ) -> None:
         super().__init__(OwnBranchChoices(colours, tree.leaf_below(tree.leaf)), colours)
         self.conversation = tree
@@ -104,6 +104,13 @@ class Branches(Choosing[Twig, int | Existing | None]):
     def on_mount(self) -> None:
         present = self.choices.present
         self.choices.fill(twigs(self.conversation), at=lambda twig: twig.branch.leaf == present)
+
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002
+    ) -> bool | None:
+        return action != "name" or self.give is not None
 
     def about(self, item: Twig) -> Text:
         note = self.choices.look("note")
@@ -141,4 +148,5 @@ class Branches(Choosing[Twig, int | Existing | None]):
         if name != self.choices.name_of(item):
             self.choices.names[item.branch.leaf] = name
             self.choices.changed()
-            self.give(item.branch.leaf, name)
+            if self.give is not None:
+                self.give(item.branch.leaf, name)

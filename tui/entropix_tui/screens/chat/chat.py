@@ -25,6 +25,7 @@ from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.composer import Composer
 from entropix_tui.widgets.conversation.view import ConversationView
+from entropix_tui.widgets.sampler.panel import SamplerPanel
 from entropix_tui.widgets.status import StatusLine
 from entropix_tui.widgets.text.token_view import TokenView
 from entropix_tui.widgets.welcome import Welcome
@@ -67,6 +68,7 @@ class ChatScreen(ConversationScreen):
         )
         status = StatusLine(conversation, id="status")
         super().__init__(engine, view, status, self.composer, max_tokens=max_tokens)
+        self.name_branch = engine.name_branch
         self.archive = archive
         self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
         self._demo = demo
@@ -182,6 +184,9 @@ class ChatScreen(ConversationScreen):
         seed = self.draw_seed()
         if self.run(TurnRequest(max_tokens=self.max_tokens, after=asked.index, seed=seed)):
             self.notify(f"Once more, with seed {seed}.", markup=False)
+
+    def on_sampler_panel_changed(self, event: SamplerPanel.Changed) -> None:
+        self.engine.use(event.settings)
 
     # Other branches.
 

@@ -4,9 +4,9 @@ from textual.binding import Binding, BindingType
 
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.screens.conversation.keys import (
+    BRANCHES,
     COPY,
     PALETTE,
-    PANELS,
     PLACES,
     STOP,
     TEXT,
@@ -21,7 +21,9 @@ KEYS: list[BindingType] = [
     STOP,
     anywhere("ctrl+r", "regenerate", "Again", "regenerate",
              "The last answer once more, with another seed: a branch", show=True),
-    *PANELS,
+    anywhere("ctrl+s", of("SidePanel", "sampler"), "Sampler", "sampler",
+             "Change how tokens are drawn", show=True),
+    BRANCHES,
     anywhere("ctrl+n", "new_chat", "New", "new", "A new conversation", show=True),
     anywhere("ctrl+o", "sessions", "Sessions", "sessions", "Saved conversations", show=True),
     *TOKENS,
@@ -33,6 +35,7 @@ KEYS: list[BindingType] = [
     anywhere("ctrl+down", of("Composer", "edit(1)"), "Edit", "edit_after",
              "The message after it"),
     *PLACES,
+    Binding("s", of("SidePanel", "sampler"), "Sampler", id="text.sampler", show=False),
     Binding("d", "compare", "Side by side", id="text.compare", show=False),
     *COPY,
     *(
@@ -57,6 +60,7 @@ COMMANDS = [
     Command("Fork here", "Take another token at the cursor: a branch", of("TokenView", "fork")),
     Command("Sessions", "Resume, rename, delete", "sessions"),
     Command("Model", "Switch to another, in a new conversation", "models"),
+    Command("Sampler", "Preset, thresholds, parameters", of("SidePanel", "sampler")),
     Command("Side by side", "Another sampler, seed or wording", "compare"),
     Command("About this conversation", "Model, seed, where it is saved", "about"),
     *PALETTE,

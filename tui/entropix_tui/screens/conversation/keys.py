@@ -31,11 +31,9 @@ class Command(NamedTuple):
     action: str
 
 
-PANELS: list[BindingType] = [
-    anywhere("ctrl+s", of("SidePanel", "sampler"), "Sampler", "sampler",
-             "Change how tokens are drawn", show=True),
-    anywhere("ctrl+b", "branches", "Branches", "branches", "Every way this has gone", show=True),
-]  # fmt: skip
+BRANCHES = anywhere(
+    "ctrl+b", "branches", "Branches", "branches", "Every way this has gone", show=True
+)
 TOKENS: list[BindingType] = [
     Binding("ctrl+left", "cursor(-1)", "Token", id="chat.token_before", priority=True,
             tooltip="The token before, with all that is known of it", show=True, group=_TOKEN),
@@ -62,7 +60,6 @@ PLACES: list[BindingType] = [
             show=False, tooltip="The whole vocabulary that the token was drawn from"),
     Binding("a", of("ConversationView", "attention"), "Attention", id="text.attention",
             show=False, tooltip="Where the model looked"),
-    Binding("s", of("SidePanel", "sampler"), "Sampler", id="text.sampler", show=False),
     Binding("p", of("SidePanel", "panel"), "Panel", id="text.side", show=False,
             tooltip="Show or hide the panel"),
 ]  # fmt: skip
@@ -75,8 +72,7 @@ STOP = Binding(
 )  # fmt: skip
 
 PALETTE = [
-    Command("Branches", "Switch, name, compare", "branches"),
-    Command("Sampler", "Preset, thresholds, parameters", of("SidePanel", "sampler")),
+    Command("Branches", "Every way this has gone", "branches"),
     Command(
         "Vocabulary",
         "All that could have stood at the cursor",

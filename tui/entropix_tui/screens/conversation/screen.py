@@ -29,7 +29,6 @@ from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.inspector.inspector import Inspector
 from entropix_tui.widgets.keys import KeyBar
-from entropix_tui.widgets.sampler.panel import SamplerPanel
 from entropix_tui.widgets.status import StatusLine
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ class ConversationScreen(Screen[None]):
     """
 
     PALETTE: ClassVar[Sequence[Command]]
+    name_branch: Callable[[int, str], None] | None = None
+    """Told a branch's leaf and its new name; None: branches are not named here."""
 
     class News(Message):
         """Something has come out of the engine."""
@@ -213,9 +214,6 @@ class ConversationScreen(Screen[None]):
     def on_inspector_inspection_wanted(self, event: Inspector.InspectionWanted) -> None:
         self.engine.inspect(event.index)
 
-    def on_sampler_panel_changed(self, event: SamplerPanel.Changed) -> None:
-        self.engine.use(event.settings)
-
     def on_inspector_candidate_taken(self, event: Inspector.CandidateTaken) -> None:
         self.fork(TokenRef(event.index), event.id)
 
@@ -253,7 +251,7 @@ class ConversationScreen(Screen[None]):
             elif chosen is not None:
                 self.compare_with(self.conversation.side(chosen.leaf))
 
-        screen = Branches(self.conversation.tree, self.colours, name=self.engine.name_branch)
+        screen = Branches(self.conversation.tree, self.colours, name=self.name_branch)
         self.app.push_screen(screen, go)
 
     def switch_to(self, leaf: int) -> None:

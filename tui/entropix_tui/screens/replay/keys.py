@@ -3,9 +3,9 @@
 from textual.binding import Binding, BindingType
 
 from entropix_tui.screens.conversation.keys import (
+    BRANCHES,
     COPY,
     PALETTE,
-    PANELS,
     PLACES,
     STOP,
     TEXT,
@@ -21,7 +21,7 @@ def _key(key: str, action: str, name: str, id: str) -> Binding:
 
 KEYS: list[BindingType] = [
     STOP,
-    *PANELS,
+    BRANCHES,
     *TOKENS,
     *TEXT,
     *PLACES,

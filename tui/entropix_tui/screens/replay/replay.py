@@ -9,7 +9,7 @@ from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.outputs import Failed, Loading, Output, Ready, Restored
 from entropix_tui.look import styles
 from entropix_tui.replay.playback import Playback, Unit
-from entropix_tui.replay.recording import FIXED, NOT_RECORDED, IdleEngine, Recording
+from entropix_tui.replay.recording import NOT_RECORDED, IdleEngine, Recording
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.screens.replay.keys import COMMANDS, KEYS
 from entropix_tui.screens.replay.status import ReplayStatus
@@ -210,8 +210,6 @@ class ReplayScreen(ConversationScreen):
                 severity="error" if failed.scope != "aside" else "warning",
                 markup=False,
             )
-        if failed.message == FIXED:
-            self.view.use()  # the sampler's panel shows again what was recorded
         if failed.scope == "aside":
             self.view.fail(failed.message)
         elif failed.scope == "load" and self.stepping is not None and self.stepping.is_current:
