@@ -143,7 +143,7 @@ def main() -> None:
     release = release_thread if not args.scripted else lambda: None
     engine = Engine(factory(args.scripted), release=release)
     try:
-        app = EntropixApp(ChatScreen(engine, "true", max_tokens=args.max_tokens))
+        app = EntropixApp(ChatScreen(engine, max_tokens=args.max_tokens))
         args.out.mkdir(parents=True, exist_ok=True)
         asyncio.run(save(app, args.demo, args.cursor, args.out))
     finally:

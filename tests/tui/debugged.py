@@ -29,7 +29,6 @@ from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_models.errors import EntropixError
 from entropix_tui.engine.outputs import Failed
-from entropix_tui.look import styles
 from entropix_tui.screens.step.step import StepScreen
 
 LISTED = [" the", " a", "\n", " [red]", "\x1b[2J", "9", " larger", " one", " two", " three"]
@@ -78,12 +77,9 @@ class Scripted:
         self._newest = -1
         self._held: list[str] = []
 
-    def make(
-        self, colours: styles.Colours = "true", first: Sequence[str] = ("ask Which?",)
-    ) -> StepScreen:
+    def make(self, first: Sequence[str] = ("ask Which?",)) -> StepScreen:
         self.screen = StepScreen(
             self.tree,
-            colours,
             debug=self.debug,
             stop=self.stop,
             first=first,

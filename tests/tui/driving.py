@@ -38,8 +38,8 @@ def application(
     factory: ScriptedFactory, colours: Colours = "true", dark: bool = True, **options: Any
 ) -> EntropixApp:
     config = options.pop("config", None)
-    chat = ChatScreen(Engine(factory), colours, **options)
-    return EntropixApp(chat, dark=dark, config=config)
+    chat = ChatScreen(Engine(factory), **options)
+    return EntropixApp(chat, colours, dark=dark, config=config)
 
 
 @asynccontextmanager

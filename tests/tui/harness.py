@@ -17,8 +17,9 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 
-from entropix_tui.app import DARK, LIGHT, EntropixApp
+from entropix_tui.app import EntropixApp
 from entropix_tui.look.styles import Colours
+from entropix_tui.look.themes import ThemedApp
 
 SMALL, LARGE = (80, 24), (140, 45)
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
@@ -184,7 +185,7 @@ class Driver:
 # Showing.
 
 
-class Host(App[None]):
+class Host(ThemedApp):
     """One screen, or one widget that fills the screen if it has no size of its own.
 
     `answers`: what the screen was dismissed with; `posted`: what parts of our own posted.
@@ -199,15 +200,10 @@ class Host(App[None]):
         dark: bool = True,
         css: str = "",
     ) -> None:
-        super().__init__(ansi_color=None if colours == "true" else True)
+        super().__init__(colours, dark=dark)
         self.make = make
-        self.colours = colours
         self.answers: list[Any] = []
         self.posted: list[Message] = []
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        family = "entropix" if colours == "true" else "ansi"
-        self.theme = f"{family}-{'dark' if dark else 'light'}"
         self.animation_level = "none"
         if css:
             self.stylesheet.add_source(css)

@@ -55,9 +55,9 @@ class Panel(Widget):
 
     DEFAULT_CSS = "Panel { align: right bottom; } Panel Inspector { width: 48; height: 30; }"
 
-    def __init__(self, colours: Colours) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.inspector = Inspector(colours, text_of, id="inspector")
+        self.inspector = Inspector(text_of, id="inspector")
 
     def compose(self) -> ComposeResult:
         yield self.inspector
@@ -73,7 +73,7 @@ async def inspecting(
     size: tuple[int, int], colours: Colours = "true", dark: bool = True
 ) -> AsyncIterator[tuple[Any, Host, Inspector]]:
     """Pilot, application and inspector."""
-    async with hosted(lambda: Panel(colours), size, colours=colours, dark=dark) as (app, pilot):
+    async with hosted(Panel, size, colours=colours, dark=dark) as (app, pilot):
         yield pilot, app, app.query_one(Inspector)
 
 

@@ -86,7 +86,7 @@ def test_rails_of_several_children() -> None:
 
 @scenario
 async def test_enter_switches() -> None:
-    async with hosted(lambda: Branches(family(), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):
         assert app.screen.choices.current.branch.leaf == 13  # type: ignore[attr-defined]
         await press(pilot, "up", "up", "enter")
         assert app.answers == [8]
@@ -94,7 +94,7 @@ async def test_enter_switches() -> None:
 
 @scenario
 async def test_the_mouse_switches() -> None:
-    async with hosted(lambda: Branches(family(), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):
         y = next(n for n, row in enumerate(app.rows()) if "never" in row)
         await pilot.click(offset=(20, y), times=2)
         await settled(pilot)
@@ -103,7 +103,7 @@ async def test_the_mouse_switches() -> None:
 
 @scenario
 async def test_escape_changes_nothing() -> None:
-    async with hosted(lambda: Branches(family(), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):
         await press(pilot, "escape")
         assert app.answers == [None]
 
@@ -111,7 +111,7 @@ async def test_escape_changes_nothing() -> None:
 @scenario
 async def test_a_name_is_given_in_place() -> None:
     given: list[tuple[int, str]] = []
-    make = lambda: Branches(family(), "true", name=lambda *named: given.append(named))  # noqa: E731
+    make = lambda: Branches(family(), name=lambda *named: given.append(named))  # noqa: E731
     async with hosted(make) as (app, pilot):
         await press(pilot, "home", "down", "n", *"better", "enter")
         assert given == [(8, "better")]
@@ -124,7 +124,7 @@ async def test_a_name_is_given_in_place() -> None:
 
 @scenario
 async def test_comparing_with_the_present_branch() -> None:
-    async with hosted(lambda: Branches(family(), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):
         await press(pilot, "d")
         assert app.answers == []
         assert "present branch" in app.text()
@@ -134,7 +134,7 @@ async def test_comparing_with_the_present_branch() -> None:
 
 @scenario
 async def test_the_filter() -> None:
-    async with hosted(lambda: Branches(family(), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):
         await press(pilot, "slash", *"never")
         choices = app.screen.choices  # type: ignore[attr-defined]
         assert [t.branch.leaf for t in choices.shown] == [10]
@@ -153,7 +153,7 @@ async def test_sixty_four_branches() -> None:
     records: list[Any] = [asked(0), *trunk]
     for n in range(63):
         records += said([f" other{n}", " end"], 1000 + 10 * n, 1 + n * 3)
-    async with hosted(lambda: Branches(Tree.of(records), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(Tree.of(records), name=_nobody)) as (app, pilot):
         assert app.screen.choices.count == 64  # type: ignore[attr-defined]
         await press(pilot, "home", "pagedown", "pagedown", "end")
         assert any("▸" in row and "other62" in row for row in app.rows())
@@ -171,7 +171,7 @@ async def test_hostile_texts_and_names() -> None:
             Event(kind="branch", index=11, detail={"name": HOSTILE}),
         ]
     )
-    async with hosted(lambda: Branches(tree, "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(tree, name=_nobody)) as (app, pilot):
         assert "[/red]" in app.text()
         assert not app.steering()
         await press(pilot, "n", "end", "x")
@@ -181,7 +181,7 @@ async def test_hostile_texts_and_names() -> None:
 
 @scenario
 async def test_nothing_said_yet() -> None:
-    async with hosted(lambda: Branches(Tree(), "true", name=_nobody)) as (app, pilot):
+    async with hosted(lambda: Branches(Tree(), name=_nobody)) as (app, pilot):
         assert "Nothing has been said yet." in app.text()
         await press(pilot, "enter", "n", "d", "down")
         assert app.answers == []
@@ -192,7 +192,7 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await pilot.press("up")
 
-    assert looks(Host(lambda: Branches(family(), "true", name=_nobody)), size, steps)
+    assert looks(Host(lambda: Branches(family(), name=_nobody)), size, steps)
 
 
 def test_two_ways_of_asking_and_of_answering() -> None:

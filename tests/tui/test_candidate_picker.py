@@ -18,7 +18,7 @@ from entropix_tui.screens.candidate_picker import CandidatePicker
 async def picking(
     size: tuple[int, int] = SMALL, colours: Colours = "true", **fields: Any
 ) -> AsyncIterator[tuple[Any, Host, CandidatePicker, list[int | None]]]:
-    screen = CandidatePicker(record(**fields), colours)
+    screen = CandidatePicker(record(**fields))
     async with hosted(lambda: screen, size, colours=colours) as (app, pilot):
         yield pilot, app, screen, app.answers
 

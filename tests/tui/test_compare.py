@@ -21,14 +21,14 @@ SEVEN = {"preset": "calibrated", "seed": 7, "temperature": 0.7}
 EIGHT = SEVEN | {"seed": 8, "temperature": 0.5}
 
 
-def answers(colours: Any = "true") -> Compare:
+def answers() -> Compare:
     tree, a, b = two_answers()
-    return Compare(tree, Side(a, SEVEN, "stop"), Side(b, EIGHT, "length"), colours)
+    return Compare(tree, Side(a, SEVEN, "stop"), Side(b, EIGHT, "length"))
 
 
-def prompts(colours: Any = "true") -> Compare:
+def prompts() -> Compare:
     tree, a, b = two_prompts()
-    return Compare(tree, Side(a, SEVEN, "stop"), Side(b, SEVEN, "stop"), colours)
+    return Compare(tree, Side(a, SEVEN, "stop"), Side(b, SEVEN, "stop"))
 
 
 def end(leaf: int, reason: FinishReason = "stop") -> End:
@@ -249,7 +249,7 @@ async def test_a_counterfactual_lists_its_differences() -> None:
 @scenario
 async def test_it_grows() -> None:
     tree = Tree.of([asked(0), *said(STORY, 1, 0)])
-    make = lambda: Compare(tree, Side(54, SEVEN, "stop"), Side(0, EIGHT, growing=True), "true")  # noqa: E731
+    make = lambda: Compare(tree, Side(54, SEVEN, "stop"), Side(0, EIGHT, growing=True))  # noqa: E731
     async with hosted(make) as (app, pilot):
         screen = app.screen
         assert isinstance(screen, Compare)
@@ -284,7 +284,7 @@ async def test_it_grows() -> None:
 @scenario
 async def test_a_growing_counterfactual_begins_with_its_prompt() -> None:
     tree = Tree.of([asked(0), *said(STORY, 1, 0)])
-    make = lambda: Compare(tree, Side(54, SEVEN), Side(-1, SEVEN, growing=True), "true")  # noqa: E731
+    make = lambda: Compare(tree, Side(54, SEVEN), Side(-1, SEVEN, growing=True))  # noqa: E731
     async with hosted(make) as (app, pilot):
         screen = app.screen
         assert isinstance(screen, Compare)
@@ -304,7 +304,7 @@ async def test_a_growing_counterfactual_begins_with_its_prompt() -> None:
 @scenario
 async def test_the_same_to_the_end() -> None:
     tree = Tree.of([asked(0), *said(STORY, 1, 0), *said(STORY, 100, 0)])
-    async with hosted(lambda: Compare(tree, Side(54), Side(153), "true")) as (app, pilot):
+    async with hosted(lambda: Compare(tree, Side(54), Side(153))) as (app, pilot):
         assert "the same, to the end" in app.text()
         await press(pilot, "n", "p", "i")
         assert "No difference." in app.text()
@@ -315,7 +315,7 @@ async def test_hostile_tokens() -> None:
     first, second = said(["a", HOSTILE, "\x1b", "c"], 1, 0), said(["a", "b" + HOSTILE], 10, 0)
     tree = Tree.of([asked(0, HOSTILE), *first, *second])
     sides = Side(4, {"preset": HOSTILE}, HOSTILE), Side(11, {"preset": HOSTILE, "seed": 1}, HOSTILE)
-    async with hosted(lambda: Compare(tree, *sides, "true")) as (app, pilot):
+    async with hosted(lambda: Compare(tree, *sides)) as (app, pilot):
         for _ in range(5):
             assert "[/red]" in app.text()
             assert not app.steering()
@@ -337,7 +337,7 @@ async def test_resizing() -> None:
 @scenario
 async def test_sixteen_colours() -> None:
     for make in (answers, prompts):
-        async with hosted(lambda m=make: m("sixteen"), colours="sixteen") as (app, pilot):  # type: ignore[misc]
+        async with hosted(make, colours="sixteen") as (app, pilot):
             await press(pilot, "n", "i")
             assert f"{DIVERGENCE}" in app.text()
 
@@ -345,7 +345,7 @@ async def test_sixteen_colours() -> None:
 @pytest.mark.slow
 @SIZES
 def test_two_answers_look_like_this(looks: Any, size: tuple[int, int]) -> None:
-    assert looks(Host(lambda: answers("true")), size)
+    assert looks(Host(answers), size)
 
 
 @SIZES
@@ -353,4 +353,4 @@ def test_two_prompts_look_like_this(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await pilot.press("n")
 
-    assert looks(Host(lambda: prompts("true")), size, steps)
+    assert looks(Host(prompts), size, steps)

@@ -16,10 +16,10 @@ from entropix_tui.screens.compare.setup import CompareSetup, overrides
 from entropix_tui.widgets.prompt import Prompt
 
 
-def screen(colours: Any = "true", tree: Tree | None = None, **more: Any) -> CompareSetup:
+def screen(tree: Tree | None = None, **more: Any) -> CompareSetup:
     tree = two_answers()[0] if tree is None else tree
     prompt = next(node for node in tree.path() if node.parent == -1)
-    return CompareSetup(tree, prompt, SETTINGS, colours, draw=lambda: 4242, **more)  # type: ignore[arg-type]
+    return CompareSetup(tree, prompt, SETTINGS, draw=lambda: 4242, **more)  # type: ignore[arg-type]
 
 
 @scenario
@@ -149,4 +149,4 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await pilot.press("f3")
 
-    assert looks(Host(lambda: screen("true")), size, steps)
+    assert looks(Host(screen), size, steps)

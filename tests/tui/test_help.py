@@ -12,7 +12,6 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from entropix_tui.keys import keymap
-from entropix_tui.look.styles import Colours
 from entropix_tui.screens.help import Help, HelpBox
 from entropix_tui.widgets.prompt import Prompt
 
@@ -39,9 +38,8 @@ class Talk(Screen[None]):
 
     CSS = "Letters { height: 2; }"
 
-    def __init__(self, colours: Colours = "true") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.colours = colours
         self.prompt, self.letters = Prompt(), Letters()
 
     def compose(self) -> ComposeResult:
@@ -49,7 +47,7 @@ class Talk(Screen[None]):
         yield self.letters
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(self.colours, SCOPES))
+        self.app.push_screen(Help(SCOPES))
 
 
 SCOPES = [keymap.scope_of(node) for node in (Talk, Letters)]

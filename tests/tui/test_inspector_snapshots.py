@@ -18,7 +18,7 @@ from entropix_tui.widgets.inspector.inspector import Page
 @pytest.mark.parametrize("page", ["token", "candidates", "attention"])
 @SIZES
 def test_a_page(looks: Any, page: Page, size: tuple[int, int]) -> None:
-    panel = Panel("true")
+    panel = Panel()
 
     async def steps(pilot: Pilot[None]) -> None:
         one = record()
@@ -32,8 +32,8 @@ def test_a_page(looks: Any, page: Page, size: tuple[int, int]) -> None:
 
 
 SCREENS: dict[str, Callable[..., Screen[Any]]] = {
-    "picker": lambda one, whole: CandidatePicker(one, "true", whole),
-    "vocabulary": lambda one, whole: Vocabulary(one, whole, "true"),
+    "picker": CandidatePicker,
+    "vocabulary": Vocabulary,
 }
 
 

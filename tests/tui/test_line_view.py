@@ -22,7 +22,7 @@ class Numbers(Rows):
     """So many rows; `Keeping` keeps the room of the most."""
 
     def __init__(self) -> None:
-        super().__init__("none")
+        super().__init__()
         self.numbers: range = range(0)
 
     @property

@@ -18,9 +18,8 @@ MODELS = [
 ]
 
 
-def screen(colours: Any = "true", models: Any = None, check: Any = None) -> ModelsScreen:
+def screen(models: Any = None, check: Any = None) -> ModelsScreen:
     return ModelsScreen(
-        colours,
         current="smollm2-135m",
         models=(lambda: MODELS) if models is None else models,
         check=check or (lambda _name: None),
@@ -118,4 +117,4 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await pilot.press("down")
 
-    assert looks(Host(lambda: screen("true")), size, steps)
+    assert looks(Host(screen), size, steps)

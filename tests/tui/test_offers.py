@@ -117,7 +117,7 @@ async def test_a_text_asks_for_what_its_screen_answers() -> None:
         await replay.press("e")
         assert replay.screen.focused is tokens
     tree, one, other = two_answers()
-    async with hosted(lambda: Compare(tree, Side(one), Side(other), "true")) as (app, _):
+    async with hosted(lambda: Compare(tree, Side(one), Side(other))) as (app, _):
         column = app.screen.query(Column).first()
         column.focus()
         assert asked_for(app.screen) == set()

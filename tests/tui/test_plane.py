@@ -38,7 +38,7 @@ def drawn(plane: QuadrantPlane, size: tuple[int, int], then: Any = None) -> list
 
 
 def plane_of(*points: tuple[float, float], settings: Settings | None = SETTINGS) -> QuadrantPlane:
-    plane = QuadrantPlane("true", clock=Clock())
+    plane = QuadrantPlane(clock=Clock())
     if settings is not None:
         plane.use(settings)
     for index, (h, v) in enumerate(points):
@@ -162,7 +162,7 @@ def test_the_regions_move_with_the_settings() -> None:
 
 def test_density_counts_every_token_of_the_answers_only() -> None:
     path = [prompt(0, 11.0, 11.0), *story(400, 1)]
-    plane = QuadrantPlane("true")
+    plane = QuadrantPlane()
     plane.use(SETTINGS)
     drawn(plane, (60, 20), lambda: plane.rebuild(path))
     counts = np.zeros((plane._map.rows, plane._map.columns), int)  # type: ignore[union-attr]
@@ -175,7 +175,7 @@ def test_density_counts_every_token_of_the_answers_only() -> None:
 
 def test_bit_by_bit_and_at_once_look_alike() -> None:
     clock = Clock()
-    plane = QuadrantPlane("true", clock=clock)
+    plane = QuadrantPlane(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         plane.use(SETTINGS)
@@ -199,7 +199,7 @@ def test_bit_by_bit_and_at_once_look_alike() -> None:
 
 def test_what_is_out_of_sight_is_painted_when_it_is_seen_again() -> None:
     clock = Clock()
-    plane = QuadrantPlane("true", clock=clock)
+    plane = QuadrantPlane(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         plane.use(SETTINGS)
@@ -310,7 +310,7 @@ def test_words_are_in_their_quadrants_styles() -> None:
 
 @pytest.mark.parametrize("size", [(30, 8), (60, 20)], ids=["30x8", "60x20"])
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
-    plane = QuadrantPlane("true")
+    plane = QuadrantPlane()
 
     async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
         plane.use(SETTINGS)

@@ -138,8 +138,8 @@ def application(
 ) -> EntropixApp:
     idle = engine or IdleEngine(Revival(recording))
     assert isinstance(idle, IdleEngine)
-    screen = ReplayScreen(idle, recording, colours, **options)
-    return EntropixApp(screen, dark=dark)
+    screen = ReplayScreen(idle, recording, **options)
+    return EntropixApp(screen, colours, dark=dark)
 
 
 @asynccontextmanager

@@ -25,8 +25,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENTROPIX_CONFIG", str(tmp_path))
 
 
-def panel_of(settings: Settings = BOUND, colours: Any = "true") -> SamplerPanel:
-    panel = SamplerPanel(colours)
+def panel_of(settings: Settings = BOUND) -> SamplerPanel:
+    panel = SamplerPanel()
     panel.styles.height = "1fr"
     panel.editor.show(settings, PROVISIONAL)
     panel._rows = panel._list()
@@ -254,7 +254,7 @@ def test_switches() -> None:
 
 
 def test_showing_a_sessions_settings_posts_nothing() -> None:
-    panel = SamplerPanel("true")
+    panel = SamplerPanel()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         panel.show(Settings.make("entropixplained").bind(PROVISIONAL), PROVISIONAL)
@@ -267,7 +267,7 @@ def test_showing_a_sessions_settings_posts_nothing() -> None:
 
 
 def test_its_own_changes_coming_back_do_not_undo_later_ones() -> None:
-    panel = SamplerPanel("true")
+    panel = SamplerPanel()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         panel.show(BOUND, PROVISIONAL)
@@ -289,7 +289,7 @@ def test_its_own_changes_coming_back_do_not_undo_later_ones() -> None:
 
 
 def test_another_models_thresholds() -> None:
-    panel = SamplerPanel("true")
+    panel = SamplerPanel()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
         other = msgspec.structs.replace(PROVISIONAL, entropy=Band(1.0, 2.0, 3.0))

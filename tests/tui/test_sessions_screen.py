@@ -62,8 +62,8 @@ def shelf(**more: Any) -> Shelf:
     )
 
 
-def screen(archive: Any, colours: Any = "true") -> SessionsScreen:
-    return SessionsScreen(archive, colours, current="now", now=lambda: NOW)
+def screen(archive: Any) -> SessionsScreen:
+    return SessionsScreen(archive, current="now", now=lambda: NOW)
 
 
 @scenario
@@ -227,4 +227,4 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await pilot.press("down", "x")
 
-    assert looks(Host(lambda: screen(shelf(), "true")), size, steps)
+    assert looks(Host(lambda: screen(shelf())), size, steps)

@@ -498,7 +498,7 @@ def test_hostile_tokens(size: tuple[int, int], colours: styles.Colours) -> None:
     @scenario
     async def run() -> None:
         script = hostile()
-        async with hosted(lambda: script.make(colours), size, colours=colours) as (app, pilot):
+        async with hosted(lambda: script.make(), size, colours=colours) as (app, pilot):
             for key, line in (
                 ("W", "waterfall"), ("A", "attention"), ("L", "lens"), ("F", "futures 8"),
             ):  # fmt: skip

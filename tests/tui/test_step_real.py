@@ -46,7 +46,6 @@ class Chat:
     def make(self) -> StepScreen:
         self.screen = StepScreen(
             self.tree,
-            "true",
             debug=self.debug,
             stop=self.debugger.stop,
             first=["ask Hello"],

@@ -24,7 +24,7 @@ WIDE = LABELS[TALL]
 
 
 def strips_of(*entropies: float | None, **options: Any) -> Strips:
-    strips = Strips("true", **options)
+    strips = Strips(**options)
     for index, entropy in enumerate(entropies):
         strips.take(token(index, entropy))
     return strips
@@ -86,7 +86,7 @@ def test_thresholds_of_one_row_stand_in_the_label() -> None:
 
 
 def test_prompt_tokens_are_faint_bars_of_the_same_row() -> None:
-    strips = Strips("true")
+    strips = Strips()
     strips.take(prompt(0, 6.0, 12.0))
     strips.take(token(1, 6.0))
 
@@ -114,7 +114,7 @@ def test_bars_over_the_upper_threshold_are_bold() -> None:
 
 def test_repaints_are_few_and_complete() -> None:
     clock = Clock()
-    strips = Strips("true", clock=clock)
+    strips = Strips(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         painted: list[tuple[Region, ...]] = []
@@ -178,7 +178,7 @@ def test_an_idle_strip_paints_nothing() -> None:
 
 
 def test_the_cursor_is_in_sight_however_long_ago_its_token_was() -> None:
-    strips = Strips("true")
+    strips = Strips()
     path = story(5000)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
@@ -203,7 +203,7 @@ def test_the_cursor_is_in_sight_however_long_ago_its_token_was() -> None:
 
 def test_new_tokens_do_not_move_the_window_under_the_cursor() -> None:
     clock = Clock()
-    strips = Strips("true", clock=clock)
+    strips = Strips(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         strips.rebuild(story(300))
@@ -289,7 +289,7 @@ def test_clicks_drags_and_keys_pick_tokens() -> None:
 
 
 def test_the_wheel_looks_back() -> None:
-    strips = Strips("true", clock=Clock())
+    strips = Strips(clock=Clock())
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         strips.rebuild(story(300))
@@ -313,7 +313,7 @@ def test_the_wheel_looks_back() -> None:
 
 
 def test_resizing_keeps_the_newest_in_sight() -> None:
-    strips = Strips("true")
+    strips = Strips()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
         strips.rebuild(story(300))
@@ -338,7 +338,7 @@ def test_no_width_is_too_narrow(width: int) -> None:
 @pytest.mark.slow
 def test_a_hundred_thousand_tokens() -> None:
     path = long_story(100_000)
-    strips = Strips("true")
+    strips = Strips()
 
     def look(part: list[TokenRecord]) -> None:
         for index in range(0, len(part), len(part) // 50):
@@ -382,7 +382,7 @@ def test_series_are_legible_and_no_two_are_the_same(dark: bool, ground: float) -
 
 @SIZES
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
-    strips = Strips("true", ("entropy", "varentropy", "surprisal", "attn entropy"))
+    strips = Strips(("entropy", "varentropy", "surprisal", "attn entropy"))
 
     async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
         strips.use(SETTINGS)

@@ -111,7 +111,7 @@ def test_every_quadrant_and_class_is_stated() -> None:
 @pytest.mark.parametrize("look", LOOKS)
 def test_what_is_not_taken_yet_looks_like_no_token(look: str) -> None:
     colours, dark = LOOKS[look]
-    painter = step_text._GhostPainter(Transcript(), colours, Finder(Transcript()))
+    painter = step_text._GhostPainter(Transcript(), Finder(Transcript()), colours)
     painter.dark = dark
     ghost = painter.style(step_text._GHOST)
     assert ghost

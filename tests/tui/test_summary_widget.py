@@ -13,8 +13,8 @@ from entropix_mlx.records.record import End, Event
 from entropix_tui.widgets.summary import RunSummary
 
 
-def filled(colours: Any = "true", **options: Any) -> RunSummary:
-    summary = RunSummary(colours, **options)
+def filled(**options: Any) -> RunSummary:
+    summary = RunSummary(**options)
     first, second = story(30, 1), story(50, 41)
     for record in (prompt(0, 1.0, 2.0), *first, Event(kind="valley", index=30, at=20)):
         summary.take(record)
@@ -94,7 +94,7 @@ def test_a_drawer_of_ten_rows_says_all_of_the_answer() -> None:
 
 
 def test_nothing_yet() -> None:
-    rows = drawn(RunSummary("true"), (48, 16))
+    rows = drawn(RunSummary(), (48, 16))
     assert rows[2].split() == ["tokens/s", "-", "-"]
     assert rows[3].split() == ["mean", "entropy", "-", "bits", "-", "bits"]
 
@@ -110,7 +110,7 @@ def test_another_branch_is_counted_anew() -> None:
 
 
 def test_a_valley_belongs_to_the_answer_it_was_in() -> None:
-    summary = RunSummary("true")
+    summary = RunSummary()
     path = [prompt(0, 1.0), token(1), prompt(2, 1.0), token(3)]
     summary.rebuild(path, [Event(kind="valley", index=1, at=1)])
     assert (summary.answer.valleys, summary.whole.valleys) == (0, 1)
@@ -118,7 +118,7 @@ def test_a_valley_belongs_to_the_answer_it_was_in() -> None:
 
 def test_few_repaints() -> None:
     clock = Clock()
-    summary = RunSummary("true", clock=clock)
+    summary = RunSummary(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         painted = 0
@@ -140,7 +140,7 @@ def test_few_repaints() -> None:
 
 @pytest.mark.parametrize("size", [(80, 3), (39, 10), (48, 16)], ids=["80x3", "39x10", "48x16"])
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
-    summary = filled("true")
+    summary = filled()
 
     async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
         summary.styles.height = "1fr"

@@ -23,7 +23,7 @@ async def opened(
     size: tuple[int, int] = SMALL, colours: Colours = "true", **options: Any
 ) -> AsyncIterator[tuple[Any, Host, Vocabulary, list[int | None]]]:
     one = record()
-    screen = Vocabulary(one, inspection(one, texts=HOSTILE, **options), colours)
+    screen = Vocabulary(one, inspection(one, texts=HOSTILE, **options))
     async with hosted(lambda: screen, size, colours=colours) as (app, pilot):
         await until(pilot, lambda: screen.table.has_focus)
         yield pilot, app, screen, app.answers

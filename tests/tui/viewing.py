@@ -48,13 +48,13 @@ class Texts(Container):
 
     DEFAULT_CSS = "Texts TokenView, Texts MarkdownView { height: 1fr; }"
 
-    def __init__(self, colours: Colours) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.transcript = Transcript()
-        self.view = TokenView(self.transcript, colours, id="tokens")
+        self.view = TokenView(self.transcript, id="tokens")
         self.markdown = MarkdownView(self.view)
         self.search = SearchBar(self.view)
-        self.legend = Legend(colours)
+        self.legend = Legend()
 
     def compose(self) -> ComposeResult:
         yield Static("status")
@@ -90,7 +90,7 @@ class Viewing(Driver):
 async def viewing(
     *, colours: Colours = "true", size: tuple[int, int] = (80, 24), turns: int = 0, length: int = 90
 ) -> AsyncIterator[Viewing]:
-    texts = Texts(colours)
+    texts = Texts()
     fill(texts.transcript, turns, length)
     async with hosted(lambda: texts, size, colours=colours) as (app, pilot):
         texts.view.focus()

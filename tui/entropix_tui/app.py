@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widgets import Input
 
 import entropix_tui
@@ -20,42 +19,14 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.engine.outputs import Failed
 from entropix_tui.keys import keymap
 from entropix_tui.keys.config import Config
+from entropix_tui.look.styles import Colours
+from entropix_tui.look.themes import ThemedApp
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.terminal import hangup
 from entropix_tui.terminal.driver import TerminalDriver
 
-# The palette's contrasts are computed against these backgrounds.
-DARK = Theme(
-    name="entropix-dark",
-    primary="#73ADF2",
-    accent="#FDB85F",
-    foreground="#D6D6D6",
-    background="#121212",
-    surface="#121212",
-    panel="#1E1E1E",
-    error="#FF8272",
-    warning="#FDB85F",
-    success="#7BC47F",
-    variables={"border-blurred": "#4A4F55", "scrollbar-background": "#121212"},
-    dark=True,
-)
-LIGHT = Theme(
-    name="entropix-light",
-    primary="#364491",
-    accent="#771908",
-    foreground="#1A1A1A",
-    background="#FFFFFF",
-    surface="#FFFFFF",
-    panel="#EDEDED",
-    error="#B3261E",
-    warning="#771908",
-    success="#1E6B2E",
-    variables={"border-blurred": "#B9BEC4", "scrollbar-background": "#FFFFFF"},
-    dark=False,
-)
 
-
-class EntropixApp(App[None]):
+class EntropixApp(ThemedApp):
     """`entropix-tui chat`, `step` and `replay`: one screen over a conversation, and what it opens.
 
     The user's keys, and what is wrong with them, are in `config`.
@@ -76,16 +47,17 @@ class EntropixApp(App[None]):
     ]
 
     def __init__(
-        self, first: ConversationScreen, *, dark: bool = True, config: Config | None = None
+        self,
+        first: ConversationScreen,
+        colours: Colours = "true",
+        *,
+        dark: bool = True,
+        config: Config | None = None,
     ) -> None:
-        super().__init__(ansi_color=None if first.colours == "true" else True)
+        super().__init__(colours, dark=dark)
         self.first = first
         self.engine = first.engine
-        self.colours = first.colours
-        self._dark = dark
         self._config = Config() if config is None else config
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
 
     def get_driver_class(self) -> type[Driver]:
         chosen = super().get_driver_class()
@@ -98,7 +70,6 @@ class EntropixApp(App[None]):
 
     def on_mount(self) -> None:
         gc.set_threshold(700, 10, 100)  # a full pass walks over every record: a tenth of a second
-        self._set_theme()
         self._set_keys()
         self.push_screen(self.first)
         if not (self.is_headless or self.is_web):
@@ -133,7 +104,7 @@ class EntropixApp(App[None]):
     def action_help(self) -> None:
         from entropix_tui.screens.help import Help
 
-        self.push_screen(Help(self.colours, scopes()))
+        self.push_screen(Help(scopes()))
 
     def action_jump(self) -> None:
         from entropix_tui.screens.jump import jump
@@ -141,12 +112,7 @@ class EntropixApp(App[None]):
         jump(self.screen)
 
     def action_toggle_dark(self) -> None:
-        self._dark = not self._dark
-        self._set_theme()
-
-    def _set_theme(self) -> None:
-        family = "entropix" if self.colours == "true" else "ansi"
-        self.theme = f"{family}-{'dark' if self._dark else 'light'}"
+        self.set_dark(not self.dark)
 
 
 def scopes() -> list[keymap.Scope]:

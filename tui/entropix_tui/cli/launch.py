@@ -112,12 +112,11 @@ def show(
     configured = config.read()
     chat = ChatScreen(
         Engine(factory, first=first or AS_STARTED, release=release_thread),
-        colours(),
         max_tokens=asked.max_tokens,
         archive=archive,
         history=History(history_path()),
         demo=demo,
         step=step,
     )
-    app = EntropixApp(chat, dark=configured.is_dark(), config=configured)
+    app = EntropixApp(chat, colours(), dark=configured.is_dark(), config=configured)
     return run_app(app, debug=debug)

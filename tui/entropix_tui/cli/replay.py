@@ -56,10 +56,9 @@ def replay(
     screen = ReplayScreen(
         IdleEngine(Revival(first, model=model, device=device), release=release_thread),
         first,
-        launch.colours(),
         play=play,
         speed=AT_ONCE if speed == "max" else float(speed),
         beside=other,
     )
-    app = EntropixApp(screen, dark=configured.is_dark(), config=configured)
+    app = EntropixApp(screen, launch.colours(), dark=configured.is_dark(), config=configured)
     return launch.run_app(app, debug=debug)

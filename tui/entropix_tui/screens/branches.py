@@ -10,7 +10,6 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.conversation.branches import Twig, twigs
-from entropix_tui.look import styles
 from entropix_tui.screens.choosing import Choosing
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices
@@ -23,8 +22,8 @@ class BranchChoices(Choices[Twig]):
 
     NOTHING = "Nothing has been said yet."
 
-    def __init__(self, colours: styles.Colours, present: int) -> None:
-        super().__init__(colours, id="branches")
+    def __init__(self, present: int) -> None:
+        super().__init__(id="branches")
         self.present = present
         self.names: dict[int, str] = {}
         """Names that were given here, by leaf."""
@@ -94,10 +93,8 @@ class Branches(Choosing[Twig, int | Existing | None]):
     BINDING_GROUP_TITLE = "Branches"
     choices: BranchChoices
 
-    def __init__(
-        self, tree: Tree, colours: styles.Colours, *, name: Callable[[int, str], None] | None
-    ) -> None:
-        super().__init__(OwnBranchChoices(colours, tree.leaf_below(tree.leaf)), colours)
+    def __init__(self, tree: Tree, *, name: Callable[[int, str], None] | None) -> None:
+        super().__init__(OwnBranchChoices(tree.leaf_below(tree.leaf)))
         self.conversation = tree
         self.give = name
 

@@ -48,12 +48,10 @@ class CandidatePicker(ModalScreen[int | None]):
     CandidatePicker Rows { height: 1fr; }
     """
 
-    def __init__(
-        self, record: TokenRecord, colours: styles.Colours, inspection: Inspection | None = None
-    ) -> None:
+    def __init__(self, record: TokenRecord, inspection: Inspection | None = None) -> None:
         super().__init__()
         self.record = record
-        self._list = _Candidates(record, colours)
+        self._list = _Candidates(record)
         self._list.always_marked = True
         self._given = inspection
 
@@ -109,8 +107,8 @@ class _Row(NamedTuple):
 
 
 class _Candidates(Rows, can_focus=False):
-    def __init__(self, record: TokenRecord, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self, record: TokenRecord) -> None:
+        super().__init__()
         self.record = record
         self._recorded = [
             _Row(id_, text, probability(logprob), rank, final)
@@ -149,7 +147,7 @@ class _Candidates(Rows, can_focus=False):
         one = self.shown[row]
         now = one.id == self.record.id
         cells = self._token_cells(width)
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
+        blue = self.series(styles.ENTROPY)
         drawn = "    -" if one.final is None else percent(one.final)
         mark = CHOSEN if now else " "
         text = f"{mark}{one.rank:>6} {one.id:>6} {fit(spelling(one.text, one.id), cells)}"

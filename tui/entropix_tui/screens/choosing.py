@@ -11,7 +11,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.look import styles
 from entropix_tui.widgets.choices import Choices, Item, Words
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.rows import Rows
@@ -51,10 +50,9 @@ class Choosing(ModalScreen[Answer], Generic[Item, Answer]):
     }
     """
 
-    def __init__(self, choices: Choices[Item], colours: styles.Colours) -> None:
+    def __init__(self, choices: Choices[Item]) -> None:
         super().__init__()
         self.choices = choices
-        self.colours = colours
         self._answer: Callable[[str], None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -85,8 +83,7 @@ class Choosing(ModalScreen[Answer], Generic[Item, Answer]):
 
     def say(self, words: str, *, look: str = "note") -> None:
         """A message in the place of what is known of the item, until the cursor moves."""
-        style = styles.style(look, self.colours, self.app.current_theme.dark)
-        self.query_one("#about", Static).update(Text(one_line(words), style))
+        self.query_one("#about", Static).update(Text(one_line(words), self.choices.look(look)))
 
     # The list.
 

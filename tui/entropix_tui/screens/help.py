@@ -19,6 +19,7 @@ from entropix_tui.keys import keymap
 from entropix_tui.keys.keynames import together
 from entropix_tui.look import glossary, styles
 from entropix_tui.screens.jump import title_of
+from entropix_tui.widgets.styled import Styled
 
 KEYS_WIDTH = 18
 """Cells of the column of keys, and of that of marks."""
@@ -44,7 +45,7 @@ class Section(NamedTuple):
     introduction: str = ""
 
 
-class HelpBox(VerticalScroll):
+class HelpBox(VerticalScroll, Styled):
     """The help's text; arrows and page keys scroll it."""
 
 
@@ -66,9 +67,8 @@ class Help(ModalScreen[None]):
     Help Static { height: auto; }
     """
 
-    def __init__(self, colours: styles.Colours, scopes: Iterable[keymap.Scope]) -> None:
+    def __init__(self, scopes: Iterable[keymap.Scope]) -> None:
         super().__init__()
-        self.colours = colours
         self.scopes = scopes
         self.wanted = ""
         """What is searched for; lines that do not have it are left out."""
@@ -162,11 +162,10 @@ class Help(ModalScreen[None]):
         )
 
     def _colours(self) -> Section:
-        dark = self.app.current_theme.dark
-        entries = []
+        box, entries = self.query_one(HelpBox), []
         for quadrant in QUADRANTS:
             left = Text()
-            left.append(f" {styles.WORDS[quadrant]} ", styles.style(quadrant, self.colours, dark))
+            left.append(f" {styles.WORDS[quadrant]} ", box.look(quadrant))
             letter = styles.LETTERS.get(quadrant)
             says = f"{QUADRANT_MEANS[quadrant]} ({CAPTIONS[quadrant]})"
             entries.append(Entry(left, f"{says}; letter {letter}" if letter else says))

@@ -13,7 +13,7 @@ from textual.widgets import Input, Label
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
-from entropix_tui.look import humanize, styles
+from entropix_tui.look import humanize
 from entropix_tui.screens.choosing import Choosing
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices, Words
@@ -84,8 +84,8 @@ class ModelChoices(Choices[Model]):
         Binding("enter", "take", "Switch", id="models.switch", tooltip="Load it, new conversation")
     ]
 
-    def __init__(self, colours: styles.Colours, current: str | None) -> None:
-        super().__init__(colours, id="models")
+    def __init__(self, current: str | None) -> None:
+        super().__init__(id="models")
         self.used = current
 
     def heading(self, width: int) -> str:
@@ -127,13 +127,12 @@ class ModelsScreen(Choosing[Model, str | None]):
 
     def __init__(
         self,
-        colours: styles.Colours,
         *,
         current: str | None = None,
         models: Callable[[], list[Model]] = known,
         check: Callable[[str], None] = locate,
     ) -> None:
-        super().__init__(ModelChoices(colours, current), colours)
+        super().__init__(ModelChoices(current))
         self.models = models
         self.check = check
 

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_mlx.trace.archive import Saved
 from entropix_models.errors import EntropixError
-from entropix_tui.look import humanize, styles
+from entropix_tui.look import humanize
 from entropix_tui.screens.choosing import Choosing
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices
@@ -42,10 +42,8 @@ class SessionChoices(Choices[Saved]):
         Binding("x,delete", "screen.delete", "Delete", id="sessions.delete", tooltip="Twice"),
     ]
 
-    def __init__(
-        self, colours: styles.Colours, current: str | None, now: Callable[[], datetime]
-    ) -> None:
-        super().__init__(colours, id="sessions")
+    def __init__(self, current: str | None, now: Callable[[], datetime]) -> None:
+        super().__init__(id="sessions")
         self.open = current
         self.now = now
 
@@ -87,12 +85,11 @@ class SessionsScreen(Choosing[Saved, str | None]):
     def __init__(
         self,
         archive: Sessions,
-        colours: styles.Colours,
         *,
         current: str | None = None,
         now: Callable[[], datetime] = local_now,
     ) -> None:
-        super().__init__(SessionChoices(colours, current, now), colours)
+        super().__init__(SessionChoices(current, now))
         self.archive = archive
         self._doomed: str | None = None  # the session of which deletion was asked for once
 

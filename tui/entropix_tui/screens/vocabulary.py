@@ -12,7 +12,6 @@ from textual.screen import Screen
 
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Candidate, TokenRecord
-from entropix_tui.look import styles
 from entropix_tui.look.tempering import nearest, tempered
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.labels import fit, percent, spelling
@@ -57,16 +56,15 @@ class Vocabulary(Screen[int | None]):
         self,
         record: TokenRecord,
         inspection: Inspection,
-        colours: styles.Colours,
         *,
         tried: float = 0.5,
     ) -> None:
         super().__init__()
         self.tried = tried
-        self._summary = _Summary(record, inspection, colours)
-        self._decay = Decay(inspection.logprobs, colours)
-        self._bar = TrialBar(colours)
-        self.table = _Table(record, inspection, colours)
+        self._summary = _Summary(record, inspection)
+        self._decay = Decay(inspection.logprobs)
+        self._bar = TrialBar()
+        self.table = _Table(record, inspection)
 
     def compose(self) -> ComposeResult:
         yield self._summary
@@ -112,10 +110,8 @@ class _Table(Rows):
         Binding("enter", "take", "Fork with it", id="vocabulary.fork")
     ]
 
-    def __init__(
-        self, record: TokenRecord, inspection: Inspection, colours: styles.Colours
-    ) -> None:
-        super().__init__(colours)
+    def __init__(self, record: TokenRecord, inspection: Inspection) -> None:
+        super().__init__()
         self.chosen = record.id
         self._logprobs = inspection.logprobs
         size, head, tail = len(inspection.logprobs), inspection.head, inspection.tail
@@ -171,10 +167,8 @@ class _Summary(Styled):
 
     DEFAULT_CSS = "_Summary { height: 3; }"
 
-    def __init__(
-        self, record: TokenRecord, inspection: Inspection, colours: styles.Colours
-    ) -> None:
-        super().__init__(colours)
+    def __init__(self, record: TokenRecord, inspection: Inspection) -> None:
+        super().__init__()
         self._record, self._logprobs = record, inspection.logprobs
         self._raw = self._counts(1.0)
         self._tried = ""

@@ -35,8 +35,8 @@ class Painter:
     """
 
     transcript: Transcript
-    colours: styles.Colours
     finder: Finder
+    colours: styles.Colours = "true"
     dark: bool = True
     colour: color_scale.Colour = "quadrant"
     letters: bool = False

@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from entropix_tui.look import styles
 from entropix_tui.widgets.prompt import harmless
 from entropix_tui.widgets.rows import Rows
 
@@ -34,8 +33,8 @@ class Choices(Rows, Generic[Item]):
     class Moved(Message):
         """The cursor is on another item."""
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.items: list[Item] = []
         self.shown: list[Item] = []
         self.wanted = ""

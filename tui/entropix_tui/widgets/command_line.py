@@ -17,7 +17,6 @@ from textual.widgets import Input, Label
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.history import History
 from entropix_tui.debugger import completion
-from entropix_tui.look import styles
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.styled import Styled
 
@@ -139,11 +138,11 @@ class CommandLine(Widget):
     class Left(Message):
         """The field is done with."""
 
-    def __init__(self, colours: styles.Colours) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.field = CommandInput()
         self._label = Label("", markup=False)
-        self._problem = _Problem(colours)
+        self._problem = _Problem()
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -195,8 +194,8 @@ class CommandLine(Widget):
 class _Problem(Styled):
     """One line, with an arrow to a column."""
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self._at, self._said = 0, ""
 
     def say(self, at: int, problem: str) -> None:

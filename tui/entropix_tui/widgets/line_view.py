@@ -7,14 +7,14 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from entropix_tui.look import styles
+from entropix_tui.widgets.styled import Styled
 
 
-class LineView(ScrollView):
+class LineView(ScrollView, Styled):
     """A view whose lines become more or fewer while everything stays where it is.
 
     With a height of `auto` it grows to the most lines that it has had, and keeps that: from token
-    to token nothing jumps. `columns`, `base` and `dark` hold while lines are drawn.
+    to token nothing jumps. `columns` and `base` hold while lines are drawn.
     """
 
     KEEPS_ROOM: ClassVar[bool] = False
@@ -32,17 +32,7 @@ class LineView(ScrollView):
     columns = 0
     """Cells of a line."""
     base = Style.null()
-    dark = True
-    """Whether the theme is a dark one."""
     _most = 0
-
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.colours = colours
-
-    def look(self, name: str) -> Style:
-        """A look that `styles.style` knows, in the present theme."""
-        return styles.style(name, self.colours, self.dark)
 
     def measure(self, lines: int, columns: int | None = None) -> None:
         """Take in how many lines there are, and how wide, by default as what is seen of them."""
@@ -72,7 +62,6 @@ class LineView(ScrollView):
         return self._most
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        # Once for all lines: each of these is looked up along the tree of widgets.
+        # Once for all lines: these are looked up along the tree of widgets.
         self.columns, self.base = self.scrollable_content_region.width, self.rich_style
-        self.dark = self.app.current_theme.dark
         return super().render_lines(crop)

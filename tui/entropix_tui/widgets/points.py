@@ -11,7 +11,6 @@ from textual.message import Message
 
 from entropix_mlx.debugger.breakpoints import BreakpointInfo
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.rows import Rows
 
@@ -43,8 +42,8 @@ class PointsList(Rows):
 
         number: int
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.points: Sequence[BreakpointInfo] = []
 
     def show(self, points: Sequence[BreakpointInfo]) -> None:

@@ -10,7 +10,6 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.strip import Strip
 
-from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.line_view import LineView
 
@@ -22,7 +21,6 @@ class Rows(LineView, can_focus=True):
     characters. A row is taken with Enter or a double click.
     """
 
-    ALLOW_SELECT = False
     BINDING_GROUP_TITLE = "Lists"
     BINDINGS: ClassVar = [
         Binding("up", "move(-1)", "Up", show=False, id="rows.up"),
@@ -41,8 +39,8 @@ class Rows(LineView, can_focus=True):
         rows: "Rows"
         row: int
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.row = 0
         """The cursor's row; meaningless while there are none."""
         self.always_marked = False
@@ -91,7 +89,7 @@ class Rows(LineView, can_focus=True):
             return Strip.blank(width, base)
         strip = Strip(self.draw(row, width, base))
         if row == self.row and (self.has_focus or self.always_marked):
-            mark = styles.cursor_style(self.colours, self.dark)
+            mark = self.cursor_look
             plain = "".join(segment.text for segment in strip)
             strip = Strip([Segment(plain, base + mark)])
             return strip.crop_extend(0, width, base + mark)

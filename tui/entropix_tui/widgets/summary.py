@@ -35,12 +35,11 @@ class RunSummary(Styled):
 
     def __init__(
         self,
-        colours: styles.Colours,
         *,
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(colours, id=id)
+        super().__init__(id=id)
         self.answer = Summary()
         self.whole = Summary()
         self.used = 0

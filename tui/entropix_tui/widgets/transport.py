@@ -12,7 +12,6 @@ from textual.message import Message
 from textual.strip import Strip
 
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.look import styles
 from entropix_tui.replay.playback import AT_ONCE, Playback
 from entropix_tui.widgets.styled import Styled
 
@@ -66,10 +65,8 @@ class Transport(Styled, can_focus=True):
 
         share: float
 
-    def __init__(
-        self, playback: Playback, name: str, colours: styles.Colours, *, id: str | None = None
-    ) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, playback: Playback, name: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.playback = playback
         self.border_title = Text(one_line(name))
         self.border_subtitle = "Space plays · ⏎ steps in"

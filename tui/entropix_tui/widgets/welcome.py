@@ -39,8 +39,8 @@ class About(Styled):
 
     DEFAULT_CSS = "About { height: auto; padding-bottom: 1; }"
 
-    def __init__(self, conversation: Conversation, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self, conversation: Conversation) -> None:
+        super().__init__()
         self.conversation = conversation
 
     @property
@@ -81,12 +81,9 @@ class Welcome(VerticalScroll, can_focus=False):
 
         prompt: str
 
-    def __init__(
-        self, conversation: Conversation, colours: styles.Colours, *, id: str | None = None
-    ) -> None:
+    def __init__(self, conversation: Conversation, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.colours = colours
-        self._about = About(conversation, colours)
+        self._about = About(conversation)
         self._told: list[str] = []
 
     def tell(self) -> None:
@@ -98,7 +95,7 @@ class Welcome(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         yield self._about
-        yield Explanation(self.colours)
+        yield Explanation()
         yield OptionList(
             *(
                 Option(Text(f"F{key} {demo.prompt}", no_wrap=True, overflow="ellipsis"), id=name)

@@ -5,15 +5,14 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from entropix_tui.look import styles
 from entropix_tui.widgets.line_view import LineView
 
 
 class WrappedText(LineView):
     """Subclasses say what the text is, and call `lay_out` when it is another."""
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self.lines: list[Text] = []
 
     def text(self) -> Text:
@@ -22,7 +21,6 @@ class WrappedText(LineView):
     def lay_out(self) -> None:
         width = self.scrollable_content_region.width
         if width > 0:
-            self.dark = self.app.current_theme.dark
             self.lines = list(self.text().wrap(self.app.console, width))
             self.measure(len(self.lines))
             self.refresh()

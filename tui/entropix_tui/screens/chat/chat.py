@@ -18,7 +18,6 @@ from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.conversation.history import History
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
-from entropix_tui.look import styles
 from entropix_tui.screens.chat.keys import COMMANDS, KEYS
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.tokens import lookup
@@ -52,7 +51,6 @@ class ChatScreen(ConversationScreen):
     def __init__(
         self,
         engine: Engine,
-        colours: styles.Colours,
         *,
         max_tokens: int = 512,
         archive: "Archive | None" = None,
@@ -62,10 +60,8 @@ class ChatScreen(ConversationScreen):
     ) -> None:
         conversation = Conversation()
         self.composer = Composer(conversation, history)
-        self.welcome = Welcome(conversation, colours, id="welcome")
-        view = ConversationView(
-            conversation, colours, home=self.composer.prompt, empty=self.welcome
-        )
+        self.welcome = Welcome(conversation, id="welcome")
+        view = ConversationView(conversation, home=self.composer.prompt, empty=self.welcome)
         status = StatusLine(conversation, id="status")
         super().__init__(engine, view, status, self.composer, max_tokens=max_tokens)
         self.name_branch = engine.name_branch
@@ -203,7 +199,7 @@ class ChatScreen(ConversationScreen):
         if record is None:
             return
         known = self.view.inspection_of(record)
-        picker = CandidatePicker(record, self.colours, known)
+        picker = CandidatePicker(record, known)
         self.app.push_screen(picker, self.fork_at(event.ref))
         if known is None:
             self.engine.inspect(record.index)
@@ -235,7 +231,7 @@ class ChatScreen(ConversationScreen):
             self.refuse(AT_WORK)
         else:
             presets, make = _presets(), Settings.make
-            setup = CompareSetup(tree, asked, settings, self.colours, presets=presets, make=make)
+            setup = CompareSetup(tree, asked, settings, presets=presets, make=make)
             self.app.push_screen(setup, self._compare)
 
     def _compare(self, comparison: Comparison | None) -> None:
@@ -316,7 +312,7 @@ class ChatScreen(ConversationScreen):
             if name is not None and name != self.conversation.name:
                 self.resume(name)
 
-        screen = SessionsScreen(self.archive, self.colours, current=self.conversation.name)
+        screen = SessionsScreen(self.archive, current=self.conversation.name)
         self.app.push_screen(screen, go)
 
     def action_models(self) -> None:
@@ -330,7 +326,7 @@ class ChatScreen(ConversationScreen):
             if name is not None and name != current:
                 self.switch_model(name)
 
-        self.app.push_screen(ModelsScreen(self.colours, current=current), go)
+        self.app.push_screen(ModelsScreen(current=current), go)
 
     def action_about(self) -> None:
         """Which model this is and why, where the conversation is kept, its seed."""

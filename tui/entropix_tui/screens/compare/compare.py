@@ -12,7 +12,6 @@ from textual.widgets import Static
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_tui.conversation.comparison import Comparing, Difference, Side
-from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.choices import Choices
@@ -107,9 +106,8 @@ class Compare(Screen[int | None]):
     }
     """
 
-    def __init__(self, tree: Tree, a: Side, b: Side, colours: styles.Colours) -> None:
+    def __init__(self, tree: Tree, a: Side, b: Side) -> None:
         super().__init__()
-        self.colours = colours
         self.comparing = Comparing(tree, a, b)
         self.row: int | None = None
         self._tracks = b.growing or a.growing  # the newest pair, until the user moves
@@ -125,10 +123,10 @@ class Compare(Screen[int | None]):
             for side, (way, other) in enumerate(((a, b), (b, a))):
                 with Vertical(id=("left", "right")[side]):
                     yield Head(NAMES[side], way, other)
-                    yield Column(way.transcript, self.colours, id=("a", "b")[side])
-                    yield Course(self.comparing, side, self.colours)
-        yield Differences(self.colours, id="differences")
-        yield Facing(self.comparing, self.colours)
+                    yield Column(way.transcript, id=("a", "b")[side])
+                    yield Course(self.comparing, side)
+        yield Differences(id="differences")
+        yield Facing(self.comparing)
         yield KeyBar()
 
     def on_mount(self) -> None:

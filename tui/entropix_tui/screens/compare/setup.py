@@ -23,7 +23,6 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import UsageError
 from entropix_tui.conversation.alternatives import Again, Comparison, Existing, Reworded
 from entropix_tui.conversation.branches import twigs
-from entropix_tui.look import styles
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.keys import KeyBar
@@ -147,7 +146,6 @@ class CompareSetup(ModalScreen[Comparison | None]):
         tree: Tree,
         asked: PromptRecord,
         settings: Settings,
-        colours: styles.Colours,
         *,
         presets: Sequence[str] = tuple(declared()),
         make: Make = Settings.make,
@@ -157,7 +155,6 @@ class CompareSetup(ModalScreen[Comparison | None]):
         self.conversation = tree
         self.asked = asked
         self.settings = settings
-        self.colours = colours
         self.presets = presets
         self.make = make
         self.draw = draw
@@ -194,9 +191,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
                     yield Static("Edit one word and see what it does to the rest.", markup=False)
                     yield Prompt(id="text")
                 with Vertical(id="by_branch"):
-                    yield OtherBranches(
-                        self.colours, self.conversation.leaf_below(self.conversation.leaf)
-                    )
+                    yield OtherBranches(self.conversation.leaf_below(self.conversation.leaf))
             yield Static(id="says", markup=False)
             yield KeyBar()
 

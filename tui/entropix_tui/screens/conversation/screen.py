@@ -76,7 +76,6 @@ class ConversationScreen(Screen[None]):
         self.engine = engine
         self.view = view
         self.conversation = view.conversation
-        self.colours = view.colours
         self.feed = Feed(view.conversation)
         self.status = status
         self.below = below
@@ -223,7 +222,7 @@ class ConversationScreen(Screen[None]):
         from entropix_tui.screens.vocabulary import Vocabulary
 
         if self.is_current:
-            screen = Vocabulary(event.record, event.inspection, self.colours)
+            screen = Vocabulary(event.record, event.inspection)
             self.app.push_screen(screen, self.fork_at(TokenRef(event.record.index)))
 
     def fork(self, ref: TokenRef, id: int) -> None:
@@ -251,7 +250,7 @@ class ConversationScreen(Screen[None]):
             elif chosen is not None:
                 self.compare_with(self.conversation.side(chosen.leaf))
 
-        screen = Branches(self.conversation.tree, self.colours, name=self.name_branch)
+        screen = Branches(self.conversation.tree, name=self.name_branch)
         self.app.push_screen(screen, go)
 
     def switch_to(self, leaf: int) -> None:
@@ -266,7 +265,7 @@ class ConversationScreen(Screen[None]):
         tree = self.conversation.tree
         here = here or self.conversation.side(tree.leaf_below(tree.leaf))
         before = here.leaf
-        self.beside = Compare(tree, here, other, self.colours)
+        self.beside = Compare(tree, here, other)
         self.app.push_screen(self.beside, lambda kept: self.compared(before, kept))
 
     def compared(self, before: int, kept: int | None) -> None:
@@ -300,7 +299,6 @@ class ConversationScreen(Screen[None]):
 
         self.stepping = StepScreen(
             conversation.tree,
-            self.colours,
             debug=debug,
             stop=self.engine.stop,
             first=lines,

@@ -7,7 +7,6 @@ from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.outputs import Failed, Loading, Output, Ready, Restored
-from entropix_tui.look import styles
 from entropix_tui.replay.playback import Playback, Unit
 from entropix_tui.replay.recording import NOT_RECORDED, IdleEngine, Recording
 from entropix_tui.screens.conversation.screen import ConversationScreen
@@ -42,7 +41,6 @@ class ReplayScreen(ConversationScreen):
         self,
         engine: IdleEngine,
         recording: Recording,
-        colours: styles.Colours,
         *,
         play: bool = False,
         speed: float = 1.0,
@@ -53,10 +51,9 @@ class ReplayScreen(ConversationScreen):
         conversation, heads = Conversation(phase="ready"), recording.heads
         self.playback = Playback(recording.records)
         self.playback.speed = speed
-        self.transport = Transport(self.playback, recording.path.name, colours, id="transport")
+        self.transport = Transport(self.playback, recording.path.name, id="transport")
         view = ConversationView(
             conversation,
-            colours,
             home=self.transport,
             recorded=lambda ref: None if heads is None else heads.at(ref.index),
         )

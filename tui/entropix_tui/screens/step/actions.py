@@ -8,7 +8,6 @@ from textual.widget import Widget
 
 from entropix_mlx.records.tree import ROOT
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.look import styles
 from entropix_tui.screens.step.pages import PAGES, Page, Pages
 from entropix_tui.screens.step.proposal import Proposal
 from entropix_tui.screens.step.status import StepStatus
@@ -39,7 +38,6 @@ class StepActions(Screen[int | None]):
 
     debugging: Debugging
     status: StepStatus
-    colours: styles.Colours
     text: StepText
     proposal: Proposal
     pages: Pages
@@ -225,7 +223,7 @@ class StepActions(Screen[int | None]):
                 self.action_go(f"branch {number}")
 
         sides = Side(here), Side(twig.branch.leaf)
-        self.app.push_screen(Compare(debugging.tree, *sides, self.colours), kept)
+        self.app.push_screen(Compare(debugging.tree, *sides), kept)
 
     # The rest.
 

@@ -1,6 +1,5 @@
 """The pages below the text: what is known of the place where it halts, one of them in sight."""
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from rich.text import Text
@@ -15,7 +14,6 @@ from textual.widgets import Static
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.branches import Twig, twigs
 from entropix_tui.debugger.model import ASKED, Debugging, Tone
-from entropix_tui.look import styles
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.inspector.attended import TextOf
 from entropix_tui.widgets.inspector.attention_page import AttentionPage
@@ -23,6 +21,7 @@ from entropix_tui.widgets.inspector.futures import FuturesTable
 from entropix_tui.widgets.inspector.lens import LensTable
 from entropix_tui.widgets.inspector.waterfall import WaterfallPage
 from entropix_tui.widgets.points import PointsList
+from entropix_tui.widgets.styled import Styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,23 +69,20 @@ class StepBranches(BranchChoices):
         self.fill(items, at=lambda twig: twig.branch.leaf == leaf)
 
 
-class StepLog(VerticalScroll, can_focus=True):
+class StepLog(VerticalScroll, Styled, can_focus=True):
     """Everything that was typed and answered."""
 
     BINDING_GROUP_TITLE = "What was said"
 
-    def __init__(self, colours: styles.Colours) -> None:
+    def __init__(self) -> None:
         super().__init__(id="log")
-        self.colours = colours
         self._text = Static(Text())
 
     def compose(self) -> ComposeResult:
         yield self._text
 
     def show(self, lines: "Iterable[Line]") -> None:
-        dark = self.app.current_theme.dark
-        look = partial(styles.style, colours=self.colours, dark=dark)
-        text = Text("\n").join(drawn(line, look) for line in lines)
+        text = Text("\n").join(drawn(line, self.look) for line in lines)
         self._text.update(text if text else Text("nothing was said yet"))
         self.scroll_end(animate=False)
 
@@ -112,17 +108,16 @@ class Pages(Container):
     }
     """
 
-    def __init__(self, colours: styles.Colours, text_of: TextOf) -> None:
+    def __init__(self, text_of: TextOf) -> None:
         super().__init__(id="pages")
-        self.colours = colours
         self.page: Page | None = None
-        self.waterfall = WaterfallPage(colours)
-        self.attention = AttentionPage(colours, text_of)
-        self.lens = LensTable(colours, id="lens")
-        self.futures = FuturesTable(colours, id="futures")
-        self.points = PointsList(colours, id="points")
-        self.branches = StepBranches(colours, -1)
-        self.log_page = StepLog(colours)
+        self.waterfall = WaterfallPage()
+        self.attention = AttentionPage(text_of)
+        self.lens = LensTable(id="lens")
+        self.futures = FuturesTable(id="futures")
+        self.points = PointsList(id="points")
+        self.branches = StepBranches(-1)
+        self.log_page = StepLog()
         self._notes = {page: _Note("", markup=False) for page in PAGES}
         self._branching = -1
         self._logged = -1

@@ -75,11 +75,10 @@ class Proposal(Container):
     }
     """
 
-    def __init__(self, colours: styles.Colours) -> None:
+    def __init__(self) -> None:
         super().__init__(id="proposal")
-        self.colours = colours
-        self.candidates = Numbered(colours, id="candidates")
-        self._why = _Why(colours)
+        self.candidates = Numbered(id="candidates")
+        self._why = _Why()
         self._shown: tuple[TokenRecord | None, str] | None = None
 
     def compose(self) -> ComposeResult:
@@ -109,8 +108,8 @@ class Proposal(Container):
 class _Why(WrappedText, can_focus=False):
     """The reasons; scrolled by the mouse where they are too many."""
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self._what: tuple[TokenRecord | None, Settings | None, str, str] = (None, None, "", "")
 
     def show(self, debugging: Debugging) -> None:

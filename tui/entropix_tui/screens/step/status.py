@@ -6,7 +6,6 @@ from textual.widget import Widget
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.look import styles
 from entropix_tui.screens.step.pages import drawn
 from entropix_tui.tokens.labels import fit, fitting
 from entropix_tui.widgets.styled import Styled
@@ -65,8 +64,8 @@ class StepStatus(Widget):
 class LogTail(Styled):
     """The newest lines of the log, as many as there is room for."""
 
-    def __init__(self, debugging: Debugging, colours: styles.Colours) -> None:
-        super().__init__(colours, id="tail")
+    def __init__(self, debugging: Debugging) -> None:
+        super().__init__(id="tail")
         self.debugging = debugging
 
     def render(self) -> Text:

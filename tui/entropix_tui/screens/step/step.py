@@ -11,7 +11,6 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.outputs import Failed, Loading, Ready
-from entropix_tui.look import styles
 from entropix_tui.screens.step.actions import ASKS, StepActions
 from entropix_tui.screens.step.keys import KEYS
 from entropix_tui.screens.step.pages import Pages, StepBranches
@@ -65,7 +64,6 @@ class StepScreen(StepActions):
     def __init__(
         self,
         tree: Tree,
-        colours: styles.Colours,
         *,
         debug: Callable[[str], None],
         stop: Callable[[], None],
@@ -75,17 +73,16 @@ class StepScreen(StepActions):
         context: int | None = None,
     ) -> None:
         super().__init__()
-        self.colours = colours
         self.debug = debug
         self.stop_run = stop
         self.first = first
         self.debugging = Debugging(tree, settings, seed)
         self.status = StepStatus(self.debugging, context)
-        self.text = StepText(self.debugging.draft, colours, id="text")
-        self.proposal = Proposal(colours)
-        self.pages = Pages(colours, lambda index, nth: lookup.text_of(tree, TokenRef(index, nth)))
-        self.tail = LogTail(self.debugging, colours)
-        self.command = CommandLine(colours)
+        self.text = StepText(self.debugging.draft, id="text")
+        self.proposal = Proposal()
+        self.pages = Pages(lambda index, nth: lookup.text_of(tree, TokenRef(index, nth)))
+        self.tail = LogTail(self.debugging)
+        self.command = CommandLine()
         self._timer: Timer | None = None
         self._logged = 0
         self._highlighted: object = None

@@ -9,7 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from entropix_tui.debugger.draft import Draft
-from entropix_tui.look import styles
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import Block
 from entropix_tui.transcript.painter import Painter
@@ -64,12 +63,10 @@ class StepText(TokenView, inherit_bindings=False):
 
         ref: TokenRef | None
 
-    def __init__(self, draft: Draft, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(draft.transcript, colours, id=id)
+    def __init__(self, draft: Draft, *, id: str | None = None) -> None:
+        super().__init__(draft.transcript, id=id)
         self.draft = draft
-        self.painter = _GhostPainter(
-            draft.transcript, colours, self.finder, letters=colours == "none"
-        )
+        self.painter = _GhostPainter(draft.transcript, self.finder)
         self._version = draft.version
 
     def show(self, cursor: int | None) -> None:

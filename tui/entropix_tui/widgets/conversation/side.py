@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
-from entropix_tui.look import styles
 from entropix_tui.widgets.inspector.attended import TextOf
 from entropix_tui.widgets.inspector.inspector import Inspector
 from entropix_tui.widgets.plane.plane import QuadrantPlane
@@ -47,14 +46,12 @@ class SidePanel(Container):
     }
     """
 
-    def __init__(
-        self, colours: styles.Colours, text_of: TextOf, *, text: Widget, home: Widget
-    ) -> None:
+    def __init__(self, text_of: TextOf, *, text: Widget, home: Widget) -> None:
         super().__init__(id="side")
-        self.plane = QuadrantPlane(colours, id="plane")
-        self.summary = RunSummary(colours, id="summary")
-        self.inspector = Inspector(colours, text_of, id="inspector")
-        self.sampler = SamplerPanel(colours, id="sampler")
+        self.plane = QuadrantPlane(id="plane")
+        self.summary = RunSummary(id="summary")
+        self.inspector = Inspector(text_of, id="inspector")
+        self.sampler = SamplerPanel(id="sampler")
         self.points = False
         """Whether there is a token under the cursor to be inspected."""
         self._text, self._home = text, home

@@ -12,7 +12,6 @@ from entropix_mlx.records.inspection import Attention, Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready
-from entropix_tui.look import styles
 from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.side import SidePanel
@@ -48,7 +47,6 @@ class ConversationView(Container):
     def __init__(
         self,
         conversation: Conversation,
-        colours: styles.Colours,
         *,
         home: Widget,
         empty: Widget | None = None,
@@ -56,14 +54,13 @@ class ConversationView(Container):
     ) -> None:
         super().__init__(id="view")
         self.conversation = conversation
-        self.colours = colours
         self.home = home
-        self.strips = Strips(colours, id="strips")
-        self.stage = TextStage(conversation, colours, empty)
+        self.strips = Strips(id="strips")
+        self.stage = TextStage(conversation, empty)
         self.tokens = self.stage.tokens
-        self.side = SidePanel(colours, self._text_at, text=self.tokens, home=home)
+        self.side = SidePanel(self._text_at, text=self.tokens, home=home)
         self.inspector = self.side.inspector
-        self.legend = Legend(colours, id="legend")
+        self.legend = Legend(id="legend")
         self.ref: TokenRef | None = None
         """The token under the one cursor."""
         self.vocabulary: int | None = None

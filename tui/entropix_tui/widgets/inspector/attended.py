@@ -27,8 +27,8 @@ class Attended(Rows):
     BINDING_GROUP_TITLE = "Attended tokens"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "take", "Go there", id="attended.go")]
 
-    def __init__(self, colours: styles.Colours, text_of: TextOf, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, text_of: TextOf, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.text_of = text_of
         self.listed: list[tuple[int, TokenRef, float]] = []
         """Position in the context, the token there, its weight."""
@@ -50,7 +50,7 @@ class Attended(Rows):
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         position, ref, weight = self.listed[row]
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
+        blue = self.series(styles.ENTROPY)
         token = max(4, min(24, width - 20))
         return [
             Segment(f" {percent(weight)} {position:>6}  ", base),

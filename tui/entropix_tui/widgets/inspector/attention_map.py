@@ -42,7 +42,6 @@ def state(attention: Attention, share: float) -> State | None:
 class AttentionMap(LineView, can_focus=True):
     """One cell a head, or two where there is room, on the fixed scale 0 to `log2(keys)`."""
 
-    ALLOW_SELECT = False
     BINDING_GROUP_TITLE = "The map of the heads"
     BINDINGS: ClassVar = [
         Binding("up", "move(-1, 0)", "Layer before", show=False, id="attention.up"),
@@ -63,8 +62,8 @@ class AttentionMap(LineView, can_focus=True):
         layer: int
         head: int
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self.place = (0, 0)
         """Layer and head under the cursor."""
         self.attention: Attention | None = None
@@ -148,7 +147,7 @@ class AttentionMap(LineView, can_focus=True):
         found = self.state_at(layer, head)
         if (layer, head) == self.place:
             sign = "[]" if self.cell == 2 else "┼"
-            mark = styles.cursor_style(self.colours, self.dark)
+            mark = self.cursor_look
             bold = Style(bold=True)
             return Segment(sign, base + (mark if self.has_focus else bold))
         if found == "collapsed":
@@ -156,5 +155,5 @@ class AttentionMap(LineView, can_focus=True):
         if found == "overloaded":
             return Segment(OVERLOADED * self.cell, base + self.look("error"))
         shade = _SHADES[min(3, int(4 * (share - _LOW) / (_HIGH - _LOW)))]
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
+        blue = self.series(styles.ENTROPY)
         return Segment(shade * self.cell, base + blue)

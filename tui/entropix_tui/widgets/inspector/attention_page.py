@@ -9,7 +9,6 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from entropix_mlx.records.inspection import Attention, Inspection
-from entropix_tui.look import styles
 from entropix_tui.tokens.labels import spelling
 from entropix_tui.widgets.inspector.attended import Attended, TextOf
 from entropix_tui.widgets.inspector.attention_map import COLLAPSED, OVERLOADED, AttentionMap
@@ -33,14 +32,14 @@ class AttentionPage(Container):
     }
     """
 
-    def __init__(self, colours: styles.Colours, text_of: TextOf, *, id: str | None = None) -> None:
+    def __init__(self, text_of: TextOf, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="-empty")
         self.text_of = text_of
         self.inspection: Inspection | None = None
         self.attention: Attention | None = None
         self._otherwise = ""
-        self.map = AttentionMap(colours)
-        self.attended = Attended(colours, text_of)
+        self.map = AttentionMap()
+        self.attended = Attended(text_of)
         self._notes = _Notes()
 
     def compose(self) -> ComposeResult:

@@ -56,8 +56,8 @@ class Candidates(Rows):
         Binding("enter", "take", "Take instead", id="candidates.take")
     ]
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.record: TokenRecord | None = None
         self.inspection: Inspection | None = None
         self._ranks: list[int] = []
@@ -88,7 +88,7 @@ class Candidates(Rows):
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         token, bits, cells = self._columns(width)
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
+        blue = self.series(styles.ENTROPY)
         return [
             *self._candidate(row, token, base),
             Segment(f"{self._figures(row, bits)} ", base),
@@ -132,8 +132,8 @@ class TrialCandidates(Candidates):
     BINDING_GROUP_TITLE = "Candidates at another temperature"
     BINDINGS: ClassVar[list[BindingType]] = trial_keys("candidates")
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.tried = 0.5
         self._at: tuple[Floats, Floats] | None = None
 
@@ -179,8 +179,7 @@ class TrialCandidates(Candidates):
         used, tried = self.probabilities(row)
         token, wide, cells = self._columns(width)
         before, after = (
-            base + styles.series_style(series, self.colours, self.dark)
-            for series in (styles.ENTROPY, styles.VARENTROPY)
+            base + self.series(series) for series in (styles.ENTROPY, styles.VARENTROPY)
         )
         return [
             *self._candidate(row, token, base, rank=wide),

@@ -41,13 +41,13 @@ class Decay(Styled):
 
     DEFAULT_CSS = "Decay { height: 6; width: 1fr; }"
 
-    def __init__(self, logprobs: npt.NDArray[np.float32], colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self, logprobs: npt.NDArray[np.float32]) -> None:
+        super().__init__()
         self.logprobs = logprobs
 
     def render(self) -> RenderResult:
         faint = self.look("note")
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
+        blue = self.series(styles.ENTROPY)
         columns, rows = self.size.width - _LABEL, self.size.height - 1
         text = Text(no_wrap=True, overflow="crop")
         if columns < 8 or rows < 1:

@@ -58,8 +58,8 @@ class Facts(WrappedText, can_focus=True):
     ALLOW_SELECT = True
     DEFAULT_CSS = "Facts { overflow-y: scroll; }"
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self._record: TokenRecord | None = None
         self._known: tuple[Settings | None, str, int | None] = (None, "", None)
 

@@ -24,8 +24,8 @@ class FuturesTable(Rows):
         Binding("enter", "take", "Take", id="step.future_take", tooltip="Take this token")
     ]
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.futures: list[Future] = []
         self.token: int | None = None
 
@@ -50,14 +50,14 @@ class FuturesTable(Rows):
         future = self.futures[row]
         id_, text, _, p = future.candidate
         token, cells = self._columns(width)
-        dark, chosen = self.dark, id_ == self.token
+        chosen = id_ == self.token
         label = f"{CHOSEN if chosen else ' '}{fit(spelling(text, id_), token)}"
         segments = [Segment(f"{label} {percent(p)} ", base + Style(bold=chosen or None))]
         for series, measure, value in (
             (styles.ENTROPY, ENTROPY, future.entropy),
             (styles.VARENTROPY, VARENTROPY, future.varentropy),
         ):
-            look = base + styles.series_style(series, self.colours, dark)
+            look = base + self.series(series)
             segments += [
                 Segment(bar(value / measure.top, cells), look),
                 Segment(f" {value:5.2f} ", base),

@@ -15,7 +15,6 @@ from textual.widget import Widget
 from entropix_mlx.records.inspection import Attention, Inspection
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
-from entropix_tui.look import styles
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.inspector.attended import Attended, TextOf
 from entropix_tui.widgets.inspector.attention_map import AttentionMap
@@ -108,9 +107,8 @@ class Inspector(Container):
 
         ref: TokenRef
 
-    def __init__(self, colours: styles.Colours, text_of: TextOf, *, id: str | None = None) -> None:
+    def __init__(self, text_of: TextOf, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.colours = colours
         self.page: Page = "token"
         self.record: TokenRecord | None = None
         self.inspection: Inspection | None = None
@@ -122,11 +120,11 @@ class Inspector(Container):
         self._asked = False
         self._told: set[Page] = set()
         self._highlighted = False
-        self._facts = Facts(colours)
-        self._short = Candidates(colours)
-        self._trial = TrialCandidates(colours)
-        self._bar = TrialBar(colours)
-        self._attention = AttentionPage(colours, text_of, id="inspector-attention")
+        self._facts = Facts()
+        self._short = Candidates()
+        self._trial = TrialCandidates()
+        self._bar = TrialBar()
+        self._attention = AttentionPage(text_of, id="inspector-attention")
 
     def compose(self) -> ComposeResult:
         with Container(id="inspector-token"):

@@ -25,8 +25,8 @@ class LensTable(Rows):
     BINDING_GROUP_TITLE = "What each layer would have said"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.listed: list[LayerSaid] = []
 
     def show(self, layers: "list[LayerSaid]") -> None:
@@ -48,7 +48,7 @@ class LensTable(Rows):
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         layer, cells = self.listed[row], self._bar(width)
-        blue = styles.series_style(styles.ENTROPY, self.colours, self.dark)
+        blue = self.series(styles.ENTROPY)
         bold = base + Style(bold=layer.rank == 0 or None)
         segments = [
             Segment(f"{row:>5} ", base + self.look("note")),

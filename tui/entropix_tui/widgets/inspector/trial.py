@@ -9,7 +9,6 @@ from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from entropix_tui.look import styles
 from entropix_tui.look.tempering import HIGHEST, LOWEST, STEP, nearest
 from entropix_tui.widgets.styled import Styled
 
@@ -50,8 +49,8 @@ class TrialBar(Styled):
 
         temperature: float
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self.temperature = 1.0
         self.note = ""
 

@@ -39,8 +39,8 @@ class WaterfallTable(Rows):
         Binding("enter", "take", "Take", id="step.waterfall_take", tooltip="Take this token")
     ]
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.waterfall: Waterfall | None = None
         self.token: int | None = None
         self._times: Counter[int] = Counter()
@@ -74,10 +74,7 @@ class WaterfallTable(Rows):
         label = f"{CHOSEN if chosen else ' '}{fit(spelling(text, id_), token)}"
         segments = [Segment(label, base + Style(bold=chosen or None))]
         note = base + self.look("note")
-        blue, red = (
-            base + styles.series_style(series, self.colours, self.dark)
-            for series in (styles.ENTROPY, styles.VARENTROPY)
-        )
+        blue, red = (base + self.series(series) for series in (styles.ENTROPY, styles.VARENTROPY))
         before = 0.0
         for stage in self.stages:
             share = stage.p[row]
@@ -107,8 +104,8 @@ class WaterfallFoot(Styled):
 
     DEFAULT_CSS = "WaterfallFoot { height: 5; }"
 
-    def __init__(self, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self) -> None:
+        super().__init__()
         self.waterfall: Waterfall | None = None
 
     def show(self, waterfall: "Waterfall | None") -> None:
@@ -161,10 +158,10 @@ class WaterfallPage(Vertical):
     }
     """
 
-    def __init__(self, colours: styles.Colours) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.table = WaterfallTable(colours, id="waterfall")
-        self.foot = WaterfallFoot(colours)
+        self.table = WaterfallTable(id="waterfall")
+        self.foot = WaterfallFoot()
 
     def compose(self) -> ComposeResult:
         yield self.table

@@ -40,12 +40,11 @@ class QuadrantPlane(Styled):
 
     def __init__(
         self,
-        colours: styles.Colours,
         *,
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(colours, id=id)
+        super().__init__(id=id)
         self.timeline = Timeline()
         self._settings: Settings | None = None
         self._cursor: TokenRef | None = None
@@ -253,7 +252,7 @@ class QuadrantPlane(Styled):
 
     def _sign_style(self, sign: str) -> Style:
         if sign == CURSOR:
-            return styles.cursor_style(self.colours, self.dark)
+            return self.cursor_look
         return self.look({TRAIL[0]: "user", TRAIL[1]: "answer"}.get(sign, "note"))
 
     def _about(self) -> list[tuple[str, Style]]:

@@ -14,7 +14,6 @@ from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.settings import Settings, declared, delete_preset
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
-from entropix_tui.look import styles
 from entropix_tui.widgets.sampler.editor import is_switch
 from entropix_tui.widgets.sampler.setting_rows import NAME, PRESET, SettingRows, value_width
 
@@ -58,8 +57,8 @@ class SamplerPanel(SettingRows):
 
         settings: Settings
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.border_title = "sampler"
         self._forgetting = False  # whether Delete was pressed once
         self._held: Timer | None = None

@@ -9,7 +9,6 @@ from textual import events
 from textual.strip import Strip
 
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.look import styles
 from entropix_tui.widgets.sampler.editor import SamplerEditor, about, note, shown
 from entropix_tui.widgets.styled import Styled
 
@@ -30,8 +29,8 @@ class _Row(NamedTuple):
 class SettingRows(Styled, can_focus=True):
     """The rows, one of them chosen, and under them a line or two on what goes on."""
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.editor = SamplerEditor()
         self._rows = self._list()
         self._at = 0

@@ -19,7 +19,6 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alignment import Kind, shift
 from entropix_tui.conversation.comparison import Comparing, Way
-from entropix_tui.look import styles
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.labels import fit
 from entropix_tui.tokens.measures import ENTROPY
@@ -98,8 +97,8 @@ class Course(Styled):
 
         row: int
 
-    def __init__(self, comparing: Comparing, side: int, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self, comparing: Comparing, side: int) -> None:
+        super().__init__()
         self.comparing = comparing
         self.side = side
         self.row = 0
@@ -111,10 +110,10 @@ class Course(Styled):
         return max(0, min(self.row - width // 2, count - width))
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002
-        width, base, dark = self.size.width, self.rich_style, self.dark
+        width, base = self.size.width, self.rich_style
         note = base + self.look("note")
-        bar = base + styles.series_style(ENTROPY.name, self.colours, dark)
-        mark = styles.cursor_style(self.colours, dark)
+        bar = base + self.series(ENTROPY.name)
+        mark = self.cursor_look
         cursor = base + Style(color=mark.bgcolor, bold=True, reverse=mark.reverse)
         segments = [Segment("H ", note)]
         way, parting = self.comparing.ways[self.side], self.comparing.parting
@@ -152,8 +151,8 @@ class Facing(Styled):
     }
     """
 
-    def __init__(self, comparing: Comparing, colours: styles.Colours) -> None:
-        super().__init__(colours)
+    def __init__(self, comparing: Comparing) -> None:
+        super().__init__()
         self.comparing = comparing
         self.row: int | None = None
 

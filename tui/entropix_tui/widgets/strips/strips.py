@@ -16,7 +16,6 @@ from textual.strip import Strip
 from entropix_mlx.records.measures import Scale
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
-from entropix_tui.look import styles
 from entropix_tui.look.throttle import Pace
 from entropix_tui.tokens.measures import ENTROPY, MEASURES, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
@@ -64,13 +63,12 @@ class Strips(Styled, can_focus=True):
 
     def __init__(
         self,
-        colours: styles.Colours,
         measures: Sequence[str] = (ENTROPY.name, VARENTROPY.name),
         *,
         id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(colours, id=id)
+        super().__init__(id=id)
         self.timeline = Timeline()
         self.measures: list[Scale] = [MEASURES[name] for name in measures]
         self.slot = 0

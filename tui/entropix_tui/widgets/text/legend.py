@@ -29,11 +29,14 @@ class Legend(Styled):
 
     DEFAULT_CSS = "Legend { height: 1; }"
 
-    def __init__(self, colours: styles.Colours, *, id: str | None = None) -> None:
-        super().__init__(colours, id=id)
-        self.letters = colours == "none"
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.letters = False
         self.colour: color_scale.Colour = "quadrant"
         self.attention = False
+
+    def on_mount(self) -> None:
+        self.letters = self.colours == "none"
 
     def restyle(
         self,

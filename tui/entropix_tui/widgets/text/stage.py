@@ -5,7 +5,6 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from entropix_tui.conversation.conversation import Conversation
-from entropix_tui.look import styles
 from entropix_tui.widgets.text.markdown_view import MarkdownView
 from entropix_tui.widgets.text.search import SearchBar
 from entropix_tui.widgets.text.token_view import TokenView
@@ -19,12 +18,10 @@ class TextStage(Vertical):
     TextStage > TokenView { height: 1fr; }
     """
 
-    def __init__(
-        self, conversation: Conversation, colours: styles.Colours, empty: Widget | None
-    ) -> None:
+    def __init__(self, conversation: Conversation, empty: Widget | None) -> None:
         super().__init__(id="stage")
         self.conversation = conversation
-        self.tokens = TokenView(conversation.transcript, colours, id="tokens")
+        self.tokens = TokenView(conversation.transcript, id="tokens")
         self.markdown = MarkdownView(self.tokens, id="markdown")
         self.search = SearchBar(self.tokens, id="search")
         self._empty = empty

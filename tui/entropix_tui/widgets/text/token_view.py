@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from entropix_mlx.records.record import TokenRecord
-from entropix_tui.look import color_scale, styles
+from entropix_tui.look import color_scale
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE, Answer, Prompt
 from entropix_tui.transcript.motion import Motion, destination
@@ -57,10 +57,8 @@ class TokenView(TranscriptView):
     class Restyled(Message):
         """`colour` or `letters` has changed; a legend has to follow."""
 
-    def __init__(
-        self, transcript: Transcript, colours: styles.Colours, *, id: str | None = None
-    ) -> None:
-        super().__init__(transcript, colours, id=id)
+    def __init__(self, transcript: Transcript, *, id: str | None = None) -> None:
+        super().__init__(transcript, id=id)
         self.fork_level: float | None = None
         """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
         self._diverged: Place | None = None

@@ -6,15 +6,15 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from entropix_tui.look import styles
 from entropix_tui.transcript.painter import Painter
 from entropix_tui.transcript.search import Finder
 from entropix_tui.transcript.selection import highlighted, selected
 from entropix_tui.transcript.transcript import Place, Transcript
 from entropix_tui.transcript.wrapping import Line
+from entropix_tui.widgets.styled import Styled
 
 
-class TranscriptView(ScrollView, can_focus=True):
+class TranscriptView(ScrollView, Styled, can_focus=True):
     """Shows a transcript; follows its end unless the reader has scrolled away from it.
 
     Only what is on screen is ever laid out. What is being read stays where it is while heights
@@ -30,19 +30,21 @@ class TranscriptView(ScrollView, can_focus=True):
     }
     """
 
-    def __init__(
-        self, transcript: Transcript, colours: styles.Colours, *, id: str | None = None
-    ) -> None:
+    def __init__(self, transcript: Transcript, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.transcript = transcript
         self.finder = Finder(transcript)
-        self.painter = Painter(transcript, colours, self.finder, letters=colours == "none")
+        self.painter = Painter(transcript, self.finder)
         self.follow = True
         self._top = Place(0, 0)  # what stands on the first row, and how many rows further down
         self._below = 0
         self._placing = False
         self._restyled = True
         self._shown: dict[int, Line | None] = {}  # what was last drawn on each row of the screen
+
+    def on_mount(self) -> None:
+        self.painter.colours = self.colours
+        self.painter.letters = self.colours == "none"
 
     def update(self) -> None:
         """Show what the transcript has become; draws what has changed."""
@@ -146,7 +148,7 @@ class TranscriptView(ScrollView, can_focus=True):
         painter = self.painter
         if self._restyled:
             self._restyled = False
-            painter.base, painter.dark = self.rich_style, self.app.current_theme.dark
+            painter.base, painter.dark = self.rich_style, self.dark
             painter.renew()
         top, selection = self.scroll_offset.y, self.text_selection
         background, filters = self.background_colors[1], self.get_line_filters()

@@ -1,0 +1,52 @@
+"""The program's themes, and the application that has them."""
+
+from textual.app import App
+from textual.theme import Theme
+
+from entropix_tui.look.styles import Colours
+
+# The palette's contrasts are computed against these backgrounds.
+DARK = Theme(
+    name="entropix-dark",
+    primary="#73ADF2",
+    accent="#FDB85F",
+    foreground="#D6D6D6",
+    background="#121212",
+    surface="#121212",
+    panel="#1E1E1E",
+    error="#FF8272",
+    warning="#FDB85F",
+    success="#7BC47F",
+    variables={"border-blurred": "#4A4F55", "scrollbar-background": "#121212"},
+    dark=True,
+)
+LIGHT = Theme(
+    name="entropix-light",
+    primary="#364491",
+    accent="#771908",
+    foreground="#1A1A1A",
+    background="#FFFFFF",
+    surface="#FFFFFF",
+    panel="#EDEDED",
+    error="#B3261E",
+    warning="#771908",
+    success="#1E6B2E",
+    variables={"border-blurred": "#B9BEC4", "scrollbar-background": "#FFFFFF"},
+    dark=False,
+)
+
+
+class ThemedApp(App[None]):
+    """Knows what its terminal can show, and whether its ground is dark."""
+
+    def __init__(self, colours: Colours = "true", *, dark: bool = True) -> None:
+        super().__init__(ansi_color=None if colours == "true" else True)
+        self.colours: Colours = colours
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.set_dark(dark)
+
+    def set_dark(self, dark: bool) -> None:
+        self.dark = dark
+        family = "entropix" if self.colours == "true" else "ansi"
+        self.theme = f"{family}-{'dark' if dark else 'light'}"
