@@ -137,7 +137,7 @@ async def test_the_filter() -> None:
     async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):
         await press(pilot, "slash", *"never")
         choices = app.screen.choices  # type: ignore[attr-defined]
-        assert [t.branch.leaf for t in choices.shown] == [10]
+        assert [t.branch.leaf for t in choices.listed] == [10]
         await press(pilot, *"xyz")
         assert "Nothing here has these words." in app.text()
         await press(pilot, "escape")

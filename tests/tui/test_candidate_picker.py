@@ -92,7 +92,7 @@ async def test_what_was_recorded_beyond_the_head_stays() -> None:
     async with picking(candidates=listed, id=5, rank=7000) as (pilot, app, screen, _):
         screen.fill(inspection(record()))
         await pilot.pause()
-        assert screen._list.shown[-1].id == 5
+        assert screen._list.listed[-1].id == 5
         assert screen._list.row == HEAD
         assert "▸  7001" in app.text()
 

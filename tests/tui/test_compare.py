@@ -231,7 +231,7 @@ async def test_a_counterfactual_lists_its_differences() -> None:
         assert screen.list.display
         assert "they part in" not in app.text()
         assert "they part at the prompt: A ␣larger," in app.text()
-        assert [(d.old, d.new) for d in screen.list.shown] == [
+        assert [(d.old, d.new) for d in screen.list.listed] == [
             ("␣larger,", "␣smaller,"),
             (".", "␣smaller"),
             ("", "␣well"),

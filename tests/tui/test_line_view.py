@@ -18,7 +18,7 @@ from entropix_tui.widgets.rows import Rows
 WIDTH, HEIGHT = 30, 20
 
 
-class Numbers(Rows):
+class Numbers(Rows[int]):
     """So many rows; `Keeping` keeps the room of the most."""
 
     def __init__(self) -> None:

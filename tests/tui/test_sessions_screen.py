@@ -94,7 +94,7 @@ async def test_escape_and_the_mouse() -> None:
 async def test_typing_filters() -> None:
     async with hosted(lambda: screen(shelf())) as (app, pilot):
         await press(pilot, "slash", *"NIGHT dark")
-        assert [s.name for s in app.screen.choices.shown] == ["night"]  # type: ignore[attr-defined]
+        assert [s.name for s in app.screen.choices.listed] == ["night"]  # type: ignore[attr-defined]
         await press(pilot, *["backspace"] * 10, *"o", "up", "enter")
         assert app.answers == ["robot"]
 

@@ -82,7 +82,7 @@ class CandidatePicker(ModalScreen[int | None]):
 
     def on_rows_taken(self, event: Rows.Taken) -> None:
         event.stop()
-        self.dismiss(self._list.shown[event.row].id)
+        self.dismiss(self._list.listed[event.row].id)
 
     def action_move(self, step: int) -> None:
         self._list.action_move(step)
@@ -106,7 +106,7 @@ class _Row(NamedTuple):
         return wanted.casefold() in self.text.casefold()
 
 
-class _Candidates(Rows, can_focus=False):
+class _Candidates(Rows[_Row], can_focus=False):
     def __init__(self, record: TokenRecord) -> None:
         super().__init__()
         self.record = record
@@ -117,7 +117,7 @@ class _Candidates(Rows, can_focus=False):
             )
         ]
         self._all = self._recorded
-        self.shown = self._all
+        self.listed = self._all
 
     def extend(self, inspection: Inspection) -> None:
         """The head, and what was recorded besides."""
@@ -131,20 +131,16 @@ class _Candidates(Rows, can_focus=False):
 
     def filter(self, wanted: str) -> None:
         """The cursor goes to what stands there now, or to the first match."""
-        self.shown = [row for row in self._all if row.matches(wanted)]
-        now = [n for n, row in enumerate(self.shown) if row.id == self.record.id]
+        self.listed = [row for row in self._all if row.matches(wanted)]
+        now = [n for n, row in enumerate(self.listed) if row.id == self.record.id]
         self.changed(row=now[0] if now and not wanted else 0)
-
-    @property
-    def count(self) -> int:
-        return len(self.shown)
 
     def heading(self, width: int) -> str:
         names = f"   rank     id {fit('token', self._token_cells(width))}   raw drawn"
         return names if self.count else "   no candidate has this in it"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        one = self.shown[row]
+        one = self.listed[row]
         now = one.id == self.record.id
         cells = self._token_cells(width)
         blue = self.series(styles.ENTROPY)

@@ -92,7 +92,7 @@ class Vocabulary(Screen[int | None]):
 
     def on_rows_taken(self, event: Rows.Taken) -> None:
         event.stop()
-        found = self.table.lines[event.row]
+        found = self.table.listed[event.row]
         if found is not None:
             self.dismiss(found.candidate[0])
 
@@ -104,7 +104,9 @@ class _Entry(NamedTuple):
     candidate: Candidate
 
 
-class _Table(Rows):
+class _Table(Rows[_Entry | None]):
+    """None stands for the tokens that are not spelt out."""
+
     BINDING_GROUP_TITLE = "The vocabulary's table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Fork with it", id="vocabulary.fork")
@@ -116,16 +118,16 @@ class _Table(Rows):
         self._logprobs = inspection.logprobs
         size, head, tail = len(inspection.logprobs), inspection.head, inspection.tail
         self._between = range(len(head), size - len(tail))
-        self.lines: list[_Entry | None] = [_Entry(i, one) for i, one in enumerate(head)]
-        """None for the tokens that are not spelt out."""
-        if self._between:
-            self.lines.append(None)
-        self.lines += [_Entry(i, one) for i, one in enumerate(tail, size - len(tail))]
+        self.listed = [
+            *(_Entry(i, one) for i, one in enumerate(head)),
+            *([None] if self._between else []),
+            *(_Entry(i, one) for i, one in enumerate(tail, size - len(tail))),
+        ]
         raw = tempered(inspection.logprobs, 1.0)
         self._sums = np.cumsum(raw)
         self._missing = float(raw[self._between.start : self._between.stop].sum())
         self._tried, self.tried = raw, 1.0
-        here = [n for n, line in enumerate(self.lines) if line and line.candidate[0] == record.id]
+        here = [n for n, line in enumerate(self.listed) if line and line.candidate[0] == record.id]
         self.row = here[0] if here else 0
 
     def on_mount(self) -> None:
@@ -135,16 +137,12 @@ class _Table(Rows):
         self._tried, self.tried = tempered(self._logprobs, temperature), temperature
         self.refresh()
 
-    @property
-    def count(self) -> int:
-        return len(self.lines)
-
     def heading(self, width: int) -> str:
         token = fit("token", self._token_cells(width))
         return f"    rank      id {token}   raw {fit(f'T {self.tried:.2f}', 6)}  up to here"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        line = self.lines[row]
+        line = self.listed[row]
         if line is None:
             text = f"  ⋮ {len(self._between):,} tokens between, {percent(self._missing).strip()}"
             return [Segment(f"{text} of the probability", base + self.look("note"))]

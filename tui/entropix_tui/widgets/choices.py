@@ -20,7 +20,7 @@ CURRENT = "●"
 """The sign of what is in use at present."""
 
 
-class Choices(Rows, Generic[Item]):
+class Choices(Rows[Item], Generic[Item]):
     """Items, one a row, those that have the words of the filter; `▸` stands before the cursor's.
 
     Subclasses draw an item (`line`), and say by which words it is found. Nothing they draw may
@@ -36,7 +36,6 @@ class Choices(Rows, Generic[Item]):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.items: list[Item] = []
-        self.shown: list[Item] = []
         self.wanted = ""
         self.note = self.NOTHING
         """What is said in place of a list without items."""
@@ -46,15 +45,6 @@ class Choices(Rows, Generic[Item]):
 
     def words(self, item: Item) -> str:
         raise NotImplementedError
-
-    @property
-    def count(self) -> int:
-        return len(self.shown)
-
-    @property
-    def current(self) -> Item | None:
-        """The item under the cursor."""
-        return self.shown[self.row] if 0 <= self.row < len(self.shown) else None
 
     def fill(self, items: Iterable[Item], *, at: Callable[[Item], bool] | None = None) -> None:
         """Other items; the cursor goes to the first one of which `at` is true."""
@@ -69,12 +59,12 @@ class Choices(Rows, Generic[Item]):
 
     def _sift(self, at: Callable[[Item], bool] | None) -> None:
         words = self.wanted.casefold().split()
-        self.shown = [
+        self.listed = [
             item
             for item in self.items
             if all(word in self.words(item).casefold() for word in words)
         ]
-        rows = (row for row, item in enumerate(self.shown) if at is not None and at(item))
+        rows = (row for row, item in enumerate(self.listed) if at is not None and at(item))
         self.changed(row=next(rows, 0 if at is not None else None))
         self.post_message(self.Moved())
 
@@ -84,7 +74,7 @@ class Choices(Rows, Generic[Item]):
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         text = Text("▸ " if row == self.row else "  ", end="")
-        text.append_text(self.line(self.shown[row], width - 2))
+        text.append_text(self.line(self.listed[row], width - 2))
         return [
             Segment(segment.text, base + (segment.style or Style.null()))
             for segment in text.render(self.app.console)

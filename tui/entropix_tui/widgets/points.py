@@ -17,7 +17,7 @@ from entropix_tui.widgets.rows import Rows
 ON, OFF = "●", "○"
 
 
-class PointsList(Rows):
+class PointsList(Rows[BreakpointInfo]):
     """In the order in which they were made."""
 
     BINDING_GROUP_TITLE = "The breakpoints"
@@ -42,25 +42,12 @@ class PointsList(Rows):
 
         number: int
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.points: Sequence[BreakpointInfo] = []
-
     def show(self, points: Sequence[BreakpointInfo]) -> None:
         """The list as it is now; the cursor stays on its breakpoint."""
         at = self.current
-        self.points = points
+        self.listed = points
         same = [row for row, p in enumerate(points) if at is not None and p.number == at.number]
         self.changed(row=same[0] if same else None)
-
-    @property
-    def count(self) -> int:
-        return len(self.points)
-
-    @property
-    def current(self) -> BreakpointInfo | None:
-        """The one under the cursor."""
-        return self.points[self.row] if 0 <= self.row < len(self.points) else None
 
     def heading(self, width: int) -> str:
         return f"  {fit('no', 4)} {fit('halts at', max(8, width - 28))}  hits  lets pass"
@@ -69,7 +56,7 @@ class PointsList(Rows):
         return "  Nothing halts it: B adds a breakpoint, such as  entropy > 3 and rank > 1"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        point = self.points[row]
+        point = self.listed[row]
         faint = base + self.look("note")
         return [
             Segment(f"{ON if point.enabled else OFF} {point.number:<4} ", base),

@@ -1,7 +1,8 @@
 """A list drawn a row at a time: however long, it costs what is seen of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,12 +14,14 @@ from textual.strip import Strip
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.line_view import LineView
 
+Listed = TypeVar("Listed")
 
-class Rows(LineView, can_focus=True):
+
+class Rows(LineView, Generic[Listed], can_focus=True):
     """Rows under one heading that stays, with a cursor while focused.
 
-    Subclasses say how many rows there are and draw one; what they draw holds no control
-    characters. A row is taken with Enter or a double click.
+    Subclasses draw one of what is `listed`; what they draw holds no control characters. A row is
+    taken with Enter or a double click.
     """
 
     BINDING_GROUP_TITLE = "Lists"
@@ -36,11 +39,13 @@ class Rows(LineView, can_focus=True):
     class Taken(Message):
         """Row `row` of `rows` was chosen."""
 
-        rows: "Rows"
+        rows: "Rows[Any]"
         row: int
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.listed: Sequence[Listed] = ()
+        """What the rows are about, one each."""
         self.row = 0
         """The cursor's row; meaningless while there are none."""
         self.always_marked = False
@@ -49,7 +54,12 @@ class Rows(LineView, can_focus=True):
     @property
     def count(self) -> int:
         """How many rows there are."""
-        raise NotImplementedError
+        return len(self.listed)
+
+    @property
+    def current(self) -> Listed | None:
+        """What the row under the cursor is about."""
+        return self.listed[self.row] if 0 <= self.row < self.count else None
 
     def heading(self, width: int) -> str:  # noqa: ARG002
         """What stands above the rows; empty: nothing does, not even an empty row."""

@@ -192,9 +192,9 @@ class StepScreen(StepActions):
         match event.rows:
             case Numbered():
                 self.action_take(event.row + 1)
-            case WaterfallTable(waterfall=what) if what is not None:
-                self.take_token(*what.tokens[event.row])
-            case FuturesTable(futures=futures):
+            case WaterfallTable(listed=tokens):
+                self.take_token(*tokens[event.row])
+            case FuturesTable(listed=futures):
                 self.take_token(*futures[event.row].candidate[:2])
             case StepBranches():
                 self.switch_branch()

@@ -21,8 +21,11 @@ TextOf = Callable[[int, int], str]
 """Record index and number of the id in it -> the token's text."""
 
 
-class Attended(Rows):
-    """By weight, the greatest first: mean over layers and heads."""
+class Attended(Rows[tuple[int, TokenRef, float]]):
+    """Position in the context, the token there, its weight: a mean over layers and heads.
+
+    By weight, the greatest first.
+    """
 
     BINDING_GROUP_TITLE = "Attended tokens"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "take", "Go there", id="attended.go")]
@@ -30,8 +33,6 @@ class Attended(Rows):
     def __init__(self, text_of: TextOf, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.text_of = text_of
-        self.listed: list[tuple[int, TokenRef, float]] = []
-        """Position in the context, the token there, its weight."""
 
     def show(self, inspection: Inspection | None) -> None:
         self.listed = attended(inspection) if inspection else []
@@ -40,10 +41,6 @@ class Attended(Rows):
     @property
     def weights(self) -> dict[TokenRef, float]:
         return {ref: weight for _, ref, weight in self.listed}
-
-    @property
-    def count(self) -> int:
-        return len(self.listed)
 
     def heading(self, width: int) -> str:  # noqa: ARG002
         return "weight    at  attended to most" if self.listed else ""

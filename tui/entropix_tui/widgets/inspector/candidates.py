@@ -45,7 +45,7 @@ def bar(share: float, cells: int) -> str:
     return ("█" * full + (_BLOCKS[rest] if rest else "")).ljust(cells)
 
 
-class Candidates(Rows):
+class Candidates(Rows[Candidate]):
     """The recorded candidates; the chosen one is marked."""
 
     KEEPS_ROOM = True
@@ -68,17 +68,9 @@ class Candidates(Rows):
         if same:
             self.changed()
             return
-        self._ranks = ranks(record) if record else []
+        self.listed, self._ranks = (record.candidates, ranks(record)) if record else ((), [])
         chosen = [row for row, (id_, *_) in enumerate(self.listed) if record and id_ == record.id]
         self.changed(row=chosen[0] if chosen else 0)
-
-    @property
-    def listed(self) -> list[Candidate]:
-        return self.record.candidates if self.record else []
-
-    @property
-    def count(self) -> int:
-        return len(self.listed)
 
     def heading(self, width: int) -> str:
         if not self.count:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from entropix_mlx.records.inspection import Future
 
 
-class FuturesTable(Rows):
+class FuturesTable(Rows["Future"]):
     """A row a candidate; `▸` stands before the one that is proposed."""
 
     BINDING_GROUP_TITLE = "One step further"
@@ -26,20 +26,15 @@ class FuturesTable(Rows):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.futures: list[Future] = []
         self.token: int | None = None
 
     def show(self, futures: "list[Future]", token: int | None) -> None:
         """Others, and the id that is proposed."""
-        self.futures, self.token = futures, token
+        self.listed, self.token = futures, token
         self.changed()
 
-    @property
-    def count(self) -> int:
-        return len(self.futures)
-
     def heading(self, width: int) -> str:
-        if not self.futures:
+        if not self.listed:
             return ""
         token, cells = self._columns(width)
         scale = fit(f"H 0-{ENTROPY.top:g}", cells)
@@ -47,7 +42,7 @@ class FuturesTable(Rows):
         return f" {fit('if', token)}     p {scale}  bits {spread} bits²  then"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        future = self.futures[row]
+        future = self.listed[row]
         id_, text, _, p = future.candidate
         token, cells = self._columns(width)
         chosen = id_ == self.token

@@ -1,10 +1,9 @@
 """The logit lens: what each layer would have said, and how sure of it it was."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import BindingType
 
 from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
@@ -19,25 +18,16 @@ _FIRST = 22
 """Cells of a row but for its bar and its tokens."""
 
 
-class LensTable(Rows):
+class LensTable(Rows["LayerSaid"]):
     """A row a layer, the last one at the bottom; entropies on the scale of all entropies."""
 
     BINDING_GROUP_TITLE = "What each layer would have said"
-    BINDINGS: ClassVar[list[BindingType]] = []
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.listed: list[LayerSaid] = []
 
     def show(self, layers: "list[LayerSaid]") -> None:
         """Others; with as many layers as before the cursor stays where it is."""
         known = len(self.listed) == len(layers)
         self.listed = layers
         self.changed(row=None if known else len(layers) - 1)
-
-    @property
-    def count(self) -> int:
-        return len(self.listed)
 
     def heading(self, width: int) -> str:
         if not self.listed:

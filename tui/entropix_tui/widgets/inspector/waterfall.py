@@ -31,7 +31,7 @@ def columns(width: int, stages: int) -> tuple[int, int]:
     return token, max(_NARROWEST, (width - token - 1) // max(1, stages))
 
 
-class WaterfallTable(Rows):
+class WaterfallTable(Rows[tuple[int, str]]):
     """The tokens that are followed, the most likely first; `▸` stands before the one proposed."""
 
     BINDING_GROUP_TITLE = "The sampler's stages"
@@ -48,16 +48,13 @@ class WaterfallTable(Rows):
     def show(self, waterfall: "Waterfall | None", token: int | None) -> None:
         """Another one, and the id that is proposed, which may have been forced."""
         self.waterfall, self.token = waterfall, token
+        self.listed = waterfall.tokens if waterfall else ()
         self._times = Counter(waterfall.drawn if waterfall else ())
         self.changed()
 
     @property
     def stages(self) -> "list[Stage]":
         return self.waterfall.stages if self.waterfall else []
-
-    @property
-    def count(self) -> int:
-        return len(self.waterfall.tokens) if self.waterfall else 0
 
     def heading(self, width: int) -> str:
         if self.waterfall is None:
@@ -67,8 +64,7 @@ class WaterfallTable(Rows):
         return f" {fit('token', token)}" + "".join(f" {fit(name, cells - 1)}" for name in names)
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
-        assert self.waterfall is not None
-        id_, text = self.waterfall.tokens[row]
+        id_, text = self.listed[row]
         token, cells = columns(width, len(self.stages))
         chosen = id_ == self.token
         label = f"{CHOSEN if chosen else ' '}{fit(spelling(text, id_), token)}"
