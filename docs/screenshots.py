@@ -10,19 +10,25 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from entropix_mlx.records.record import End, TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.devices import release_thread
 from entropix_tui.app import EntropixApp
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.factory import SessionFactory
-from entropix_tui.engine.outputs import Restored, TurnRecord
-from entropix_tui.engine.protocol import Complain, MakeSession, Opened, Progress, SessionRequest
+from entropix_tui.engine.outputs import Ready, Restored, TurnRecord
+from entropix_tui.engine.protocol import (
+    Complain,
+    MakeSession,
+    Progress,
+    SessionLike,
+    SessionRequest,
+)
 from entropix_tui.look import screenshot
 from entropix_tui.screens.chat.chat import ChatScreen
 from entropix_tui.screens.step.step import StepScreen
@@ -50,16 +56,15 @@ class Steady:
         settings: Settings | None,
         progress: Progress,
         complain: Complain,
-    ) -> Opened:
-        opened = self._make(request, settings, progress, complain)
-        session = opened.session
-        send = session.send
+    ) -> tuple[SessionLike, Ready]:
+        session, ready = self._make(request, settings, progress, complain)
+        run = session.run
 
-        def steady(text: str, **options: Any) -> Iterator[TurnRecord]:
-            return map(_steady, send(text, **options))
+        def steady(request: TurnRequest) -> Iterator[TurnRecord]:
+            return map(_steady, run(request))
 
-        session.send = steady  # type: ignore[method-assign]
-        return opened
+        session.run = steady  # type: ignore[method-assign]
+        return session, ready
 
 
 def _steady(record: TurnRecord) -> TurnRecord:
@@ -104,7 +109,7 @@ async def scenes(app: EntropixApp, demo: str, cursor: int) -> AsyncIterator[tupl
         yield "empty", await after()
         screen.composer.prompt.put(DEMOS[demo].prompt)
         await pilot.press("enter")
-        await until(lambda: not said.busy and said.last_answer() is not None)
+        await until(lambda: not said.busy and screen.view.tokens.answer() is not None)
         yield "summary", await after()
         yield "chat", await after(*["ctrl+left"] * cursor)
         await pilot.press("tab", "a")

@@ -24,8 +24,8 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
-from entropix_tui.engine.outputs import Restored, TurnRecord, Unsaved
-from entropix_tui.engine.protocol import Complain, Fresh, Opened, Progress, Resume, SessionRequest
+from entropix_tui.engine.outputs import Ready, Restored, TurnRecord, Unsaved
+from entropix_tui.engine.protocol import Complain, Fresh, Progress, Resume, SessionRequest
 
 SETTINGS = Settings.make(
     "calibrated",
@@ -248,6 +248,11 @@ class ScriptedSession:
         self._index = self.tree.newest + 1
         self._script: dict[int, int] = {}  # record index -> the answer that it came from
 
+    @property
+    def ready(self) -> Ready:
+        said = self.name, self.note, self.system
+        return Ready(self.header, self.context_length, self.settings, *said)
+
     def run(self, request: TurnRequest) -> Iterator[TurnRecord]:
         if request.text is not None:
             return self.send(request.text, max_tokens=request.max_tokens, after=request.after)
@@ -455,7 +460,7 @@ class ScriptedFactory:
         settings: Settings | None,
         progress: Progress,
         complain: Complain,
-    ) -> Opened:
+    ) -> tuple[ScriptedSession, Ready]:
         for done in range(0, 101, 20):
             while not self.gate.wait():
                 progress("downloading smollm2-135m", done, 100)
@@ -469,4 +474,4 @@ class ScriptedFactory:
         if isinstance(request, Fresh):
             session.settings = settings or session.settings
             session.system = session.system if request.system is None else request.system
-        return Opened(session, session.name, session.note, session.system)
+        return session, session.ready

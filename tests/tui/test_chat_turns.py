@@ -240,7 +240,7 @@ async def test_another_model() -> None:
         await chat.until(lambda: "llama-3.2-1b" in chat.text())
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.app.screen is chat.screen)
-        chat.screen.switch_model("llama-3.2-1b")
+        chat.screen.renew(Switch("llama-3.2-1b"))
         await chat.until(lambda: chat.screen.conversation.name == "fresh")
         await chat.phase("ready")
         assert factory.wishes[-1] == Switch("llama-3.2-1b")
@@ -256,7 +256,7 @@ async def test_a_model_that_cannot_be_had_leaves_everything(size: tuple[int, int
     refused = {1: DownloadError("the Hub cannot be reached; try later")}
     async with chatting(factory=ScriptedFactory([session], refused=refused), size=size) as chat:
         await chat.ask()
-        chat.screen.switch_model("llama-3.2-1b")
+        chat.screen.renew(Switch("llama-3.2-1b"))
         await chat.until(lambda: "✗ the Hub cannot be reached; try later" in chat.text())
         await chat.phase("ready")
         assert answers(chat) == ["one"]

@@ -220,7 +220,7 @@ def test_an_aside_that_failed_changes_nothing() -> None:
 
 def test_loading_another_model_shows_and_a_refusal_leaves_all_as_it_was() -> None:
     conversation = ready()
-    conversation.leave()
+    conversation.leaving = True
     conversation.apply(Loading("downloading", 1, 2))
     assert not conversation.can_send
     conversation.apply(Failed("the Hub is away", ""))

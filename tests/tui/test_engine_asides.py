@@ -192,7 +192,7 @@ def test_a_resumed_conversation_is_restored_and_goes_on() -> None:
     with running(factory) as got:
         got.engine.run(TurnRequest("a", max_tokens=512))
         got.until_count(TokenRecord, 2)
-        got.engine.resume("one")
+        got.engine.renew(Resume("one"))
         got.until_count(Restored)
         got.engine.run(TurnRequest("more", max_tokens=1))
         got.until_count(End, 2)
@@ -227,7 +227,7 @@ def test_a_new_chat_keeps_the_settings_and_takes_the_system_prompt() -> None:
     with running(factory) as got:
         got.until_count(Ready)
         got.engine.use(HOT)
-        got.engine.new_chat("Be terse.")
+        got.engine.renew(Fresh("Be terse."))
         got.until_count(Ready, 2)
         got.engine.run(TurnRequest("a", max_tokens=1))
         got.until_count(End)
@@ -245,7 +245,7 @@ def test_what_cannot_be_prepared_leaves_the_conversation_alone() -> None:
     factory = ScriptedFactory([session], refused={1: DownloadError("the Hub is away; try later")})
     with running(factory) as got:
         got.until_count(Ready)
-        got.engine.switch_model("llama-3.2-1b")
+        got.engine.renew(Switch("llama-3.2-1b"))
         got.until_count(Failed)
         assert not session.closed
         got.engine.run(TurnRequest("a", max_tokens=1))
@@ -261,7 +261,7 @@ def test_a_model_that_does_not_load_gives_the_saved_conversation_back() -> None:
     factory = ScriptedFactory([old, RuntimeError("no memory"), old])
     with running(factory, first=Resume("kept")) as got:
         got.until_count(Ready)
-        got.engine.switch_model("llama-3.2-1b")
+        got.engine.renew(Switch("llama-3.2-1b"))
         got.until_count(Failed)
         assert old.closed
         got.engine.run(TurnRequest("a", max_tokens=1))

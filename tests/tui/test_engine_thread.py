@@ -15,7 +15,7 @@ from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import DownloadError
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Loading, Ready, Renewed
-from entropix_tui.engine.protocol import Complain, Opened, Progress, SessionRequest
+from entropix_tui.engine.protocol import Complain, Fresh, Progress, SessionRequest
 
 
 class Maker:
@@ -36,8 +36,9 @@ class Maker:
         _settings: Settings | None,
         progress: Progress,
         _complain: Complain,
-    ) -> Opened:
-        return Opened(self._make(progress))
+    ) -> tuple[ScriptedSession, Ready]:
+        session = self._make(progress)
+        return session, session.ready
 
 
 def _loading(done: int) -> Loading:
@@ -224,7 +225,7 @@ def test_a_new_chat_closes_the_old_session() -> None:
         got.until_count(Ready)
         got.engine.run(TurnRequest("one", max_tokens=512))
         got.until_count(TokenRecord, 2)
-        got.engine.new_chat()
+        got.engine.renew(Fresh())
         got.until_count(Ready, 2)
         assert old.closed
         kinds = [type(output) for output in got.outputs]

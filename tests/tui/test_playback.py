@@ -12,6 +12,7 @@ from entropix_mlx.records.record import End, Event, PromptRecord
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.outputs import Restored, TurnRecord
 from entropix_tui.replay.playback import LONGEST, PROMPT, SPEEDS, STALL, UNTIMED, Playback
+from entropix_tui.transcript.blocks import Answer
 
 
 def end(leaf: int, tokens: int = 1) -> End:
@@ -212,7 +213,7 @@ def seen(said: Conversation) -> tuple[Any, ...]:
         said.branches,
         said.side(said.tree.leaf),
         said.samplers.at(after),
-        said.last_answer(),
+        [block.text for block in said.transcript.blocks if isinstance(block, Answer)],
         said.tree.branches(),
     )
 

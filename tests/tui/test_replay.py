@@ -126,7 +126,7 @@ class Replay(Driver):
 
     @property
     def answer(self) -> str:
-        return self.screen.conversation.last_answer() or ""
+        return self.screen.view.tokens.answer() or ""
 
 
 def application(

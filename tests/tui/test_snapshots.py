@@ -60,9 +60,7 @@ def test_an_answer_and_its_inspector(
         screen = await ready(pilot)
         screen.composer.prompt.put("Which number is larger, 9.9 or 9.11?")
         await pilot.press("enter")
-        await until(
-            pilot, lambda: screen.conversation.last_answer() and not screen.conversation.busy
-        )
+        await until(pilot, lambda: screen.view.tokens.answer() and not screen.conversation.busy)
         await pilot.press(*["ctrl+left"] * 8)
 
     if colours == "none":

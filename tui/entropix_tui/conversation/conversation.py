@@ -119,13 +119,6 @@ class Conversation:
     def is_empty(self) -> bool:
         return not self.transcript.blocks
 
-    def last_answer(self) -> str | None:
-        """The text of the newest answer in view, exactly as the model gave it."""
-        for block in reversed(self.transcript.blocks):
-            if isinstance(block, Answer):
-                return "".join(record.text for record in block.records)
-        return None
-
     def about(self) -> list[str]:
         """What it is held with, what there is to say about that, where it is kept."""
         if self.header is None or self.settings is None:
@@ -143,24 +136,17 @@ class Conversation:
 
     def say(self, text: str, after: int | None = None) -> None:
         """The user's turn, shown before the model has read it, after record `after`."""
-        self._turn_begins(after)
+        self.continue_(after)
         self.pending, self.unsent = text, None
         self.transcript.say(text)
-
-    def continue_(self, after: int | None = None) -> None:
-        """The model is to go on after record `after`."""
-        self._turn_begins(after)
 
     def switch_to(self, leaf: int) -> None:
         """Show another branch; what is said next is said there."""
         self.tree.leaf = leaf
         self.rebuild()
 
-    def leave(self) -> None:
-        """Another conversation was asked for."""
-        self.leaving = True
-
-    def _turn_begins(self, after: int | None) -> None:
+    def continue_(self, after: int | None = None) -> None:
+        """The model is to go on after record `after`."""
         if after is not None and after != self.tree.leaf:
             self.switch_to(after)
         self.phase = "loading" if self.phase == "failed" else "reading"

@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
@@ -21,7 +22,6 @@ from entropix_tui.engine.outputs import (
     Inspected,
     Loading,
     Output,
-    Ready,
     Renewed,
     Restored,
     Scope,
@@ -29,13 +29,15 @@ from entropix_tui.engine.outputs import (
 )
 from entropix_tui.engine.protocol import (
     AS_STARTED,
-    Fresh,
     MakeSession,
     Resume,
     SessionLike,
     SessionRequest,
-    Switch,
 )
+
+if TYPE_CHECKING:
+    from entropix_mlx.debugger.debugger import Debugger
+    from entropix_mlx.session.session import Session
 
 
 class Engine:
@@ -63,6 +65,7 @@ class Engine:
         self._stopped = 0  # commands up to this number are to stop
         # Written by the engine's thread alone.
         self._session: SessionLike | None = None
+        self._debugger: Debugger | None = None
         self._name: str | None = None  # what the session is saved under
         self._running = 0  # the command in hand
         self._making = False
@@ -79,13 +82,29 @@ class Engine:
 
     def run(self, request: TurnRequest) -> None:
         """One turn of the conversation."""
-        self._command(lambda number: Turn(number, lambda session: session.run(request)))
+
+        def run(session: SessionLike) -> Iterator[Output]:
+            yield from self._left()
+            yield from session.run(request)
+
+        self._command(lambda number: Turn(number, run))
 
     def debug(self, line: str, *, max_tokens: int) -> None:
-        """Do what a line of the debugger's language says."""
-        self._command(
-            lambda number: Turn(number, lambda session: session.debug(line, max_tokens=max_tokens))
-        )
+        """Do what a line of the debugger's language says; see `entropix_mlx.debugger.commands`.
+
+        A turn that the debugger has halted ends before another begins.
+        """
+
+        def debug(session: SessionLike) -> Iterator[Output]:
+            from entropix_mlx.debugger.commands import execute
+            from entropix_mlx.debugger.debugger import Debugger
+
+            if self._debugger is None:
+                self._debugger = Debugger(cast("Session", session))
+            self._debugger.max_tokens = max_tokens
+            yield from execute(self._debugger, line)
+
+        self._command(lambda number: Turn(number, debug))
 
     # Asides.
 
@@ -102,24 +121,22 @@ class Engine:
 
     # Another session. What runs is stopped.
 
-    def new_chat(self, system: str | None = None) -> None:
-        """Begin a new conversation; `system` None: with the system prompt of the last one."""
-        self._renew(Fresh(system))
-
-    def resume(self, name: str) -> None:
-        """Go on with a saved conversation."""
-        self._renew(Resume(name))
-
-    def switch_model(self, name: str) -> None:
-        """Begin a new conversation with another model."""
-        self._renew(Switch(name))
+    def renew(self, request: SessionRequest) -> None:
+        """Another conversation in place of the one that there is."""
+        self.stop()
+        self._command(lambda number: Make(number, request))
 
     def stop(self) -> None:
         """End the loading or the turn that runs, and those that are queued."""
         self._stopped = self._number
-        session = self._session
-        if session is not None:
+        self._halt()
+
+    def _halt(self) -> None:
+        """End what runs, from any thread: a turn, or the debugger's going on."""
+        if (session := self._session) is not None:
             session.stop()
+        if (debugger := self._debugger) is not None:
+            debugger.stop()
 
     def quit(self, timeout: float) -> bool:
         """Stop everything and wait for the thread; False if it has not ended in `timeout` s."""
@@ -136,10 +153,6 @@ class Engine:
     def drain(self) -> list[Output]:
         """All that has come out since the last call, in order."""
         return self._mail.drain()
-
-    def _renew(self, request: SessionRequest) -> None:
-        self.stop()
-        self._command(lambda number: Make(number, request))
 
     def _command(self, make: Callable[[int], Command]) -> None:
         self._number += 1
@@ -191,13 +204,13 @@ class Engine:
         turn = command.begin(session)
         # A session forgets stops from before its turn; this turn may have been stopped by then.
         if self._stopped >= command.number:
-            session.stop()
+            self._halt()
         for record in turn:
             self._mail.emit(record)
             while asides := self._mail.pause():
                 self._serve(asides)
             if self._stopped >= command.number:
-                session.stop()
+                self._halt()
 
     def _replace(self, request: SessionRequest) -> None:
         """Another session in place of the one that there is, which stays if it can't be had.
@@ -243,22 +256,12 @@ class Engine:
         self, request: SessionRequest, settings: Settings | None = None, *, renews: bool = False
     ) -> None:
         with self._cancellable():
-            opened = self._make_session(request, settings, self._progress, self._unsaved)
-        session = self._session = opened.session
-        self._name = opened.name
+            made = self._make_session(request, settings, self._progress, self._unsaved)
+        self._session, ready = made
+        self._name = ready.name
         if renews:
             self._mail.emit(Renewed())
-        self._mail.emit(
-            Ready(
-                session.header,
-                session.context_length,
-                session.settings,
-                opened.name,
-                opened.note,
-                opened.system,
-                opened.calibration,
-            )
-        )
+        self._mail.emit(ready)
         complaint, self._complaint = self._complaint, ""
         if complaint:
             self._unsaved(complaint)
@@ -291,4 +294,10 @@ class Engine:
     def _close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            list(self._left())
+            self._debugger = None
             session.close()
+
+    def _left(self) -> Iterator[Output]:
+        if self._debugger is not None:
+            yield from self._debugger.leave()

@@ -11,20 +11,20 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
-from entropix_tui.engine.debuggable import DebuggableSession
 from entropix_tui.engine.garbage import uncollected
-from entropix_tui.engine.outputs import Restored
+from entropix_tui.engine.outputs import Ready, Restored
 from entropix_tui.engine.protocol import (
     Complain,
     Fresh,
-    Opened,
     Progress,
     Resume,
+    SessionLike,
     SessionRequest,
     Switch,
 )
 
 if TYPE_CHECKING:
+    from entropix_mlx.session.session import Session
     from entropix_models.language_model import LanguageModel
     from entropix_tui.engine.autosave import AutosavedAttention
 
@@ -92,7 +92,7 @@ class SessionFactory:
         settings: Settings | None,
         progress: Progress,
         complain: Complain,
-    ) -> Opened:
+    ) -> tuple[SessionLike, Ready]:
         if isinstance(request, Switch) and settings is not None:
             settings = self._unbound(settings)
         elif isinstance(request, Fresh) and request.system is not None:
@@ -174,7 +174,7 @@ class SessionFactory:
 
     def _fresh(
         self, model: "LanguageModel", settings: Settings, progress: Progress, complain: Complain
-    ) -> Opened:
+    ) -> tuple[SessionLike, Ready]:
         from entropix_mlx.session.journal import Storage
         from entropix_mlx.session.session import Session
         from entropix_tui.engine.autosave import AutosaveWriter
@@ -197,12 +197,11 @@ class SessionFactory:
         )
         if trouble:
             complain(trouble)
-        note = self._note(model)
-        return Opened(DebuggableSession(session), name, note, self.system, session.calibration)
+        return session, self._ready(session, name, self.system)
 
     def _resumed(
         self, name: str, model: "LanguageModel", progress: Progress, complain: Complain
-    ) -> Opened:
+    ) -> tuple[SessionLike, Ready]:
         from entropix_mlx.session.journal import Storage
         from entropix_mlx.session.resume import resume, system_of
         from entropix_tui.engine.autosave import AutosaveWriter
@@ -227,8 +226,7 @@ class SessionFactory:
         except BaseException:
             file.close()
             raise
-        system, note = system_of(trace.records), self._note(model)
-        return Opened(DebuggableSession(session), name, note, system, session.calibration)
+        return session, self._ready(session, name, system_of(trace.records))
 
     def _attention(
         self, trace: Path, complain: Complain, *, append: bool
@@ -268,14 +266,22 @@ class SessionFactory:
             raise UsageError("sessions are not saved in this run; start it without --no-save")
         return self.archive
 
-    def _note(self, model: "LanguageModel") -> str:
-        from entropix_mlx.decoding.make_records import calibration_of
+    def _ready(self, session: "Session", name: str | None, system: str) -> Ready:
+        """What the screen is told of a session, with a note on its model."""
         from entropix_mlx.sampling.calibration import PROVISIONAL
 
         notes = [self._why] if self._why else []
-        if calibration_of(model) is PROVISIONAL:
-            notes.append(f"{model.info.name} has no calibration: thresholds are provisional")
-        return "; ".join(notes)
+        if session.calibration is PROVISIONAL:
+            notes.append(f"{session.header.model} has no calibration: thresholds are provisional")
+        return Ready(
+            session.header,
+            session.context_length,
+            session.settings,
+            name,
+            "; ".join(notes),
+            system,
+            session.calibration,
+        )
 
 
 def _make_room() -> None:

@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from entropix_mlx.debugger.outputs import Output
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Event, RunHeader
-from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
-from entropix_tui.engine.outputs import Restored, TurnRecord
+from entropix_tui.engine.outputs import Ready, Restored, TurnRecord
 
 Progress = Callable[[str, int, int | None], None]
 Complain = Callable[[str], None]
@@ -32,7 +30,6 @@ class SessionLike(Protocol):
     def settings(self) -> Settings: ...
 
     def run(self, request: TurnRequest) -> Iterator[TurnRecord]: ...
-    def debug(self, line: str, *, max_tokens: int) -> Iterator[Output]: ...
     def use(self, settings: Settings) -> Event | None: ...
     def name_branch(self, leaf: int, name: str) -> Event: ...
     def inspect(self, index: int) -> Inspection: ...
@@ -67,17 +64,6 @@ class Switch:
 SessionRequest = Fresh | Resume | Switch
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A session that was made; the rest as in `Ready`."""
-
-    session: SessionLike
-    name: str | None = None
-    note: str = ""
-    system: str = ""
-    calibration: Calibration | None = None
-
-
 class MakeSession(Protocol):
     """Makes sessions in the engine's thread; `progress` may raise, and must be let through."""
 
@@ -96,7 +82,7 @@ class MakeSession(Protocol):
         settings: Settings | None,
         progress: Progress,
         complain: Complain,
-    ) -> Opened:
+    ) -> tuple[SessionLike, Ready]:
         """The session before is closed; `settings` are those that it had, None if there was none.
 
         A resumed one has its own.

@@ -14,11 +14,16 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import attention_beside, read_trace
 from entropix_models.errors import TraceError, UsageError
-from entropix_tui.engine.debuggable import DebuggableSession
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.garbage import uncollected
-from entropix_tui.engine.outputs import Failed, Output, Restored
-from entropix_tui.engine.protocol import Complain, MakeSession, Opened, Progress, SessionRequest
+from entropix_tui.engine.outputs import Failed, Output, Ready, Restored
+from entropix_tui.engine.protocol import (
+    Complain,
+    MakeSession,
+    Progress,
+    SessionLike,
+    SessionRequest,
+)
 
 if TYPE_CHECKING:
     from entropix_models.language_model import LanguageModel
@@ -128,7 +133,7 @@ class Revival:
         settings: Settings | None,  # noqa: ARG002
         progress: Progress,
         complain: Complain,  # noqa: ARG002
-    ) -> Opened:
+    ) -> tuple[SessionLike, Ready]:
         from entropix_mlx.session.resume import revive
         from entropix_models import devices, loader
         from entropix_models.sources import sources
@@ -146,7 +151,13 @@ class Revival:
             score_prompts=True,
             progress=progress,
         )
-        return Opened(DebuggableSession(session), note=note, calibration=session.calibration)
+        return session, Ready(
+            session.header,
+            session.context_length,
+            session.settings,
+            note=note,
+            calibration=session.calibration,
+        )
 
     def _differs(self, model: "LanguageModel") -> str:
         """What is not as it was recorded. Raises UsageError if nothing can be right then."""

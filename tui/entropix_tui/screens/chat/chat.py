@@ -18,6 +18,7 @@ from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.conversation.history import History
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
+from entropix_tui.engine.protocol import Fresh, Resume, SessionRequest, Switch
 from entropix_tui.screens.chat.keys import COMMANDS, KEYS
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.tokens import lookup
@@ -277,28 +278,18 @@ class ChatScreen(ConversationScreen):
 
     # Other conversations.
 
+    def renew(self, request: SessionRequest) -> None:
+        """Another conversation in place of this one, which ends first."""
+        self.composer.leave()
+        self.conversation.leaving = True
+        self.engine.renew(request)
+
     def on_composer_system_prompt_given(self, event: Composer.SystemPromptGiven) -> None:
-        self._leave()
-        self.engine.new_chat(event.text)
+        self.renew(Fresh(event.text))
 
     def action_new_chat(self) -> None:
-        self._leave()
-        self.engine.new_chat()
+        self.renew(Fresh())
         self.composer.prompt.focus()
-
-    def resume(self, name: str) -> None:
-        """Go on with a saved conversation."""
-        self._leave()
-        self.engine.resume(name)
-
-    def switch_model(self, name: str) -> None:
-        """Begin a new conversation with another model."""
-        self._leave()
-        self.engine.switch_model(name)
-
-    def _leave(self) -> None:
-        self.composer.leave()
-        self.conversation.leave()
 
     def action_sessions(self) -> None:
         """List the saved conversations."""
@@ -310,7 +301,7 @@ class ChatScreen(ConversationScreen):
 
         def go(name: str | None) -> None:
             if name is not None and name != self.conversation.name:
-                self.resume(name)
+                self.renew(Resume(name))
 
         screen = SessionsScreen(self.archive, current=self.conversation.name)
         self.app.push_screen(screen, go)
@@ -324,7 +315,7 @@ class ChatScreen(ConversationScreen):
 
         def go(name: str | None) -> None:
             if name is not None and name != current:
-                self.switch_model(name)
+                self.renew(Switch(name))
 
         self.app.push_screen(ModelsScreen(current=current), go)
 
