@@ -15,7 +15,7 @@ from entropix_tui.conversation.comparison import Comparing, Side
 from entropix_tui.screens.compare.compare import Column, Compare
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE
-from entropix_tui.widgets.strips.facing import Facing, drawn_by
+from entropix_tui.widgets.strips.side_by_side import PairFigures, drawn_by
 
 SEVEN = {"preset": "calibrated", "seed": 7, "temperature": 0.7}
 EIGHT = SEVEN | {"seed": 8, "temperature": 0.5}
@@ -41,8 +41,8 @@ def refs(screen: Compare) -> tuple[TokenRef | None, TokenRef | None]:
     return a.ref, b.ref
 
 
-def facing(screen: Compare) -> str:
-    return str(screen.query_one(Facing).render())
+def figures(screen: Compare) -> str:
+    return str(screen.query_one(PairFigures).render())
 
 
 # What is compared.
@@ -150,7 +150,7 @@ async def test_it_opens_where_they_part() -> None:
         assert "seed 8" in text
         assert "54 tokens" in text
         assert "length" in text
-        assert "another token" in facing(screen)
+        assert "another token" in figures(screen)
 
 
 @scenario
@@ -162,7 +162,7 @@ async def test_the_common_cursor() -> None:
         assert refs(screen) == (TokenRef(11), TokenRef(110))
         await press(pilot, "n")  # a token that only B has: A has no cursor
         assert refs(screen) == (None, TokenRef(120))
-        assert "only in B" in facing(screen)
+        assert "only in B" in figures(screen)
         await press(pilot, "right", "right")
         assert refs(screen) == (TokenRef(22), TokenRef(122))
         await press(pilot, "p", "p")

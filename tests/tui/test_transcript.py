@@ -10,9 +10,9 @@ from entropix_models.tokenizer.utf8 import Utf8Stream
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript import sections
 from entropix_tui.transcript.blocks import Answer, Block, Prompt
+from entropix_tui.transcript.layout import Layout, Line
 from entropix_tui.transcript.sections import Frame
 from entropix_tui.transcript.transcript import Place, Transcript
-from entropix_tui.transcript.wrapping import Layout, Line
 
 
 def lines(block: Block) -> list[Line]:

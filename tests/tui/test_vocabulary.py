@@ -12,7 +12,7 @@ from inspections import HOSTILE, below, inspection
 
 from entropix_mlx.records.inspection import HEAD, TAIL
 from entropix_tui.look.styles import Colours
-from entropix_tui.look.tempering import tempered
+from entropix_tui.look.temperature import tempered
 from entropix_tui.screens.vocabulary import Vocabulary, makes
 from entropix_tui.widgets.inspector.decay import braille
 from entropix_tui.widgets.inspector.trial import TrialBar

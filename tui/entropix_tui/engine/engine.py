@@ -70,7 +70,7 @@ class Engine:
         self._running = 0  # the command in hand
         self._making = False
         self._complaint = ""  # why the session that is being made will not be saved
-        self._wish = first  # how to come by a session while there is none
+        self._request = first  # how to come by a session while there is none
         self._in_place = False  # whether that is the session whose records the screen has
 
     def start(self) -> None:
@@ -223,11 +223,11 @@ class Engine:
             self._make_session.prepare(request, self._progress)
             past = self._make_session.past(request)
         if past is not None:
-            self._wish, self._in_place = request, True
+            self._request, self._in_place = request, True
         elif self._name is not None:
-            self._wish, self._in_place = Resume(self._name), True
+            self._request, self._in_place = Resume(self._name), True
         else:
-            self._wish, self._in_place = request, False
+            self._request, self._in_place = request, False
         with self._telling("aside"):
             self._close()
         self._mail.forget_asides()
@@ -239,13 +239,13 @@ class Engine:
     def _open_first(self) -> None:
         """The session that there should be; what it has been is shown before."""
         if not self._in_place:
-            if (end := self._make_session.past(self._wish, end=True)) is not None:
+            if (end := self._make_session.past(self._request, end=True)) is not None:
                 self._restore(end)
-            past = self._make_session.past(self._wish)
+            past = self._make_session.past(self._request)
             if past is not None:
                 self._in_place = True
                 self._restore(past)
-        self._open(self._wish)
+        self._open(self._request)
 
     def _restore(self, past: Restored) -> None:
         """Show what was said; loading a model holds the interpreter, so this comes first."""

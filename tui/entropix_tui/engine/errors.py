@@ -15,16 +15,16 @@ def is_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on the host or on the GPU."""
     if isinstance(error, MemoryError):
         return True
-    said = str(error).lower()
-    return not isinstance(error, EntropixError) and any(sign in said for sign in _SIGNS)
+    message = str(error).lower()
+    return not isinstance(error, EntropixError) and any(sign in message for sign in _SIGNS)
 
 
 def one_line(error: BaseException) -> str:
     """What to tell the user."""
     if isinstance(error, EntropixError | CancelledError):
         return str(error)
-    said = " ".join(str(error).split())
-    named = f"{type(error).__name__}{': ' + said if said else ''}"
+    message = " ".join(str(error).split())
+    named = f"{type(error).__name__}{': ' + message if message else ''}"
     if is_memory(error):
         return (
             "out of memory: what was said is kept; begin a new, shorter conversation (Ctrl+N) or "

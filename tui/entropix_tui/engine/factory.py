@@ -59,7 +59,7 @@ class SessionFactory:
     explicit: Settings | None = None
     trace_attention: bool = False
     _loaded: "LanguageModel | None" = field(default=None, init=False)
-    _why: str = field(default="", init=False)
+    _default_note: str = field(default="", init=False)
     _first: TraceWriter | None = field(default=None, init=False)
     _made: int = field(default=0, init=False)
 
@@ -149,7 +149,7 @@ class SessionFactory:
         folder = sources.resolve(name, progress=progress)
         self._loaded = loader.load(folder, device, progress)
         default = self.model is None and name == sources.default_name(device.kind)
-        self._why = (
+        self._default_note = (
             f"{name} is the default on a {'GPU' if device.is_gpu else 'CPU'}" if default else ""
         )
         return self._loaded
@@ -270,7 +270,7 @@ class SessionFactory:
         """What the screen is told of a session, with a note on its model."""
         from entropix_mlx.sampling.calibration import PROVISIONAL
 
-        notes = [self._why] if self._why else []
+        notes = [self._default_note] if self._default_note else []
         if session.calibration is PROVISIONAL:
             notes.append(f"{session.header.model} has no calibration: thresholds are provisional")
         return Ready(

@@ -10,7 +10,7 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.conversation.branches import Twig, twigs
-from entropix_tui.screens.choosing import Choosing
+from entropix_tui.screens.choice_screen import ChoiceScreen
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices
 
@@ -83,7 +83,7 @@ class OwnBranchChoices(BranchChoices):
     ]  # fmt: skip
 
 
-class Branches(Choosing[Twig, int | Existing | None]):
+class Branches(ChoiceScreen[Twig, int | Existing | None]):
     """Gives back the leaf of the branch to switch to, a comparison with the present one, or None.
 
     `name` is called with a leaf and its new name, as often as one is given; without it none can be.

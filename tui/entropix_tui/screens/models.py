@@ -14,7 +14,7 @@ from textual.widgets import Input, Label
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
 from entropix_tui.look import humanize
-from entropix_tui.screens.choosing import Choosing
+from entropix_tui.screens.choice_screen import ChoiceScreen
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices, Words
 
@@ -114,7 +114,7 @@ class ModelChoices(Choices[Model]):
         return name, max(0, room - name)
 
 
-class ModelsScreen(Choosing[Model, str | None]):
+class ModelsScreen(ChoiceScreen[Model, str | None]):
     """Gives back the name, path or Hub id of the model to switch to, or None.
 
     `models` and `check` are called off the screen's thread and on it: they look at the disk.

@@ -12,7 +12,7 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_mlx.trace.archive import Saved
 from entropix_models.errors import EntropixError
 from entropix_tui.look import humanize
-from entropix_tui.screens.choosing import Choosing
+from entropix_tui.screens.choice_screen import ChoiceScreen
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices
 
@@ -71,7 +71,7 @@ class SessionChoices(Choices[Saved]):
         return max(8, room - model), model
 
 
-class SessionsScreen(Choosing[Saved, str | None]):
+class SessionsScreen(ChoiceScreen[Saved, str | None]):
     """Gives back the name of the session to resume, or None.
 
     `current`: the one that is open, which can be neither renamed nor deleted.

@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Candidate, TokenRecord
-from entropix_tui.look.tempering import nearest, tempered
+from entropix_tui.look.temperature import nearest, tempered
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.widgets.inspector.candidates import CHOSEN
@@ -23,7 +23,7 @@ from entropix_tui.widgets.rows import Rows
 from entropix_tui.widgets.styled import Styled
 
 if TYPE_CHECKING:
-    from entropix_tui.look.tempering import Floats
+    from entropix_tui.look.temperature import Floats
 
 SHARES = (0.5, 0.9, 0.99)
 

@@ -14,8 +14,8 @@ from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.terminal.glyphs import enclosed, hexadecimal
 from entropix_mlx.terminal.palette import FORCED, VALLEY
 from entropix_tui.tokens.token_ref import TokenRef
+from entropix_tui.transcript.layout import Piece
 from entropix_tui.transcript.sections import Frame, Section
-from entropix_tui.transcript.wrapping import Piece
 
 Kind = Literal["user", "system", "answer", "note", "error"]
 

@@ -11,9 +11,9 @@ from entropix_mlx.records.record import Quadrant
 from entropix_mlx.sampling.rules import STRATEGY_OF
 from entropix_tui.look import color_scale, styles
 from entropix_tui.transcript.blocks import Block, Kind
+from entropix_tui.transcript.layout import Run
 from entropix_tui.transcript.search import Finder
 from entropix_tui.transcript.transcript import Place, Row, Transcript
-from entropix_tui.transcript.wrapping import Run
 
 BARS: dict[Kind, str] = {"user": "▌ ", "system": "§ ", "answer": "  ", "note": "  ", "error": "✗ "}
 HERE = "▸ "

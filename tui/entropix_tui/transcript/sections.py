@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from rich.cells import cell_len
 
 from entropix_mlx.terminal.glyphs import graphemes, joins
-from entropix_tui.transcript.wrapping import Layout, Line, Piece
+from entropix_tui.transcript.layout import Layout, Line, Piece
 
 Owner = TypeVar("Owner")
 

@@ -5,8 +5,8 @@ from rich.style import Style
 from textual.selection import Selection
 from textual.strip import Strip
 
+from entropix_tui.transcript.layout import Line, Run
 from entropix_tui.transcript.transcript import Transcript
-from entropix_tui.transcript.wrapping import Line, Run
 
 
 def selected(transcript: Transcript, selection: Selection, gutter: int) -> str:

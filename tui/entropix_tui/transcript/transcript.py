@@ -8,8 +8,8 @@ from typing import NamedTuple
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import Answer, Block, Kind, Prompt
+from entropix_tui.transcript.layout import Line
 from entropix_tui.transcript.sections import Frame, Section
-from entropix_tui.transcript.wrapping import Line
 
 
 class Place(NamedTuple):

@@ -16,7 +16,7 @@ from entropix_tui.tokens.labels import fit
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.choices import Choices
 from entropix_tui.widgets.keys import KeyBar
-from entropix_tui.widgets.strips.facing import NAMES, Course, Facing, Head
+from entropix_tui.widgets.strips.side_by_side import NAMES, Course, Head, PairFigures
 from entropix_tui.widgets.text.token_view import TokenView
 
 INTERVAL = 0.1
@@ -126,14 +126,14 @@ class Compare(Screen[int | None]):
                     yield Column(way.transcript, id=("a", "b")[side])
                     yield Course(self.comparing, side)
         yield Differences(id="differences")
-        yield Facing(self.comparing)
+        yield PairFigures(self.comparing)
         yield KeyBar()
 
     def on_mount(self) -> None:
         self.columns = tuple(self.query(Column))
         self.courses = tuple(self.query(Course))
         self.heads = tuple(self.query(Head))
-        self.facing = self.query_one(Facing)
+        self.figures = self.query_one(PairFigures)
         self.list = self.query_one(Differences)
         self.call_after_refresh(self._first_look)
 
@@ -181,7 +181,7 @@ class Compare(Screen[int | None]):
             column.update()
         if self.list.display:
             self._fill_list()
-        for widget in (*self.heads, *self.courses, self.facing):
+        for widget in (*self.heads, *self.courses, self.figures):
             widget.refresh()
 
     # The common cursor.
@@ -192,14 +192,14 @@ class Compare(Screen[int | None]):
         if not rows:
             return
         row = max(0, min(row, len(rows) - 1))
-        self.row = self.facing.row = row
+        self.row = self.figures.row = row
         for side, (column, ref) in enumerate(zip(self.columns, rows[row][:2], strict=True)):
             if ref is None or column.ref != ref:
                 column.point(ref, self._near(row, side))
         for course in self.courses:
             course.row = row
             course.refresh()
-        self.facing.refresh()
+        self.figures.refresh()
 
     def _near(self, row: int, side: int) -> TokenRef | None:
         """The nearest token before a row that has none on a side."""

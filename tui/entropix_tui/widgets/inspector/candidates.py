@@ -12,13 +12,13 @@ from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import Candidate, TokenRecord
 from entropix_tui.look import styles
-from entropix_tui.look.tempering import nearest, tempered
+from entropix_tui.look.temperature import nearest, tempered
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.widgets.inspector.trial import TrialBar, trial_keys
 from entropix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from entropix_tui.look.tempering import Floats
+    from entropix_tui.look.temperature import Floats
 
 CHOSEN = "▸"
 _BLOCKS = " ▏▎▍▌▋▊▉█"

@@ -9,7 +9,7 @@ from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from entropix_tui.look.tempering import HIGHEST, LOWEST, STEP, nearest
+from entropix_tui.look.temperature import HIGHEST, LOWEST, STEP, nearest
 from entropix_tui.widgets.styled import Styled
 
 _LEFT, _RIGHT = "◂", "▸"

@@ -6,11 +6,11 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from entropix_tui.transcript.layout import Line
 from entropix_tui.transcript.painter import Painter
 from entropix_tui.transcript.search import Finder
 from entropix_tui.transcript.selection import highlighted, selected
 from entropix_tui.transcript.transcript import Place, Transcript
-from entropix_tui.transcript.wrapping import Line
 from entropix_tui.widgets.styled import Styled
 
 
@@ -18,7 +18,7 @@ class TranscriptView(ScrollView, Styled, can_focus=True):
     """Shows a transcript; follows its end unless the reader has scrolled away from it.
 
     Only what is on screen is ever laid out. What is being read stays where it is while heights
-    above it become known. Model text goes into segments as laid out by `wrapping`; no markup
+    above it become known. Model text goes into segments as laid out by `layout`; no markup
     parser ever sees it.
     """
 

@@ -18,13 +18,14 @@ from entropix_tui.widgets.rows import Rows
 Answer = TypeVar("Answer")
 
 
-class Choosing(ModalScreen[Answer], Generic[Item, Answer]):
+class ChoiceScreen(ModalScreen[Answer], Generic[Item, Answer]):
     """A list in a box, a filter above it, what is known of the item under the cursor below it.
 
     Subclasses say what the box is called, which list it holds, what is known (`about`) and what
     becomes of an item that is taken (`take`).
     """
 
+    BINDING_GROUP_TITLE = "Choosing"
     HEADING: ClassVar[str] = ""
     ABOUT: ClassVar[int] = 3
     """Rows for what is known of an item."""
@@ -36,7 +37,7 @@ class Choosing(ModalScreen[Answer], Generic[Item, Answer]):
         ),
     ]
     DEFAULT_CSS = """
-    Choosing {
+    ChoiceScreen {
         align: center middle;
         & > Vertical {
             width: 112; max-width: 100%; height: 34; max-height: 100%;

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from entropix_mlx.terminal.glyphs import glyphs, graphemes, one_line
-from entropix_tui.transcript.wrapping import Layout, Piece
+from entropix_tui.transcript.layout import Layout, Piece
 
 FAMILY = "👨‍👩‍👧‍👦"
 NASTY = st.sampled_from(

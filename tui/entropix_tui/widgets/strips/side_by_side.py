@@ -138,14 +138,14 @@ class Course(Styled):
             self.post_message(self.Chosen(row))
 
 
-class Facing(Styled):
+class PairFigures(Styled):
     """The pair under the common cursor: figures of both and how they differ, candidates of both.
 
     Above it, where the branches part.
     """
 
     DEFAULT_CSS = """
-    Facing {
+    PairFigures {
         height: 6; border-top: solid $border-blurred;
         text-wrap: nowrap; text-overflow: ellipsis;
     }

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inspections import logprobs
 
-from entropix_tui.look.tempering import HIGHEST, LOWEST, STEP, nearest, tempered
+from entropix_tui.look.temperature import HIGHEST, LOWEST, STEP, nearest, tempered
 
 
 @given(
