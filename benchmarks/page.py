@@ -23,7 +23,8 @@ from pages import SAMPLED, asked, said  # noqa: E402
 
 from entropix_mlx.export.formats import FORMATS  # noqa: E402
 from entropix_mlx.export.passage import Passage  # noqa: E402
-from entropix_mlx.records.record import QUADRANTS, Candidate, Event  # noqa: E402
+from entropix_mlx.records.quadrants import QUADRANTS  # noqa: E402
+from entropix_mlx.records.record import Candidate, Event  # noqa: E402
 from entropix_mlx.records.tree import Node, Tree  # noqa: E402
 
 STEPS = 40

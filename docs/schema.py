@@ -13,11 +13,13 @@ FILE = Path(__file__).parent / "trace.schema.json"
 
 def schema() -> dict[str, Any]:
     """What one line of a trace may be; fields that it does not name are allowed."""
-    return {
+    content = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A line of an entropix-mlx trace, schema {SCHEMA}",
         **msgspec.json.schema(Record),
     }
+    found: dict[str, Any] = json.loads(json.dumps(content))  # a default may be a tuple
+    return found
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.make_records import calibration_of, versions
 from entropix_mlx.decoding.score import measured
+from entropix_mlx.records.quadrants import Quadrant, QuadrantSplit, quadrant_of
 from entropix_mlx.records.record import PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, Tree, ids_of
 from entropix_mlx.sampling.calibration import METRICS
@@ -18,8 +19,12 @@ from entropix_models.errors import TraceError
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 
-COMPARED = ("logprob", *METRICS, "candidates", "rank")
-"""What is compared, in the records' units; `candidates`: the log-probabilities of those listed."""
+COMPARED = ("logprob", *METRICS, "candidates", "rank", "quadrant")
+"""What is compared, in the records' units; `candidates`: the log-probabilities of those listed.
+
+`quadrant`: 1 where it is none that follows by the header's split from numbers as near as is
+allowed; a trace without a split is not asked for it.
+"""
 
 _ALLOWED = {"float32": (1e-3, 5e-3), "float16": (0.02, 0.05), "bfloat16": (0.15, 0.3)}
 """By precision: on the same kind of device, and on another one."""
@@ -79,7 +84,8 @@ def tolerances(header: RunHeader, model: LanguageModel) -> dict[str, Tolerance]:
     limit = max(pairs)[0 if same else 1]
     found = dict.fromkeys(COMPARED, Tolerance(limit, limit))
     # Ranks of near-equals swap, and far down the list everything is near-equal.
-    return found | {"rank": Tolerance(1 if limit < 0.01 else 3, max(limit, 0.05))}
+    rank = Tolerance(1 if limit < 0.01 else 3, max(limit, 0.05))
+    return found | {"rank": rank, "quadrant": Tolerance(0, 0)}
 
 
 def circumstances(header: RunHeader, model: LanguageModel) -> list[str]:
@@ -105,7 +111,7 @@ def verify(
     """
     tree = Tree.of(trace.records)
     decoder = Decoder(model, settings, calibration_of(model), seed=0)
-    allowed = tolerances(trace.header, model)
+    allowed, split = tolerances(trace.header, model), trace.header.quadrant_split
     compared: dict[str, list[Compared]] = {metric: [] for metric in allowed}
     wrong: list[int] = []
     seen: set[int] = set()
@@ -143,6 +149,9 @@ def verify(
             if place is not None and id(place) in fresh:
                 tokens += 1
                 _compare(place, choice, compared)
+                if split is not None:
+                    possible = _quadrants(choice, split, allowed)
+                    compared["quadrant"].append((place.index, place.quadrant not in possible, 0))
     deviations = [_deviation(metric, compared[metric], to) for metric, to in allowed.items()]
     return Verified(deviations, tokens, wrong, unread)
 
@@ -169,6 +178,18 @@ def _compare(record: TokenRecord, choice: Choice, compared: dict[str, list[Compa
     for id, _, logprob, _ in record.candidates:
         if id in listed:
             compared["candidates"].append((record.index, logprob, listed[id]))
+
+
+def _quadrants(
+    choice: Choice, split: QuadrantSplit, allowed: dict[str, Tolerance]
+) -> set[Quadrant | None]:
+    """In which a token can be whose numbers are off by no more than is allowed."""
+    nearby = []
+    for name in ("entropy", "varentropy"):
+        value, (absolute, relative) = getattr(choice, name), allowed[name]
+        off = absolute + relative * abs(value)
+        nearby.append((value - off, value, value + off))
+    return {quadrant_of(h, v, split) for h in nearby[0] for v in nearby[1]}
 
 
 def _places(path: list[Node]) -> list[TokenRecord | None]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from entropix_mlx.records.record import FORCED, QUADRANTS, REGIONS, TokenRecord
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import FORCED, REGIONS, TokenRecord
 from entropix_mlx.sampling.settings import measures, strategies
 
 

@@ -8,7 +8,8 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS, Quadrant, Region
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant
+from entropix_mlx.records.record import REGIONS, Region
 from entropix_mlx.sampling import draw, metrics
 from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.draw import Scalars
@@ -33,7 +34,7 @@ class Choice(NamedTuple):
     entropy: float
     varentropy: float
     attention: AttentionMetrics | None
-    quadrant: Quadrant
+    quadrant: Quadrant | None
     region: Region
     candidates: list[tuple[int, float, float]]
     strategy: str | None = None
@@ -71,7 +72,7 @@ def drawn(decision: Decision, *, attention: bool) -> Choice:
         entropy=entropy,
         varentropy=varentropy,
         attention=cast("AttentionMetrics", tuple(seen)) if attention else None,
-        quadrant=QUADRANTS[ints.quadrant],
+        quadrant=_quadrant(ints.quadrant),
         region=REGIONS[ints.region],
         # A text that has begun is finished wherever its later ids are.
         strategy=forced if forced in sampler.strategies else strategy,
@@ -131,10 +132,14 @@ def _given(id: int, row: tuple[Any, ...], attention: bool) -> Choice:
         entropy=entropy,
         varentropy=varentropy,
         attention=(seen[0], seen[1], seen[2], seen[3]) if attention else None,
-        quadrant=QUADRANTS[quadrant],
+        quadrant=_quadrant(quadrant),
         region=REGIONS[region],
         candidates=_candidates(id, logprob, p, listed, logprobs, ps),
     )
+
+
+def _quadrant(number: int) -> Quadrant | None:
+    return None if number < 0 else QUADRANTS[number]
 
 
 def _candidates(

@@ -4,6 +4,7 @@
 loop keeps one step in flight: while the caller looks at token n, the device computes token n+1.
 """
 
+import dataclasses
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from entropix_mlx.decoding import choice
 from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.decision import Decision
@@ -90,8 +92,12 @@ class Decoder:
         seed: int,
         *,
         heads: bool = False,
+        split: QuadrantSplit | None = None,
     ) -> None:
         self.model = model
+        self.split = split or calibration.split_of(settings.quadrants)
+        """By which quadrants are told, for as long as the decoder lives."""
+        self._quadrants = settings.quadrants
         self.seed = seed
         self._heads = heads
         self.cache = model.new_cache()
@@ -109,9 +115,19 @@ class Decoder:
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Decide by other settings from the next token on; whether to capture stays as it is."""
+        """Decide by other settings from the next token on.
+
+        Whether to capture, and by which split quadrants are told, stays as it is.
+        """
+        settings = dataclasses.replace(settings, quadrants=self._quadrants)
         self._layers = settings.layer_indices(self.model.info.layers)
-        self._sampler = Sampler(settings, self.calibration, self.clarify, attention=self.captures)
+        self._sampler = Sampler(
+            settings,
+            self.calibration,
+            self.clarify,
+            attention=self.captures,
+            split=self.split,
+        )
         self.settings = self._sampler.settings
         self.remember(self.path)
         if self.pending is not None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from msgspec import UNSET
 
 from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.records.record import Candidate, RunHeader, TokenRecord
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Calibration, shipped
 from entropix_mlx.sampling.settings import Settings
@@ -100,8 +101,12 @@ def header_of(
     *,
     seed: int | None,
     date: datetime.date | None,
+    split: QuadrantSplit | None = None,
 ) -> RunHeader:
-    """The first line of a trace; without settings nothing is sampled."""
+    """The first line of a trace; without settings nothing is sampled.
+
+    `split`: by which quadrants are told, if not by the calibrated one.
+    """
     return RunHeader(
         model=model.info.name,
         revision=model.info.revision,
@@ -113,6 +118,7 @@ def header_of(
         date=date.isoformat() if date else None,
         versions=versions(),
         created=now(),
+        quadrant_split=split or calibration.split_of("calibrated"),
     )
 
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from entropix_mlx.export import style
 from entropix_mlx.export.passage import Passage, number
 from entropix_mlx.export.style import LETTERS, NONE
-from entropix_mlx.records.record import Quadrant
-from entropix_mlx.sampling.regions import Bound, above, bounds
+from entropix_mlx.records.quadrants import Quadrant, above
+from entropix_mlx.sampling.regions import Bound, bounds
 from entropix_mlx.sampling.valleys import ValleyDetector
 from entropix_mlx.terminal.palette import VALLEY
 

@@ -15,8 +15,8 @@ import msgspec
 
 from entropix_mlx.export import charts, details, style, text
 from entropix_mlx.export.passage import Cell, Passage, Turn
-from entropix_mlx.records.record import QUADRANTS
-from entropix_mlx.terminal.palette import CAPTIONS, FORCED, VALLEY
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS
+from entropix_mlx.terminal.palette import FORCED, VALLEY
 
 BLOCK = 200
 """Tokens after which a block ends, at the next line break."""
@@ -105,7 +105,7 @@ def _problems(notes: list[str]) -> str:
 
 def _legend() -> str:
     entries = [
-        f'<li><i class="{style.LETTERS[quadrant]}">{quadrant}</i> {CAPTIONS[quadrant]}</li>'
+        f'<li><i class="{style.LETTERS[quadrant]}">{quadrant}</i> {KINDS[quadrant].caption}</li>'
         for quadrant in QUADRANTS
     ]
     entries.append(f"<li>{VALLEY} valley of the entropy</li>")

@@ -4,7 +4,8 @@ import html
 from functools import lru_cache
 
 from entropix_mlx.export.passage import Cell, Passage
-from entropix_mlx.records.record import FORCED, QUADRANTS
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import FORCED
 from entropix_mlx.terminal.glyphs import one_line, shown
 from entropix_mlx.terminal.palette import TRUECOLOR, Theme
 

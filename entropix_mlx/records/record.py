@@ -5,14 +5,15 @@ varentropies in bits^2, log-probabilities in nats, `ms` in milliseconds. `None` 
 measure does not apply; NaN and infinity never occur.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
+
+from entropix_mlx.records.quadrants import QUADRANTS, Name, Quadrant, QuadrantSplit
 
 SCHEMA = 1
 """Version of the trace format that this program writes, and the newest that it reads."""
 
-Quadrant = Literal["LELV", "HELV", "LEHV", "HEHV"]
 Region = Literal["LELV", "HELV", "LEHV", "HEHV", "MID"]
 FinishReason = Literal["stop", "length", "exit", "interrupted", "error"]
 """Why this program ends a run; a trace may say others."""
@@ -20,18 +21,17 @@ FinishReason = Literal["stop", "length", "exit", "interrupted", "error"]
 FORCED = ("clarify", "user", "exit")
 """What this program puts tokens in for; a trace may say others."""
 
-QUADRANTS: tuple[Quadrant, ...] = ("LELV", "HELV", "LEHV", "HEHV")
 REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")
-
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}(?![\s\S])")]
-"""Of a strategy and the like: any that a program gives, but no text."""
 
 Candidate = tuple[int, str, float, float]
 """`(id, text, logprob, p)`: `logprob` of the raw distribution in nats, `p` under the final draw."""
 
 
 class RunHeader(msgspec.Struct, frozen=True, tag="header", kw_only=True):
-    """What a run was made with; the first line of a trace."""
+    """What a run was made with; the first line of a trace.
+
+    `quadrant_split`: by which split its tokens were sorted; None in older traces.
+    """
 
     model: str
     revision: str | None
@@ -43,6 +43,7 @@ class RunHeader(msgspec.Struct, frozen=True, tag="header", kw_only=True):
     date: str | None
     versions: dict[str, str]
     created: str
+    quadrant_split: QuadrantSplit | None = None
     schema: int = SCHEMA
 
 

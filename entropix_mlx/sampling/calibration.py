@@ -6,11 +6,12 @@ quantiles would leave one corner of the plane empty.
 """
 
 from importlib import resources
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from entropix_models.errors import DamagedFileError
+from entropix_mlx.records.quadrants import KINDS, Level, Quadrant, QuadrantSplit
+from entropix_models.errors import DamagedFileError, UnsupportedError
 
 METRICS = (
     "entropy",
@@ -23,13 +24,27 @@ METRICS = (
 
 Side = Literal["low", "high"]
 
+SCHEMA = 2
+"""Version of the file that this program writes, and the newest that it reads."""
+
+
+class HeldOut(msgspec.Struct, frozen=True):
+    """Of the tokens that were not used for fitting: how many bear a quadrant's word, their share of
+    all, for how many of them its sentence holds, and at which rate.
+    """
+
+    tokens: int
+    share: float
+    holds: int
+    rate: float
+
 
 class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Below `low`, above `high`; `mid` splits the whole."""
 
-    low: float
-    mid: float
-    high: float
+    low: Level
+    mid: Level
+    high: Level
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +53,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     `varentropy` has a band for tokens whose entropy is below `entropy.mid` and one for the
     others. `ranges` are the 5 % and 95 % quantiles of each metric. `valley_delta` is the rise
     in bits that confirms a valley. `shares` are the regions' shares on text that was not used
-    for fitting, `source` says how the file was made. `provisional` is true for the thresholds
-    that stand in where a model has no file.
+    for fitting, `source` says how the file was made. `split` sorts tokens into quadrants, and
+    `held_out` is what was counted in each on that text; files of schema 1 have neither.
     """
 
     model: str
@@ -51,7 +66,23 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     valley_delta: float
     shares: dict[str, float] = {}
     source: dict[str, str | int | float] = {}
-    schema: int = 1
+    split: QuadrantSplit | None = None
+    held_out: dict[Quadrant, HeldOut] = {}
+    schema: int = SCHEMA
+
+    def split_of(self, setting: str) -> QuadrantSplit:
+        """By which quadrants are told, for a value of the setting `quadrants`."""
+        if setting == "guide":
+            return GUIDE
+        return self.median if setting == "median" or self.split is None else self.split
+
+    @property
+    def median(self) -> QuadrantSplit:
+        """The split at the median entropy, and at the median varentropy of each of its sides."""
+        middle = self.entropy.mid
+        sides = self.varentropy
+        usual = ((middle, sides["low"].mid), (middle, sides["high"].mid))
+        return QuadrantSplit(name="median", entropy=middle, usual=usual)
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -94,17 +125,31 @@ def shipped(model: str, revision: str | None, quantization: str | None) -> Calib
     return parse(file.read_bytes(), str(file)) if file.is_file() else None
 
 
+class _Kind(msgspec.Struct):
+    schema: Annotated[int, msgspec.Meta(ge=1)]
+
+
 def parse(data: bytes, name: str) -> Calibration:
-    """Raises DamagedFileError for what is not a calibration with every metric's range."""
+    """Raises DamagedFileError for what is not a calibration with every metric's range, and
+    UnsupportedError for one of a newer program.
+    """
     try:
+        schema = msgspec.json.decode(data, type=_Kind).schema
+        if schema > SCHEMA:
+            raise UnsupportedError(
+                f"{name}: a calibration of schema {schema}, newer than this program's {SCHEMA}: "
+                "update entropix-mlx"
+            )
         calibration = msgspec.json.decode(data, type=Calibration)
     except msgspec.MsgspecError as error:
         raise DamagedFileError(f"{name}: not a calibration file ({error})") from error
     missing = set(METRICS) - set(calibration.ranges)
-    if missing or set(calibration.varentropy) != {"low", "high"}:
-        raise DamagedFileError(
-            f"{name}: calibration lacks {', '.join(sorted(missing)) or 'a side'}"
-        )
+    if set(calibration.varentropy) != {"low", "high"}:
+        missing.add("a side")
+    if calibration.schema > 1 and calibration.split is None:
+        missing.add("a split into quadrants")
+    if missing:
+        raise DamagedFileError(f"{name}: calibration lacks {', '.join(sorted(missing))}")
     return calibration
 
 
@@ -123,5 +168,21 @@ PROVISIONAL = Calibration(
         "interaction_strength": (2.0, 8.0),
     },
     valley_delta=0.4,
+    split=QuadrantSplit(
+        name="provisional",
+        entropy=2.0,
+        usual=(
+            *((0.1, 0.9), (0.3, 2.0), (0.55, 3.2), (1.1, 4.0), (1.8, 5.8)),
+            *((2.3, 6.5), (2.9, 7.5), (3.5, 9.0), (4.6, 10.5), (5.7, 10.9)),
+        ),
+        # Nothing was counted, so no more is said than has to be.
+        sentences={quadrant: kind.sentences[-1].id for quadrant, kind in KINDS.items()},
+    ),
 )
 """For models without a calibration of their own: round numbers near those of small Llamas."""
+
+GUIDE = QuadrantSplit(
+    name="guide",
+    corners={"LELV": (0.1, 0.1), "HELV": (3.0, 0.1), "LEHV": (5.0, 5.0), "HEHV": (5.0, 5.0)},
+)
+"""The corners of the sampler `entropixplained`, whichever sampler draws."""

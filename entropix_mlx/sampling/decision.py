@@ -15,8 +15,8 @@ from entropix_mlx.sampling.settings import Settings
 class Ints(NamedTuple):
     """Arrays where written, numbers where read. `listed` `[candidates]`: their ids.
 
-    `quadrant` and `region` are numbers in `records`, `strategy` and `forced` in the sampler's, see
-    `forces`.
+    `quadrant` (-1: none) and `region` are numbers in `records`, `strategy` and `forced` in the
+    sampler's, see `forces`.
     """
 
     id: Any

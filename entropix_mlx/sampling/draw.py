@@ -1,12 +1,14 @@
 """What a sampler's step is given, what it gives, and what several share: lazy, branch-free."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import mlx.core as mx
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, QuadrantSplit, is_met, segments
+from entropix_mlx.records.record import REGIONS
 from entropix_mlx.sampling.filters import SamplingParams, Stage
-from entropix_mlx.sampling.regions import is_met, names
+from entropix_mlx.sampling.regions import names
 
 Scalars = dict[str, mx.array]
 """Float32, by name: arguments, so that a changed setting compiles nothing anew."""
@@ -60,19 +62,45 @@ class Outcome(NamedTuple):
 
 def region(entropy: mx.array, varentropy: mx.array, p: Scalars) -> mx.array:
     """A number in `records.REGIONS`; the corners are tried in order, the rest is MID."""
-    found = mx.array(REGIONS.index("MID"), mx.int32)
-    for corner in reversed(QUADRANTS):  # the first that holds wins, so it is laid on last
-        h, v = (p[name] for name in names(corner))
-        number = QUADRANTS.index(corner)
-        found = mx.where(is_met(corner, entropy, varentropy, h, v), number, found)
-    return found
+    corners = {corner: tuple(p[name] for name in names(corner)) for corner in QUADRANTS}
+    return _corner(entropy, varentropy, corners, REGIONS.index("MID"))
 
 
 def quadrant(entropy: mx.array, varentropy: mx.array, p: Scalars) -> mx.array:
-    """A number in `records.QUADRANTS`: a plain split at the calibrated centre."""
-    high = entropy >= p["h_mid"]
-    wide = varentropy >= mx.where(high, p["v_mid_high"], p["v_mid_low"])
+    """A number in `QUADRANTS`, -1 for none, by the split that `split_scalars` has put into `p`."""
+    if "usual_levels" not in p:
+        corners = {q: tuple(p[f"split_{q}"]) for q in QUADRANTS if f"split_{q}" in p}
+        return _corner(entropy, varentropy, corners, -1)
+    high = entropy >= p["split_entropy"]
+    h = entropy[..., None]
+    pieces = p["usual_levels"] + p["usual_slopes"] * (h - p["usual_begins"])
+    # Of one piece only, and the others are zero: no order of summing changes a bit.
+    inside = (h >= p["usual_begins"]) & (h < p["usual_ends"])
+    wide = varentropy >= mx.sum(mx.where(inside, pieces, 0.0), axis=-1)
     return high.astype(mx.int32) + 2 * wide.astype(mx.int32)
+
+
+def split_scalars(split: QuadrantSplit) -> dict[str, float | tuple[float, ...]]:
+    """What `quadrant` is given, by name."""
+    if split.entropy is None:
+        return {f"split_{corner}": bound for corner, bound in split.corners.items()}
+    pieces = segments(split.usual)
+    usual = {f"usual_{name}": value for name, value in pieces._asdict().items()}
+    return {"split_entropy": split.entropy, **usual}
+
+
+def _corner(
+    entropy: mx.array,
+    varentropy: mx.array,
+    corners: Mapping[Quadrant, tuple[mx.array, ...]],
+    otherwise: int,
+) -> mx.array:
+    """Which of the corners is met first, as a number in `QUADRANTS`."""
+    found = mx.full(entropy.shape, otherwise, mx.int32)
+    for corner in reversed([*corners]):  # the first that holds wins, so it is laid on last
+        met = is_met(corner, entropy, varentropy, *corners[corner])
+        found = mx.where(met, QUADRANTS.index(corner), found)
+    return found
 
 
 def one_hot(place: int, size: int) -> mx.array:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS, Region, TokenRecord
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import REGIONS, Region, TokenRecord
 from entropix_mlx.sampling import explanation, rules
 from entropix_mlx.sampling.calibration import METRICS, Calibration
 from entropix_mlx.sampling.explanation import Checks, Line, Told

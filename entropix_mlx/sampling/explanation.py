@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from entropix_mlx.records.record import Quadrant, Region, TokenRecord
-from entropix_mlx.sampling import regions
+from entropix_mlx.records.quadrants import Quadrant, above
+from entropix_mlx.records.record import Region, TokenRecord
 from entropix_mlx.sampling.regions import Bound
 
 Kind = Literal["rule", "check", "draw", "chosen", "note"]
@@ -55,7 +55,7 @@ def checks(entropy: float, varentropy: float, corners: Mapping[Quadrant, Bound])
     """Each corner's two inequalities on a token's own figures."""
     found = {}
     for corner, bound in corners.items():
-        high, wide = regions.above(corner)
+        high, wide = above(corner)
         found[corner] = (
             Check("entropy", entropy, high, bound.entropy),
             Check("varentropy", varentropy, wide, bound.varentropy),

@@ -52,6 +52,12 @@ def switch(default: bool, doc: str, *, group: str) -> Any:
     return field(default=default, metadata={"kind": bool, "doc": doc, "group": group})
 
 
+def choice(default: str, *others: str, doc: str) -> Any:
+    """One of several words."""
+    kind = (default, *others)
+    return field(default=default, metadata={"kind": kind, "doc": doc, "group": "measured"})
+
+
 def layers(doc: str) -> Any:
     """Numbers of layers."""
     return field(default="all", metadata={"kind": str, "doc": doc, "group": "measured"})
@@ -70,8 +76,10 @@ def usually(sampler: Any, name: str, default: Any) -> Any:
 def admits(declared: dataclasses.Field[Any], value: object) -> bool:
     """Whether a parameter can have a value."""
     kind = declared.metadata["kind"]
-    if not isinstance(kind, Number):
+    if isinstance(kind, type):
         return isinstance(value, kind)
+    if not isinstance(kind, Number):
+        return value in kind
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return kind.low <= value <= kind.high  # no NaN is
@@ -87,6 +95,10 @@ def parsed(declared: dataclasses.Field[Any], text: str) -> float | int | bool | 
         if text.lower() not in _BOOLEANS:
             raise UsageError(f"{name}={text!r}: give true or false")
         return _BOOLEANS[text.lower()]
+    if not isinstance(kind, Number):
+        if text not in kind:
+            raise UsageError(f"{name}={text!r}: give {', '.join(kind[:-1])} or {kind[-1]}")
+        return text
     try:
         value = int(text) if kind.whole else float(text)
     except ValueError:

@@ -1,10 +1,10 @@
 """Regions of the entropy x varentropy plane: four corners of two inequalities each, and MID."""
 
-import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from entropix_mlx.records.record import QUADRANTS, Quadrant, Region
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, is_met, single
+from entropix_mlx.records.record import Region
 
 
 class Bound(NamedTuple):
@@ -12,17 +12,6 @@ class Bound(NamedTuple):
 
     entropy: float
     varentropy: float
-
-
-def above(corner: Quadrant) -> tuple[bool, bool]:
-    """Whether a corner wants the entropy above its threshold, and the varentropy."""
-    return corner[0] == "H", corner[2] == "H"
-
-
-def is_met(corner: Quadrant, entropy: Any, varentropy: Any, h: Any, v: Any) -> Any:
-    """Whether both inequalities hold, strictly; of numbers or of arrays."""
-    high, wide = above(corner)
-    return (entropy > h if high else entropy < h) & (varentropy > v if wide else varentropy < v)
 
 
 def names(corner: Quadrant) -> tuple[str, str]:
@@ -36,7 +25,7 @@ def bounds(settings: Mapping[str, Any]) -> dict[Quadrant, Bound]:
     for corner in QUADRANTS:
         h, v = (settings.get(name) for name in names(corner))
         if h is not None and v is not None:
-            found[corner] = Bound(_single(h), _single(v))
+            found[corner] = Bound(single(h), single(v))
     return found
 
 
@@ -46,8 +35,3 @@ def region_of(entropy: float, varentropy: float, corners: Mapping[Quadrant, Boun
         corner for corner, bound in corners.items() if is_met(corner, entropy, varentropy, *bound)
     )
     return next(met, "MID")
-
-
-def _single(value: float) -> float:
-    """As the sampler's float32 holds it."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 import mlx.core as mx
 
+from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.sampling import draw, metrics
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.decision import Decision, Floats, Ints, forces, packed
@@ -67,7 +68,9 @@ class Sampler:
         clarify: tuple[int, ...],
         *,
         attention: bool,
+        split: QuadrantSplit | None = None,
     ) -> None:
+        """`split`: by which quadrants are told, if not by the one that the settings name."""
         bound = settings.bind(calibration)
         self.settings = bound
         self._clarify = len(clarify)
@@ -78,9 +81,9 @@ class Sampler:
         # Nothing is compiled on the CPU (devices.choose says why), whoever chose it.
         on_gpu = mx.default_device().type == mx.gpu
         self._decide = _compiled(program) if on_gpu else partial(_decide, program)
-        self.scalars: Scalars = {
-            name: mx.array(value, mx.float32) for name, value in bound.scalars(calibration).items()
-        }
+        of_split = draw.split_scalars(split or calibration.split_of(bound.quadrants))
+        scalars = {**bound.scalars(calibration), **of_split}
+        self.scalars: Scalars = {n: mx.array(value, mx.float32) for n, value in scalars.items()}
 
     def state(self, path: Sequence[Past]) -> tuple[mx.array, ...]:
         """The memory at the end of a path."""

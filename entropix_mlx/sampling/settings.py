@@ -15,7 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from entropix_mlx.records.measures import MEASURES, Measure
-from entropix_mlx.records.record import Quadrant, TokenRecord
+from entropix_mlx.records.quadrants import Quadrant
+from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling import presets
 from entropix_mlx.sampling.calibration import METRICS, Calibration
 from entropix_mlx.sampling.explanation import Line, Told
@@ -23,6 +24,7 @@ from entropix_mlx.sampling.parameters import (
     GROUPS,
     absent,
     admits,
+    choice,
     did_you_mean,
     layer_numbers,
     layers,
@@ -86,6 +88,9 @@ class Settings:
     hehv_varentropy: float | None = absent("corners")
     capture: bool = switch(True, "measure attention", group="measured")
     layers: str = layers("layers averaged for attention: all, or 0,3-5")
+    quadrants: str = choice(
+        "calibrated", "median", "guide", doc="the split that colours and words follow"
+    )
 
     summary: ClassVar[str]
     """In a line, for the list of samplers."""
@@ -108,16 +113,11 @@ class Settings:
         return None
 
     def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
-        """What a step is given as arguments: its numbers by name, and the model's middles."""
+        """What a step is given as arguments: its numbers by name."""
+        del calibration
         declared = dataclasses.fields(self)
         values = {field.name: getattr(self, field.name) for field in declared}
-        varentropy = calibration.varentropy
-        return {
-            **{k: float(v) for k, v in values.items() if not isinstance(v, bool | str | None)},
-            "h_mid": calibration.entropy.mid,
-            "v_mid_low": varentropy["low"].mid,
-            "v_mid_high": varentropy["high"].mid,
-        }
+        return {k: float(v) for k, v in values.items() if not isinstance(v, bool | str | None)}
 
     def state(self, path: Sequence[Past], clarify: int) -> "tuple[mx.array, ...]":
         """The sampler's memory at the end of a path, from its tokens alone; `clarify`: how many ids
@@ -264,13 +264,13 @@ def can_be(name: str, value: object) -> bool:
 
 
 def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
-    """A trace's settings; where they do not say whether a text was inserted, it was.
+    """A trace's settings; what they do not say was as it always was when traces began.
 
-    It was the default of every preset that has the setting when traces began.
+    A text was inserted, by every preset that has the setting, and quadrants were split at medians.
     """
     known = declared().get(str(sampler.get("preset")))
-    has = known.parameters() if known else {}
-    return {"clarify": True, **sampler} if "clarify" in has else dict(sampler)
+    first = {"clarify": True, "quadrants": "median"}
+    return {n: first[n] for n in first if known and n in known.parameters()} | dict(sampler)
 
 
 def own_presets() -> dict[str, Preset]:

@@ -24,13 +24,15 @@ class Writer(Protocol):
 @dataclass(frozen=True)
 class Storage:
     """What keeps a conversation: `trace` its records, `attention` the entropy of every head,
-    `cache_file` the model's cache. `tree`: the records that are there already.
+    `cache_file` the model's cache. `tree`: the records that are there already, `header`: what they
+    were made with.
     """
 
     trace: Writer | None = None
     attention: AttentionWriter | None = None
     cache_file: Path | None = None
     tree: Tree | None = None
+    header: RunHeader | None = None
 
 
 UNSAVED = Storage()

@@ -76,17 +76,22 @@ def revive(
     """A session that stands where the records of the trace `path` end, whatever the model.
 
     A text that was scored was not drawn by any sampler: what only looks into it gets the default,
-    what would append to it is refused. Raises TraceError for settings that cannot be right.
+    what would append to it is refused. Quadrants are told by the split that the header names, so
+    that a trace has one. Raises TraceError for settings that cannot be right.
     """
     sampler, seed = in_force(header, records)
-    only_looked_at = not sampler and storage.trace is None
+    if not sampler and storage.trace is None:
+        split = "calibrated" if header.quadrant_split else "median"
+        settings = Settings.make("calibrated", {"quadrants": split})
+    else:
+        settings = settings_of(sampler, path)
     return Session(
         model,
-        Settings.make() if only_looked_at else settings_of(sampler, path),
+        settings,
         seed=seed,
         system=system_of(records),
         date=_date(header.date),
-        trace=dataclasses.replace(storage, tree=Tree.of(records)),
+        trace=dataclasses.replace(storage, tree=Tree.of(records), header=header),
         score_prompts=score_prompts,
         progress=progress,
     )

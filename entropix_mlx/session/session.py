@@ -52,7 +52,12 @@ class Session:
         self.calibration = calibration_of(model)
         seed = secrets.randbelow(2**32) if seed is None else seed
         self._decoder = Decoder(
-            model, settings, self.calibration, seed, heads=storage.attention is not None
+            model,
+            settings,
+            self.calibration,
+            seed,
+            heads=storage.attention is not None,
+            split=storage.header.quadrant_split if storage.header else None,
         )
         self.context = PromptContext(self._decoder)
         """What the model has read, and may read again without computing it anew."""
@@ -69,6 +74,7 @@ class Session:
             self.calibration,
             seed=seed,
             date=self._date if prints_date else None,
+            split=self._decoder.split,
         )
         self._journal = Journal(self.header, storage)
         self.tree = self._journal.tree
@@ -111,11 +117,12 @@ class Session:
     def use(self, settings: Settings) -> Event | None:
         """Sample by other settings from the next token drawn; None if nothing changes.
 
-        Between two records of a running turn, or between turns. Whether attention is captured
-        stays as it is.
+        Between two records of a running turn, or between turns. Whether attention is captured, and
+        how quadrants are told, stays as it is.
         """
         old = self.settings.to_dict()
-        new = settings.bind(self.calibration).to_dict() | {"capture": self._decoder.captures}
+        fixed = {"capture": self._decoder.captures, "quadrants": self.settings.quadrants}
+        new = settings.bind(self.calibration).to_dict() | fixed
         changed = {name: new.get(name) for name in {**old, **new} if old.get(name) != new.get(name)}
         if not changed:
             return None

@@ -7,7 +7,7 @@ terminals have a set of their own, because these values would collapse there.
 
 from typing import Literal, NamedTuple
 
-from entropix_mlx.records.record import Quadrant
+from entropix_mlx.records.quadrants import Quadrant
 
 Theme = Literal["dark", "light"]
 
@@ -57,11 +57,3 @@ SIXTEEN: dict[Theme, dict[Quadrant, Cue]] = {
 VALLEY = "▾"
 FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡"}
 """What is drawn before a token that the model did not choose."""
-
-CAPTIONS: dict[str, str] = {
-    "LELV": "flowing with unspoken intent",
-    "HELV": "treading carefully, asking clarifying questions",
-    "LEHV": "exploring forks in the path",
-    "HEHV": "resampling in the mist",
-    "MID": "adaptive",
-}

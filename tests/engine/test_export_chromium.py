@@ -10,7 +10,8 @@ from test_export_page import HOSTILE
 
 from entropix_mlx.export.page import fragment, page
 from entropix_mlx.export.passage import Passage
-from entropix_mlx.records.record import QUADRANTS, Event
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import Event
 from entropix_mlx.terminal.glyphs import one_line, shown
 
 pytestmark = pytest.mark.chromium

@@ -169,6 +169,34 @@ def test_no_trace(path: Path, content: bytes, reason: str) -> None:
         read_trace(path)
 
 
+@pytest.mark.parametrize(
+    ("split", "reason"),
+    [
+        ("1", "Expected `object"),
+        ('{"name":"x","entropy":1e400,"usual":[[1,1]]}', "out of range"),
+        ('{"name":"x","entropy":-1,"usual":[[1,1]]}', ">= 0"),
+        ('{"name":"x","entropy":1,"usual":[[1,1],[0.5,1]]}', "must not fall"),
+        ('{"name":"x","entropy":1}', "what is usual"),
+        ('{"name":"x","entropy":1,"usual":[' + "[1,1]," * 64 + "[1,1]]}", "length <= 64"),
+        ('{"name":"x","sentences":{"LELV":"any text"}}', "matching regex"),
+        ('{"name":"x","corners":{"MID":[1,1]}}', "Invalid enum"),
+    ],
+)
+def test_a_split_that_cannot_be_one(path: Path, split: str, reason: str) -> None:
+    header = msgspec.json.encode(HEADER).replace(b'"schema"', b'"quadrant_split":%s,"schema"')
+    path.write_bytes(header.replace(b'"quadrant_split":null,', b"") % split.encode() + b"\n")
+    with pytest.raises(TraceError, match=rf"^[^\n]*damaged header[^\n]*{reason}[^\n]*$"):
+        read_trace(path)
+
+
+def test_a_header_without_a_split_is_one_of_before(path: Path) -> None:
+    header = msgspec.json.encode(HEADER).replace(b'"quadrant_split":null,', b"")
+    path.write_bytes(header + b"\n" + msgspec.json.encode(token(0)) + b"\n")
+    trace = read_trace(path)
+    assert trace.header == HEADER
+    assert trace.header.quadrant_split is None
+
+
 def test_a_newer_schema_is_refused_whatever_else_it_changed(path: Path, lines: list[bytes]) -> None:
     header = {**json.loads(lines[0]), "schema": 2, "model": {"name": "x"}}
     path.write_text(json.dumps(header) + "\n")

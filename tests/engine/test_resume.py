@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import msgspec
 import pytest
 from turns import DATE, session, tokens, turn, whole
 
+from entropix_mlx.records.quadrants import QuadrantSplit, quadrant_of
+from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.journal import Storage
 from entropix_mlx.session.request import TurnRequest
@@ -102,6 +105,33 @@ def test_without_the_right_cache_it_is_read_again(
     found, wanted = tokens(turn(again, "More", 4)), tokens(turn(expected, "More", 4))
     assert [r.id for r in found] == [r.id for r in wanted]
     assert [r.entropy for r in found] == pytest.approx([r.entropy for r in wanted], abs=1e-4)
+
+
+@pytest.mark.parametrize("names_one", [True, False])
+def test_quadrants_are_told_as_before(
+    llama: LanguageModel, archive: Archive, names_one: bool
+) -> None:
+    """By the split of the header, whatever this program's is; without one by the medians."""
+    made = begin(llama, archive, overrides={"quadrants": "guide"} if names_one else {})
+    turn(made, "Hello", 3)
+    made.close()
+    split = QuadrantSplit(name="guide", corners={"HELV": (0.0, 900.0)})
+    header = msgspec.structs.replace(
+        made.header, quadrant_split=split if names_one else None, sampler={"preset": "greedy"}
+    )
+    path = archive.path("first")
+    _, _, records = path.read_bytes().partition(b"\n")
+    path.write_bytes(msgspec.json.encode(header) + b"\n" + records)
+    again = reopened(llama, archive, settings=Settings.make("temperature")).session
+    expected = split if names_one else PROVISIONAL.median
+    assert again.header.quadrant_split == expected
+    assert again.settings.quadrants == "median"
+    found = tokens(turn(again, "More", 6))
+    again.close()
+    assert {r.quadrant for r in found} == {
+        quadrant_of(r.entropy or 0, r.varentropy or 0, expected) for r in found
+    }
+    assert whole(path).header == header
 
 
 def test_settings_and_seed_are_those_at_its_end(llama: LanguageModel, archive: Archive) -> None:

@@ -10,7 +10,8 @@ import pytest
 from oracles import log_softmax, warped
 from scipy.stats import chisquare
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import REGIONS
 from entropix_mlx.sampling import metrics, sampler
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
 from entropix_mlx.sampling.decision import Decision, forces

@@ -18,7 +18,8 @@ from entropix_mlx.decoding import choice
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.make_records import token_record
 from entropix_mlx.records.measures import MEASURES
-from entropix_mlx.records.record import QUADRANTS, TokenRecord
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.decision import Decision
 from entropix_mlx.sampling.parameters import Number

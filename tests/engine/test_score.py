@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from entropix_mlx.decoding.score import score
+from entropix_mlx.records.quadrants import quadrant_of
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import PROVISIONAL
@@ -165,11 +166,12 @@ class TestRecords:
             h, v = record.entropy, record.varentropy
             assert h is not None
             assert v is not None
-            high = h >= PROVISIONAL.entropy.mid
-            band = PROVISIONAL.varentropy["high" if high else "low"]
-            assert record.quadrant == ("HE" if high else "LE") + ("HV" if v >= band.mid else "LV")
-            corner = record.quadrant
+            assert PROVISIONAL.split is not None
+            assert record.quadrant == quadrant_of(h, v, PROVISIONAL.split)
             side = PROVISIONAL.varentropy["high" if h > PROVISIONAL.entropy.high else "low"]
+            corner = ("HE" if h > PROVISIONAL.entropy.high else "LE") + (
+                "HV" if v > side.high else "LV"
+            )
             outside = (h > PROVISIONAL.entropy.high) or (h < PROVISIONAL.entropy.low)
             expected = corner if outside and (v < side.low or v > side.high) else "MID"
             assert record.region == expected

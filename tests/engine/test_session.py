@@ -11,8 +11,10 @@ import pytest
 from turns import end, plain, session, timeless, tokens, turn, whole
 
 from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.records.quadrants import quadrant_of
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
-from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL
+from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
@@ -43,6 +45,34 @@ class TestDeterminism:
         one, other = session(llama, seed=None), session(llama, seed=None)
         assert one.header.seed == one.seed != other.seed
         assert timeless(turn(session(llama, seed=one.seed))) == timeless(turn(one))
+
+
+class TestQuadrants:
+    @pytest.mark.parametrize("name", ["calibrated", "median", "guide"])
+    def test_they_are_told_by_the_split_that_the_header_names(
+        self, llama: LanguageModel, name: str
+    ) -> None:
+        made = session(llama, overrides={"quadrants": name})
+        split = made.header.quadrant_split
+        assert split is not None
+        assert split == PROVISIONAL.split_of(name)
+        assert made.header.sampler["quadrants"] == name
+        for record in tokens(turn(made)):
+            assert record.quadrant == quadrant_of(
+                record.entropy or 0.0, record.varentropy or 0.0, split
+            )
+
+    def test_a_session_has_one_split(self, llama: LanguageModel) -> None:
+        made = session(llama, overrides={"quadrants": "guide"})
+        assert made.use(Settings.make("calibrated", {"quadrants": "median"})) is None
+        event = made.use(Settings.make("temperature", {"quadrants": "median"}))
+        assert event is not None
+        assert "quadrants" not in (event.detail or {})
+        assert made.settings.quadrants == "guide"
+        for record in tokens(turn(made)):
+            assert record.quadrant == quadrant_of(
+                record.entropy or 0.0, record.varentropy or 0.0, GUIDE
+            )
 
 
 class TestHeader:

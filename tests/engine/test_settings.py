@@ -94,6 +94,8 @@ def test_typing_errors_get_a_suggestion() -> None:
         ("layers", "1,,2"),
         ("layers", "-1"),
         ("layers", "²"),
+        ("quadrants", ""),
+        ("quadrants", "thirds"),
     ],
 )
 def test_values_out_of_range(name: str, text: str) -> None:

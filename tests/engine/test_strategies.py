@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from steps import scalars, step
 
-from entropix_mlx.records.record import QUADRANTS, REGIONS
+from entropix_mlx.records.record import REGIONS
 from entropix_mlx.sampling import draw, rules
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Band, Calibration
 from entropix_mlx.sampling.settings import Settings
@@ -207,15 +207,6 @@ class TestRegions:
         settings = Settings.make("calibrated", {"lelv_entropy": "0.5"})
         assert ours(settings, (1.0, 1.5, 2, 1, 0.5, 4))[0] == "MID"
         assert ours(settings, (0.25, 1.5, 2, 1, 0.5, 4))[0] == "LELV"
-
-    @given(st.floats(0, 8, width=32), st.floats(0, 16, width=32))
-    def test_quadrants_split_at_the_centre(self, h: float, v: float) -> None:
-        p = scalars(Settings.make("greedy").bind(CALIBRATION), CALIBRATION)
-        high = h >= 2.5
-        wide = v >= (7.5 if high else 4.0)
-        name = ("HE" if high else "LE") + ("HV" if wide else "LV")
-        found = draw.quadrant(mx.array([h]), mx.array([v]), p)
-        assert QUADRANTS[found.item()] == name
 
 
 class TestDocumentation:

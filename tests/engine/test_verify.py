@@ -16,7 +16,7 @@ from entropix_mlx.debugger.outputs import Refused
 from entropix_mlx.decoding.make_records import header_of
 from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
-from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.trace.trace import Trace, TraceWriter
@@ -70,7 +70,7 @@ def test_what_was_recorded_stands_in_every_branch(llama: LanguageModel, file: Pa
     assert all(off.greatest < 1e-3 for off in found.deviations if off.metric != "rank")
 
 
-@pytest.mark.parametrize("metric", [name for name in COMPARED if name != "candidates"])
+@pytest.mark.parametrize("metric", [*METRICS, "logprob", "rank"])
 def test_a_number_that_was_changed_is_found(llama: LanguageModel, file: Path, metric: str) -> None:
     trace = whole(file)
     record = a_token(trace)
@@ -92,6 +92,31 @@ def test_a_candidate_or_bytes_that_were_changed_are_found(llama: LanguageModel, 
     found = checked(llama, changed(trace, record.index, bytes="00ff"))
     assert found.wrong_bytes == [record.index]
     assert not found.stands
+
+
+def test_a_quadrant_that_was_changed_is_found(llama: LanguageModel, file: Path) -> None:
+    trace = whole(file)
+    record = a_token(trace)
+    other = "LELV" if record.quadrant != "LELV" else "HEHV"
+    found = checked(llama, changed(trace, record.index, quadrant=other))
+    (beyond,) = [off for off in found.deviations if off.beyond]
+    assert (beyond.metric, beyond.at, beyond.beyond) == ("quadrant", record.index, 1)
+    assert not found.stands
+    split = trace.header.quadrant_split
+    assert split is not None
+    higher = msgspec.structs.replace(split, entropy=20.0)
+    elsewhere = msgspec.structs.replace(trace.header, quadrant_split=higher)
+    assert not checked(llama, replace(trace, header=elsewhere)).stands
+
+
+def test_a_trace_without_a_split_is_not_asked_for_its_quadrants(
+    llama: LanguageModel, file: Path
+) -> None:
+    trace = whole(file)
+    older = msgspec.structs.replace(trace.header, quadrant_split=None)
+    found = checked(llama, replace(changed(trace, 5, quadrant="HEHV"), header=older))
+    assert found.stands
+    assert {off.metric for off in found.deviations if not off.compared} == {"quadrant"}
 
 
 def test_an_id_that_was_changed_spoils_what_follows(llama: LanguageModel, file: Path) -> None:

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from entropix_mlx.records.inspection import HEAD, TAIL, Attention, Inspection
+from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.records.record import (
-    QUADRANTS,
     Candidate,
     End,
     Event,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from instruments import SETTINGS, Clock, long_story, prompt, story, token
 from textual.pilot import Pilot
 
-from entropix_mlx.records.record import QUADRANTS, TokenRecord
+from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY

@@ -21,6 +21,7 @@ from entropix_tui.widgets.sampler.editor import (
     shown,
 )
 
+MEASURED = {"capture", "layers", "quadrants"}
 BOUND = Settings.make().bind(PROVISIONAL)
 
 
@@ -41,11 +42,11 @@ def test_everything_but_what_is_measured_is_offered() -> None:
     for preset in declared():
         editor = knobs_of(Settings.make(preset).bind(PROVISIONAL))
         offered = [name for _, names in editor.offered() for name in names]
-        assert set(offered) == declared()[preset].usual().keys() - {"capture", "layers"}
+        assert set(offered) == declared()[preset].usual().keys() - MEASURED
 
 
 @given(
-    st.sampled_from([n for n in BOUND.parameters() if n not in ("capture", "layers")]),
+    st.sampled_from([n for n in BOUND.parameters() if n not in MEASURED]),
     st.lists(st.tuples(st.sampled_from([-1, 1]), st.booleans()), max_size=40),
 )
 def test_steps_stay_in_range_and_on_the_grid(name: str, moves: list[tuple[int, bool]]) -> None:
@@ -107,12 +108,14 @@ def test_what_makes_no_sense_changes_nothing() -> None:
 
 
 def test_switching_presets_keeps_what_is_measured() -> None:
-    settings = Settings.make("calibrated", {"capture": "false", "layers": "0,2"}).bind(PROVISIONAL)
+    kept = {"capture": "false", "layers": "0,2", "quadrants": "guide"}
+    settings = Settings.make("calibrated", kept).bind(PROVISIONAL)
     editor = knobs_of(settings)
     assert editor.changed == []
     for name in declared():
         editor.choose(name)
         assert (editor.settings.capture, editor.settings.layers) == (False, "0,2")
+        assert editor.settings.quadrants == "guide"
         assert editor.settings.preset == name
         assert editor.settings.lelv_entropy == (0.1 if name == "entropixplained" else 1.5)
 

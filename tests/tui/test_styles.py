@@ -3,7 +3,7 @@
 import pytest
 from rich.style import Style
 
-from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_tui.look import styles
 from entropix_tui.look.color_scale import CLASSES
 from entropix_tui.look.styles import Colours

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rich.style import Style
 
-from entropix_mlx.records.record import QUADRANTS, Quadrant
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant
 from entropix_mlx.terminal.palette import SIXTEEN, TRUECOLOR, Cue
 from entropix_tui.look import color_scale
 

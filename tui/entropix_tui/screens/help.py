@@ -12,9 +12,8 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_mlx.terminal.palette import CAPTIONS
 from entropix_tui.keys import keymap
 from entropix_tui.keys.keynames import together
 from entropix_tui.look import glossary, styles
@@ -167,7 +166,7 @@ class Help(ModalScreen[None]):
             left = Text()
             left.append(f" {styles.WORDS[quadrant]} ", box.look(quadrant))
             letter = styles.LETTERS.get(quadrant)
-            says = f"{QUADRANT_MEANS[quadrant]} ({CAPTIONS[quadrant]})"
+            says = f"{QUADRANT_MEANS[quadrant]} ({KINDS[quadrant].caption})"
             entries.append(Entry(left, f"{says}; letter {letter}" if letter else says))
         return Section("Colours by quadrant", entries)
 

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from entropix_mlx.records.record import Quadrant
+from entropix_mlx.records.quadrants import Quadrant
 from entropix_mlx.sampling.rules import STRATEGY_OF
 from entropix_tui.look import color_scale, styles
 from entropix_tui.transcript.blocks import Block, Kind

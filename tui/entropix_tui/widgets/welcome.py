@@ -9,9 +9,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_mlx.terminal.palette import CAPTIONS
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.look import styles
@@ -28,7 +27,7 @@ class Explanation(Styled):
             text.append("  ").append(word, self.look(quadrant))
             text.append(f"  {_MEANING[quadrant]}", self.look("answer"))
             if self.size.width >= 90:
-                caption = f"{'':{32 - len(_MEANING[quadrant])}}{CAPTIONS[quadrant]}"
+                caption = f"{'':{32 - len(_MEANING[quadrant])}}{KINDS[quadrant].caption}"
                 text.append(caption, self.look("note"))
             text.append("\n")
         return text.append("\nTry one (Tab, arrows, Enter; F2 to F5; or the mouse):")

@@ -10,10 +10,10 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from entropix_mlx.records.record import QUADRANTS, End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.terminal.palette import CAPTIONS
 from entropix_tui.look import styles
 from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
@@ -189,7 +189,7 @@ class QuadrantPlane(Styled):
             if anchor is None:
                 continue
             row, edge = anchor
-            word, caption = f" {styles.WORDS[corner]} ", f" {CAPTIONS[corner]} "
+            word, caption = f" {styles.WORDS[corner]} ", f" {KINDS[corner].caption} "
             begin = edge - len(word) + 1 if edge else 0
             for i, char in enumerate(word):
                 self._words[row, begin + i] = (char, corner)
@@ -271,7 +271,7 @@ class QuadrantPlane(Styled):
             *_cells(f" {sign} ", self._sign_style(sign)),
             *_cells(f" {word} ", self.look(region)),
             *_cells(figures, self.look("answer")),
-            *_cells(CAPTIONS[region], self.look("note")),
+            *_cells("adaptive" if region == "MID" else KINDS[region].caption, self.look("note")),
         ]
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from entropix_mlx.records.record import QUADRANTS, RunHeader
+from entropix_mlx.records.quadrants import QUADRANTS, above
+from entropix_mlx.records.record import RunHeader
 from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, parse
 from entropix_mlx.sampling.parameters import GROUPS as GROUPS_OF_ALL
-from entropix_mlx.sampling.regions import above, names
+from entropix_mlx.sampling.regions import names
 from entropix_mlx.sampling.settings import (
     Settings,
     declared,
@@ -59,7 +60,7 @@ class SamplerEditor:
         self.settings = Settings.make()
         self._preset = self.settings
         self._model: dict[str, float] = {}
-        self._kept: dict[str, str] = {}  # capture and layers: a session's for good
+        self._kept: dict[str, str] = {}  # what is measured, and how: a session's for good
 
     # What is known.
 
@@ -109,7 +110,7 @@ class SamplerEditor:
             source, open_ = Settings.make("greedy").bind(calibration), list(THRESHOLDS)
         found = {name: getattr(source, name) for name in open_}
         self._model = {name: value for name, value in found.items() if value is not None}
-        self._kept = {"capture": str(settings.capture), "layers": settings.layers}
+        self._kept = {name: _text(getattr(settings, name)) for name in _measured(settings)}
         self.settings = self._bound(settings)
         self.name = self._name_of(self.settings)
         self._preset = self._bound(self._make(self.name))
@@ -157,7 +158,7 @@ class SamplerEditor:
             if usual.get(threshold) is None
             and getattr(self.settings, threshold) == self._model.get(threshold)
         }
-        measured = {"capture": True, "layers": "all"}  # the session's, not the sampler's
+        measured = {name: usual[name] for name in _measured(self.settings)}  # not the sampler's
         save_preset(name, dataclasses.replace(self.settings, **free, **measured))  # type: ignore[arg-type]
         self.name, self._preset = name, self.settings
 
@@ -184,6 +185,11 @@ class SamplerEditor:
         if exact:
             return self.name if self.name in exact else exact[0]
         return self.name if self.name in of_base else settings.preset
+
+
+def _measured(settings: Settings) -> list[str]:
+    parameters = settings.parameters().items()
+    return [name for name, field in parameters if field.metadata["group"] == GROUPS_OF_ALL[-1]]
 
 
 def calibration_of(header: RunHeader) -> Calibration | None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from rich.text import Text
 from textual.app import RenderResult
 
-from entropix_mlx.records.record import QUADRANTS
+from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.sampling.settings import declared
 from entropix_mlx.terminal.palette import FORCED, VALLEY
 from entropix_tui.look import color_scale, styles
