@@ -23,16 +23,16 @@ format_option = click.option(
     "format_",
     type=click.Choice(FORMATS),
     default="auto",
-    help="auto: colour on a terminal, else the text alone; jsonl: the trace.",
+    help="auto: colour on a terminal, else the text alone, ended by a newline; jsonl: the trace.",
 )
 
 
 class Output:
     """Writes records to standard output as a format wants them; `finish` ends the last line.
 
-    `plain` in a pipe is the generated text, byte for byte. On a terminal, and wherever there is
-    colour, control characters are escaped; a final newline is added on a terminal only. `jsonl` is
-    the trace.
+    `plain` is the text alone, with a final newline if it has none; its exact bytes are the trace's.
+    On a terminal, and wherever there is colour, control characters are escaped. `jsonl` is the
+    trace.
     """
 
     def __init__(self, format: Format) -> None:
@@ -54,10 +54,8 @@ class Output:
             self.write = self._plain
 
     def finish(self) -> None:
-        if self._line_open and self._terminal:
+        if self._line_open:
             self._put("\n")
-        elif self._line_open and sys.stderr.isatty():
-            click.echo(err=True)  # the pipe may lead to the same terminal
 
     def _plain(self, record: Record) -> None:
         if isinstance(record, TokenRecord) and record.text:

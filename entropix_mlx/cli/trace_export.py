@@ -27,6 +27,7 @@ _STDOUT = Path("-")
     help="What to make. Default: what --out's ending says, else html.",
 )
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path, readable=False, allow_dash=True),
     metavar="PATH|-",

@@ -52,13 +52,15 @@ def bytes_of(ids: list[int]) -> bytes:
     return bytes(0 if id < 3 else by_char[alphabet[id - 3]] for id in ids)
 
 
-def test_plain_output_is_exactly_the_text_of_the_trace(generate: Call, tmp_path: Path) -> None:
+def test_plain_output_is_the_text_of_the_trace_and_a_newline(
+    generate: Call, tmp_path: Path
+) -> None:
     trace = tmp_path / "run.jsonl"
     result = generate("--trace", trace)
     assert result.status == 0
     records = read(trace)
-    assert result.text == texts(records) != ""
-    assert not result.text.endswith("\n")
+    assert result.text == texts(records) + "\n"
+    assert not texts(records).endswith("\n")
     assert [record["type"] for record in records][:2] == ["header", "prompt"]
     assert records[-1]["type"] == "end"
     assert records[-1] | {"seconds": 0, "prefill_seconds": 0} == {
@@ -167,7 +169,7 @@ def test_prefill_begins_the_answer_and_is_no_output(generate: Call, tmp_path: Pa
     records = read(trace)
     assert bytes_of(prompt_ids(records)).endswith(b"assistant\nWell, ")
     assert [r["role"] for r in records if r["type"] == "prompt"] == ["user", "assistant"]
-    assert result.text == texts(records)
+    assert result.text == texts(records) + "\n"
     assert not result.text.startswith("Well, ")
 
 
@@ -179,7 +181,7 @@ def test_the_answer_ends_before_a_stop_text(generate: Call) -> None:
         *("--max-tokens", 40, "--sampler", "temperature"), "--stop", "not in there", "--stop", stop
     )
     assert result.status == 0
-    assert result.text == whole[:at]
+    assert result.text == whole[:at] + "\n"
     assert result.err.rstrip().endswith("stop")
 
 
@@ -237,4 +239,4 @@ def test_the_default_model_answers(call: Call, tmp_path: Path) -> None:
     assert result.err.startswith("model: smollm2-135m, the default on a CPU")
     records = read(trace)
     assert records[0]["model"] == "smollm2-135m"
-    assert result.text == texts(records)
+    assert result.text == texts(records) + "\n"

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from entropix_mlx.cli import progress as progress_module
-from entropix_mlx.cli.output import Output
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.records.record import TokenRecord
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
@@ -53,19 +51,3 @@ def test_a_stage_of_unknown_length_is_shown_at_once(
     with stderr_progress() as progress:
         progress("asking", 0, None)
     assert b"asking" in terminal.read()
-
-
-def test_a_summary_on_the_terminal_that_the_pipe_leads_to_has_a_line_of_its_own(
-    terminal: Any, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    names = (
-        *("logprob", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
-        *("agreement", "interaction_strength", "quadrant", "region", "strategy"),
-    )
-    nothing: dict[str, Any] = dict.fromkeys(names)
-    monkeypatch.setattr(sys, "stderr", terminal.file)
-    output = Output("plain")
-    output.write(TokenRecord(index=0, parent=-1, id=0, text="a", bytes="", **nothing))
-    output.finish()
-    assert terminal.read() == b"\n"
-    assert capfdbinary.readouterr().out == b"a"

@@ -77,13 +77,11 @@ def test_a_beginning_of_sequence_token_is_record_0_unless_unwanted(
     assert [r["id"] for r in twice].count(BEGIN) == 1
 
 
-def test_plain_output_is_the_text(score: Call, tmp_path: Path) -> None:
+def test_plain_output_is_the_text_and_ends_its_last_line(score: Call, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("two\nlines\n", encoding="utf-8")
-    assert score("two\nlines").text == "two\nlines"
-    assert score("--file", file).text == "two\nlines\n"
-    assert score("-", stdin=b"two\nlines\n").text == "two\nlines"
-    assert score(stdin=b"two\nlines\n").text == "two\nlines"
+    for given in (("two\nlines",), ("--file", file), ("-",), ()):
+        assert score(*given, stdin=b"two\nlines\n").text == "two\nlines\n"
 
 
 def test_a_file_is_scored_byte_for_byte(score: Call, tmp_path: Path) -> None:

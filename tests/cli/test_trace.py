@@ -47,7 +47,7 @@ def test_show(call: Call, made: Callable[..., Path]) -> None:
     text = "".join(getattr(r, "text", "") for r in read_trace(path).records[1:])
     result = call("trace", "show", path)
     assert result.status == 0
-    assert result.out.decode() == text
+    assert result.out.decode() == text + "\n"
     assert "user: Hello" in result.err
     assert "20 tokens" in result.err
     again = call("trace", "show", path, "--format", "jsonl")

@@ -106,7 +106,7 @@ def test_the_name_says_what_is_made(
     call: Callable[..., Called], file: Path, ending: str, begins: str
 ) -> None:
     target = file.with_name(f"out{ending}")
-    assert call(file, "--out", target)[0] == 0
+    assert call(file, "-o", target)[0] == 0
     assert target.read_text(encoding="utf-8").startswith(begins)
     status, out, _ = call(file, "--to", ending[1:], "--out", "-")
     assert (status, out) == (0, target.read_text(encoding="utf-8"))
