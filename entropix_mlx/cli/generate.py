@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     "conditions",
     multiple=True,
     metavar="CONDITION",
-    help="Stop before the token for which this holds, and report: 'entropy > 3 and rank > 1'.",
+    help="Stop before the token for which this holds, and report it: 'entropy > 3 and rank > 1'. A "
+    "planned stop: status 0.",
 )
 @format_option
 @debug_option
@@ -124,7 +125,7 @@ def _until(
                 click.echo("\n".join(map(escaped, output.lines)), err=True)
             elif isinstance(output, PromptRecord | TokenRecord | Event | End):
                 yield output
-        yield from debugger.leave()
+        yield from debugger.leave("break")
     finally:
         debugger.leave()
 

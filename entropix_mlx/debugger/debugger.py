@@ -13,7 +13,7 @@ from entropix_mlx.conditions.operands import Proposed
 from entropix_mlx.debugger.breakpoints import Breakpoints, Hit
 from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Message, Output, Place
 from entropix_mlx.debugger.stepper import Stepper
-from entropix_mlx.records.record import Event, PromptRecord, TokenRecord, TurnRecord
+from entropix_mlx.records.record import Event, FinishReason, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.request import TurnRequest
@@ -55,10 +55,10 @@ class Debugger:
         request = TurnRequest(max_tokens=self.max_tokens, after=index)
         yield from self.begin(self.session.prepare(request))
 
-    def leave(self) -> list[TurnRecord]:
+    def leave(self, reason: FinishReason = "interrupted") -> list[TurnRecord]:
         """End the turn that is halted, if one is; its end."""
         self.keep_breakpoints()
-        told = self.stepper.leave() if self.stepper and not self.stepper.ended else []
+        told = self.stepper.leave(reason) if self.stepper and not self.stepper.ended else []
         self.stepper = None
         return told
 

@@ -1,6 +1,6 @@
 """A turn that is run a token at a time."""
 
-from entropix_mlx.records.record import TurnRecord
+from entropix_mlx.records.record import FinishReason, TurnRecord
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.session import Session
 from entropix_mlx.session.turn import Turn
@@ -36,8 +36,9 @@ class Stepper:
         self.ended = True
         return taken
 
-    def leave(self) -> list[TurnRecord]:
+    def leave(self, reason: FinishReason = "interrupted") -> list[TurnRecord]:
         """End the turn here; the conversation stands at its last token. Gives the end."""
+        self.turn.outcome.reason = reason
         self._records.close()
         self.halted, self.ended = None, True
         end = self.turn.outcome.end

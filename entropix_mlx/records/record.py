@@ -15,8 +15,8 @@ SCHEMA = 1
 """Version of the trace format that this program writes, and the newest that it reads."""
 
 Region = Literal["LELV", "HELV", "LEHV", "HEHV", "MID"]
-FinishReason = Literal["stop", "length", "exit", "interrupted", "error"]
-"""Why this program ends a run; a trace may say others."""
+FinishReason = Literal["stop", "length", "exit", "break", "interrupted", "error"]
+"""Why this program ends a run (`break`: where it was told to); a trace may say others."""
 
 FORCED = ("clarify", "user", "exit")
 """What this program puts tokens in for; a trace may say others."""

@@ -239,7 +239,6 @@ class Session:
             if request.settings is not None and (event := self.use(before)):
                 yield event
         except GeneratorExit:  # the caller wants no more; what was made is kept
-            turn.outcome.reason = "interrupted"
             return
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)

@@ -1,5 +1,6 @@
 """`entropix-tui step --script` and `entropix-mlx generate --break`."""
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.records.record import End, TokenRecord
 from entropix_mlx.trace.trace import read_trace
 
 Call = Callable[..., Any]
@@ -90,6 +91,11 @@ def test_generate_stops_and_says_how_to_go_on(call: Call, tiny_model: Path, tmp_
     ids = [r.id for r in kept.records if isinstance(r, TokenRecord)]
     assert ids == [t["id"] for t in tokens[:4]]
     assert "** breakpoint 1: step 4 == 4" in result.err
+    (end,) = [r for r in kept.records if isinstance(r, End)]
+    assert (end.finish_reason, end.tokens) == ("break", 4), "a planned stop, not an interruption"
+    assert re.search(r"^4 tokens · .* · break$", result.err, re.MULTILINE)
+    assert "interrupted" not in result.err
+    assert result.text == "".join(t["text"] for t in tokens[:4]) + "\n"
     last = result.err.splitlines()[-1]
     command = shlex.split(last.partition(": ")[2])
     assert command[:3] == ["entropix-tui", "step", "hello"]

@@ -8,6 +8,7 @@ _ENDS = {
     "length": "cut off at the token limit",
     "interrupted": "stopped",
     "exit": "ended early by the exit policy",
+    "break": "stopped at a breakpoint",
     "error": "ended by an error",
 }
 
