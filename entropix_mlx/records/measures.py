@@ -80,14 +80,21 @@ def _drawn(
     *,
     called: str | None = None,
     value: Value | None = None,
-    drawn: Value | None = None,
 ) -> Measure:
-    """What is a strip and a colour too; `called` and `drawn` where these differ from the measure's
-    name and value.
-    """
+    """What is a strip and a colour too; `called` where it has another name there."""
     value = value or operator.attrgetter(name)
-    scale = Scale(called or name, symbol, unit, top, meaning, thresholds, drawn or value)
-    return Measure(name, value, scale)
+    drawn = _log2(value) if unit == "log2" else value
+    return Measure(
+        name, value, Scale(called or name, symbol, unit, top, meaning, thresholds, drawn)
+    )
+
+
+def _log2(value: Value) -> Value:
+    def drawn(record: TokenRecord) -> float | None:
+        number = value(record)
+        return None if number is None else math.log2(number)
+
+    return drawn
 
 
 _DEFINED = (
@@ -132,9 +139,8 @@ _DEFINED = (
     _drawn(
         *("rank", "R", "log2", 10.0),
         "the token's place among the candidates; the most likely is 1",
-        value=lambda r: None if r.rank is None else r.rank + 1,  # a record counts from 0
-        # The most likely token has 0, the second 1, the 1024th 10.
-        drawn=lambda record: None if record.rank is None else math.log2(record.rank + 1),
+        # A record counts from 0. Drawn are 0 for the most likely token, 1 for the second.
+        value=lambda r: None if r.rank is None else r.rank + 1,
     ),
     Measure("rank0", operator.attrgetter("rank")),
     *map(_field, ("temperature", "top_k", "top_p", "min_p", "ms")),
