@@ -107,7 +107,7 @@ async def scenes(app: EntropixApp, demo: str, cursor: int) -> AsyncIterator[tupl
         said = screen.conversation
         await until(lambda: said.can_send)
         yield "empty", await after()
-        screen.composer.prompt.put(DEMOS[demo].prompt)
+        screen.composer.prompt.put(DEMOS[demo])
         await pilot.press("enter")
         await until(lambda: not said.busy and screen.view.tokens.answer() is not None)
         yield "summary", await after()

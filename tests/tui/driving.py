@@ -56,6 +56,6 @@ async def chatting(
             await until(pilot, lambda: isinstance(app.screen, ChatScreen) and app.screen.is_mounted)
             screen = app.screen
             assert isinstance(screen, ChatScreen)
-            yield Chat(pilot, app, screen, app.engine)
+            yield Chat(pilot, app, screen, app.first.engine)
     finally:
-        assert app.engine.quit(30), "the engine thread did not end"
+        assert app.first.engine.quit(30), "the engine thread did not end"

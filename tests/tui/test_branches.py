@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 
 from entropix_mlx.records.record import Event, PromptRecord
 from entropix_mlx.records.tree import Tree
-from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.conversation.branches import twigs
+from entropix_tui.conversation.comparison import Existing
 from entropix_tui.screens.branches import Branches
 
 

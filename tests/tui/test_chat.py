@@ -109,7 +109,7 @@ async def test_stopping() -> None:
         await chat.phase("ready")
         await chat.pilot.press("h", "i", "enter")
         await chat.until(lambda: len(chat.screen.view.tokens.transcript.blocks) > 1)
-        answer = chat.screen.conversation.answer
+        answer = chat.screen.conversation.transcript.answer
         assert answer is not None
         await chat.until(lambda: len(answer.records) == 5)
         assert "generating" in chat.text()

@@ -59,7 +59,7 @@ async def test_demos() -> None:
         await chat.phase("ready")
         await chat.pilot.press("f4")
         await chat.pilot.pause()
-    assert session.heard == [DEMOS["robot"].prompt], "only in an empty conversation"
+    assert session.heard == [DEMOS["robot"]], "only in an empty conversation"
 
 
 @scenario
@@ -76,7 +76,7 @@ async def test_a_demo_by_tab_and_by_mouse() -> None:
         await chat.until(lambda: "F5 Continue" in chat.text())
         await chat.pilot.click(OptionList, offset=(4, 3))
         await chat.until(lambda: second.heard)
-    assert second.heard == [DEMOS["detective"].prompt]
+    assert second.heard == [DEMOS["detective"]]
 
 
 @scenario
@@ -85,10 +85,10 @@ async def test_a_demo_from_the_command_line_waits_for_the_model() -> None:
     session = ScriptedSession(answers=[["ok"]])
     async with chatting(factory=ScriptedFactory([session], gate=gate), demo="numbers") as chat:
         await chat.phase("loading")
-        assert chat.screen.composer.prompt.text == DEMOS["numbers"].prompt
+        assert chat.screen.composer.prompt.text == DEMOS["numbers"]
         gate.open()
         await chat.until(lambda: session.heard)
-    assert session.heard == [DEMOS["numbers"].prompt]
+    assert session.heard == [DEMOS["numbers"]]
 
 
 @scenario

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
-from entropix_tui.conversation.alternatives import Again, Existing, Reworded
+from entropix_tui.conversation.comparison import Again, Existing, Reworded
 from entropix_tui.screens.compare.setup import CompareSetup, overrides
 from entropix_tui.widgets.prompt import Prompt
 

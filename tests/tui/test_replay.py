@@ -157,7 +157,7 @@ async def replaying(
             await pilot.pause()
             yield replay
     finally:
-        assert app.engine.quit(30), "the engine thread did not end"
+        assert app.first.engine.quit(30), "the engine thread did not end"
 
 
 # Opening.
@@ -870,7 +870,7 @@ def test_other_weights_are_named_first(
 
     def opened(header: RunHeader, records: list[TurnRecord]) -> str:
         revival = Revival(Recording(Path("run.jsonl"), header, records))
-        return revival(AS_STARTED, None, lambda *_: None, lambda _: None).note
+        return revival(AS_STARTED, None, lambda *_: None, lambda _: None)[1].note
 
     assert opened(made.header, records) == ""
     assert "recorded with" in opened(other, records)

@@ -35,7 +35,7 @@ def drawn(looks: Any, size: tuple[int, int], steps: Any = ready, *look: Any) -> 
     try:
         return bool(looks(app, size, steps))
     finally:
-        assert app.engine.quit(30)
+        assert app.first.engine.quit(30)
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def test_another_branch_is_counted_anew() -> None:
     summary.rebuild(path, [Event(kind="valley", index=25, at=20)])
     assert (summary.answer.tokens, summary.whole.tokens, summary.used) == (30, 30, 32)
     assert (summary.answer.valleys, summary.whole.valleys) == (1, 1)
-    summary.clear()
+    summary.rebuild(())
     assert (summary.whole.tokens, summary.used, summary.seed) == (0, 0, 7)
 
 

@@ -60,7 +60,7 @@ async def test_an_answer_waits_for_its_share_and_its_end_does_not() -> None:
         chat.screen.feed._share = Share(clock=clock, cpu=cpu)
         await chat.pilot.press("h", "i", "enter")
         await chat.phase("generating")
-        answer = chat.screen.conversation.answer
+        answer = chat.screen.conversation.transcript.answer
         assert answer is not None
         await chat.until(lambda: len(answer.records) == 2)
         cpu.now += 1

@@ -16,7 +16,6 @@ from textual.widgets import Input
 
 import entropix_tui
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.engine.outputs import Failed
 from entropix_tui.keys import keymap
 from entropix_tui.keys.config import Config
 from entropix_tui.look.styles import Colours
@@ -56,17 +55,11 @@ class EntropixApp(ThemedApp):
     ) -> None:
         super().__init__(colours, dark=dark)
         self.first = first
-        self.engine = first.engine
         self._config = Config() if config is None else config
 
     def get_driver_class(self) -> type[Driver]:
         chosen = super().get_driver_class()
         return TerminalDriver if chosen is LinuxDriver else chosen
-
-    @property
-    def failures(self) -> list[Failed]:
-        """Everything that went wrong in the engine."""
-        return self.first.conversation.failures
 
     def on_mount(self) -> None:
         gc.set_threshold(700, 10, 100)  # a full pass walks over every record: a tenth of a second

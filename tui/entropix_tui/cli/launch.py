@@ -57,9 +57,9 @@ def run_app(app: "EntropixApp", *, debug: bool) -> int:
     try:
         app.run()
     finally:
-        ended = app.engine.quit(PATIENCE)
+        ended = app.first.engine.quit(PATIENCE)
     if debug:
-        for failure in app.failures:
+        for failure in app.first.conversation.failures:
             click.echo(failure.details, err=True)
     status = app.return_code or 0
     if not ended:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import ROOT, Node, Tree
+from entropix_mlx.sampling.settings import Settings
 from entropix_tui.conversation.alignment import (
     BranchToken,
     Pair,
@@ -22,8 +23,37 @@ from entropix_tui.conversation.alignment import (
 )
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.transcript.blocks import Answer
 from entropix_tui.transcript.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class Again:
+    """The same prompt answered once more, `after` its record; `seed`, `settings`: None where they
+    stay.
+    """
+
+    after: int
+    seed: int | None = None
+    settings: Settings | None = None
+
+
+@dataclass(frozen=True)
+class Reworded:
+    """Another text in place of that of prompt record `prompt`."""
+
+    prompt: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A branch that is there already, by its leaf."""
+
+    leaf: int
+
+
+Comparison = Again | Reworded | Existing
+"""What can be set beside the present branch of a conversation."""
 
 GROWTH = 32
 """A branch that grows is aligned anew whenever it is longer by one part in so many."""
@@ -53,7 +83,6 @@ class Way:
         self.transcript = Transcript()
         self.tokens: list[BranchToken] = []
         self.summary = Summary()
-        self._answer: Answer | None = None
         self._numbers: dict[TokenRef, int] = {}
 
     def add(self, node: Node) -> None:
@@ -61,14 +90,9 @@ class Way:
         add(self.tokens, node)
         for number in range(known, len(self.tokens)):
             self._numbers[self.tokens[number].ref] = number
-        if isinstance(node, PromptRecord):
-            self.transcript.score(node)
-            self._answer = None
-            return
-        self.summary.add(node)
-        if self._answer is None:
-            self._answer = self.transcript.begin_answer()
-        self._answer.add(node)
+        self.transcript.add(node)
+        if isinstance(node, TokenRecord):
+            self.summary.add(node)
 
     def mark(self, event: Event) -> None:
         """A valley, if that is what happened."""

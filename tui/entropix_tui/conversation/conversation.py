@@ -30,7 +30,6 @@ from entropix_tui.engine.outputs import (
     TurnRecord,
     Unsaved,
 )
-from entropix_tui.transcript.blocks import Answer
 from entropix_tui.transcript.transcript import Transcript
 
 Phase = Literal["loading", "ready", "reading", "generating", "failed"]
@@ -66,7 +65,6 @@ class Conversation:
     """What the user has said and the model has not read yet."""
     unsent: str | None = None
     """What was said in vain: the turn failed before it was read."""
-    answer: Answer | None = None
     leaving: bool = False
     """Whether another conversation has been asked for, and this one is still ending."""
     branch: int = 0
@@ -206,7 +204,7 @@ class Conversation:
         if failed.scope == "aside":
             return
         self.phase = "failed" if failed.scope == "load" else "ready"
-        self.loading, self.leaving, self.answer = None, False, None
+        self.loading, self.leaving, self.transcript.answer = None, False, None
         self.notes.fail(self.tree.leaf, failed.message)
         if self.pending is not None:
             self.unsent, self.pending = self.pending, None
@@ -235,7 +233,7 @@ class Conversation:
                 self._event(record)
             case End():
                 self.phase, self.loading, self.pending = "ready", None, None
-                self.answer = None
+                self.transcript.answer = None
                 if self.tree.leaf != leaf:  # of another branch than the one in view
                     self.rebuild()
                 elif note is not None:
@@ -245,15 +243,16 @@ class Conversation:
         """Whether a token goes on with an answer that had ended: its summary has to go."""
         parent = self.tree.parent(record.index)
         return (
-            self.answer is None
+            self.transcript.answer is None
             and parent != ROOT
             and isinstance(record, TokenRecord)
             and (isinstance(self.tree[parent], TokenRecord) or bool(self.notes.at(parent)))
         )
 
     def _event(self, event: Event) -> None:
-        if event.kind == "valley" and event.at is not None and self.answer is not None:
-            self.answer.mark_valley(event.at)
+        if event.kind == "valley" and event.at is not None:
+            if (answer := self.transcript.answer) is not None:
+                answer.mark_valley(event.at)
         elif event.kind == "setting" and event.detail:
             if self.settings is not None:
                 self.settings = changed(self.settings, event)
@@ -277,7 +276,7 @@ class Conversation:
         """Show the branch that the tree stands at, from the root."""
         self.branch += 1
         self.transcript.clear()
-        self.answer, self.used = None, 0
+        self.used = 0
         path = self._path = self.tree.path()
         self._say_notes(ROOT)
         for run, following in pairwise((*_runs(path), [])):
@@ -286,7 +285,7 @@ class Conversation:
             goes_on = following and isinstance(following[0], TokenRecord)
             if self.notes.at(run[-1].index) and not goes_on:
                 self._say_notes(run[-1].index)
-                self.answer = None
+                self.transcript.answer = None
         for event in self._events_on(path):
             if event.kind == "valley" and event.at is not None:
                 self.transcript.mark_valley(event.at)
@@ -308,15 +307,9 @@ class Conversation:
 
     def _append(self, *nodes: Node) -> None:
         """One more prompt, or more tokens, at the end of what is in view."""
-        if isinstance(prompt := nodes[0], PromptRecord):
-            self.transcript.score(prompt)
-            self.answer = None
-            self.used += len(prompt.ids)
-            return
-        if self.answer is None:
-            self.answer = self.transcript.begin_answer()
-        self.answer.add(*nodes)  # type: ignore[arg-type]
-        self.used += len(nodes)
+        self.transcript.add(*nodes)
+        prompt = nodes[0]
+        self.used += len(prompt.ids) if isinstance(prompt, PromptRecord) else len(nodes)
 
 
 def _runs(path: list[Node]) -> Iterator[list[Node]]:

@@ -24,13 +24,12 @@ class Draft:
         """Where the proposal stands."""
         self.version = 0
         """Changes whenever the whole text was made anew."""
-        self._answer: Answer | None = None
 
     def rebuild(self, leaf: int) -> None:
         """Show the path to a record, with nothing proposed; the time grows with its length."""
         self.version += 1
         self.transcript.clear()
-        self._answer, self.ghost, self.used, self.leaf = None, None, 0, leaf
+        self.ghost, self.used, self.leaf = None, 0, leaf
         path = self.tree.path(leaf) if leaf in self.tree else []
         for node in path:
             self._append(node)
@@ -60,13 +59,12 @@ class Draft:
             if self._becomes(proposal):
                 return
             self.withdraw()
-        if self._answer is None:
-            self._answer = self.transcript.begin_answer()
-        self._answer.add(proposal)
-        piece = len(self._answer.records) - 1
+        self.transcript.add(proposal)
+        answer = self._answer
+        piece = len(answer.records) - 1
         for sign in FORCED.values():
-            self._answer.mark(piece, sign, False)
-        self._answer.mark(piece, GHOST)
+            answer.mark(piece, sign, False)
+        answer.mark(piece, GHOST)
         self.ghost = Place(len(self.transcript.blocks) - 1, piece)
 
     def withdraw(self) -> None:
@@ -75,10 +73,15 @@ class Draft:
             # What a token did to the bytes before it is not undone piece by piece.
             self.rebuild(self.leaf)
 
+    @property
+    def _answer(self) -> Answer:
+        """The answer that the proposal stands in."""
+        assert self.transcript.answer is not None
+        return self.transcript.answer
+
     def _becomes(self, record: TokenRecord) -> bool:
         """Put another token in place of the proposal, if that changes nothing before it."""
         assert self.ghost is not None
-        assert self._answer is not None
         answer, piece = self._answer, self.ghost.piece
         before = answer.records[piece]
         if record.index != before.index:
@@ -94,7 +97,6 @@ class Draft:
 
     def _accept(self, record: TokenRecord) -> None:
         assert self.ghost is not None
-        assert self._answer is not None
         piece, self.ghost = self.ghost.piece, None
         self._answer.mark(piece, GHOST, False)
         if record.forced:
@@ -103,12 +105,5 @@ class Draft:
         self.used += 1
 
     def _append(self, node: Node) -> None:
-        if isinstance(node, PromptRecord):
-            self.transcript.score(node)
-            self._answer = None
-            self.used += len(node.ids)
-            return
-        if self._answer is None:
-            self._answer = self.transcript.begin_answer()
-        self._answer.add(node)
-        self.used += 1
+        self.transcript.add(node)
+        self.used += len(node.ids) if isinstance(node, PromptRecord) else 1

@@ -37,7 +37,13 @@ LIGHT = Theme(
 
 
 class ThemedApp(App[None]):
-    """Knows what its terminal can show, and whether its ground is dark."""
+    """Knows what its terminal can show, and whether its ground is dark.
+
+    Its screens have classes by their size: `-narrow` or `-wide`, `-low` or `-high`.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
 
     def __init__(self, colours: Colours = "true", *, dark: bool = True) -> None:
         super().__init__(ansi_color=None if colours == "true" else True)

@@ -8,8 +8,8 @@ from textual.binding import Binding, BindingType
 
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.conversation.alternatives import Existing
 from entropix_tui.conversation.branches import Twig, twigs
+from entropix_tui.conversation.comparison import Existing
 from entropix_tui.screens.choice_screen import ChoiceScreen
 from entropix_tui.tokens.labels import fit
 from entropix_tui.widgets.choices import CURRENT, Choices

@@ -37,7 +37,6 @@ def makes(probabilities: "Floats", share: float) -> int:
 class Vocabulary(Screen[int | None]):
     """Gives the id of a token to fork with, or None. `tried`: the trial temperature."""
 
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     BINDING_GROUP_TITLE = "The whole vocabulary"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back", id="vocabulary.back"),

@@ -6,6 +6,7 @@ from itertools import accumulate, islice
 from typing import NamedTuple
 
 from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.records.tree import Node
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import Answer, Block, Kind, Prompt
 from entropix_tui.transcript.layout import Line
@@ -43,6 +44,8 @@ class Transcript:
         self._tops: list[int] = []
         self._pending: int | None = None  # the user's last block, while it is not scored
         self.height = 0
+        self.answer: Answer | None = None
+        """The answer that the next token belongs to; None: it begins one."""
 
     @property
     def width(self) -> int:
@@ -58,7 +61,7 @@ class Transcript:
     def clear(self) -> None:
         self.blocks.clear()
         self._frame.touched.clear()
-        self._pending = None
+        self._pending = self.answer = None
         self._stack()
 
     def say(self, text: str, kind: Kind = "user") -> None:
@@ -86,9 +89,17 @@ class Transcript:
         self._insert(at, block)
 
     def begin_answer(self) -> Answer:
-        answer = Answer(self._frame)
+        self.answer = answer = Answer(self._frame)
         self._insert(len(self.blocks), answer)
         return answer
+
+    def add(self, *nodes: Node) -> None:
+        """One prompt, or tokens that follow each other, at the end of the path that is shown."""
+        if isinstance(nodes[0], PromptRecord):
+            self.score(nodes[0])
+            self.answer = None
+        else:
+            (self.answer or self.begin_answer()).add(*nodes)  # type: ignore[arg-type]
 
     def mark_valley(self, index: int) -> bool:
         """Mark the valley at record `index`; False if it is not here."""

@@ -1,13 +1,11 @@
 """The breakpoints: what each waits for, how often it was met, switched and deleted by a key."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
 from entropix_mlx.debugger.breakpoints import BreakpointInfo
 from entropix_mlx.terminal.glyphs import one_line
@@ -24,23 +22,11 @@ class PointsList(Rows[BreakpointInfo]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "On or off", id="step.point_switch",
                 tooltip="Enable or disable the breakpoint"),
-        Binding("x,delete", "delete", "Delete", id="step.point_delete",
+        Binding("x,delete", "screen.delete_point", "Delete", id="step.point_delete",
                 tooltip="Delete the breakpoint"),
-        Binding("i", "ignore", "Let pass", id="step.point_ignore",
+        Binding("i", "screen.ignore_point", "Let pass", id="step.point_ignore",
                 tooltip="Let so many more hits pass"),
     ]  # fmt: skip
-
-    @dataclass
-    class Wanted(Message):
-        """A line of the debugger's language, to be sent."""
-
-        line: str
-
-    @dataclass
-    class IgnoreWanted(Message):
-        """A number of hits to let pass is to be given."""
-
-        number: int
 
     def show(self, points: Sequence[BreakpointInfo]) -> None:
         """The list as it is now; the cursor stays on its breakpoint."""
@@ -65,16 +51,3 @@ class PointsList(Rows[BreakpointInfo]):
             ),
             Segment(f" {point.hits:>5}  {point.passes or '-':>9}", faint),
         ]
-
-    def action_take(self) -> None:
-        if (point := self.current) is not None:
-            verb = "disable" if point.enabled else "enable"
-            self.post_message(self.Wanted(f"{verb} {point.number}"))
-
-    def action_delete(self) -> None:
-        if (point := self.current) is not None:
-            self.post_message(self.Wanted(f"delete {point.number}"))
-
-    def action_ignore(self) -> None:
-        if (point := self.current) is not None:
-            self.post_message(self.IgnoreWanted(point.number))

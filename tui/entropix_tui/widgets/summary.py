@@ -75,9 +75,6 @@ class RunSummary(Styled):
                 self.take(event)
         self._repaint()
 
-    def clear(self) -> None:
-        self.rebuild(())
-
     def facts(self, seed: int | None, context: int | None) -> None:
         """What the records don't say: the seed in force, and how many tokens the model can hold."""
         self.seed, self.context = seed, context

@@ -97,14 +97,14 @@ class Welcome(VerticalScroll, can_focus=False):
         yield Explanation()
         yield OptionList(
             *(
-                Option(Text(f"F{key} {demo.prompt}", no_wrap=True, overflow="ellipsis"), id=name)
-                for key, (name, demo) in enumerate(DEMOS.items(), 2)
+                Option(Text(f"F{key} {prompt}", no_wrap=True, overflow="ellipsis"), id=name)
+                for key, (name, prompt) in enumerate(DEMOS.items(), 2)
             )
         )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Chosen(DEMOS[event.option.id or ""].prompt))
+        self.post_message(self.Chosen(DEMOS[event.option.id or ""]))
 
 
 _MEANING = {

@@ -11,8 +11,7 @@ from entropix_mlx.sampling.settings import Settings, declared, own_presets
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
-from entropix_tui.conversation.alternatives import Again, Comparison, Existing, Reworded
-from entropix_tui.conversation.comparison import Side
+from entropix_tui.conversation.comparison import Again, Comparison, Existing, Reworded, Side
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.conversation.history import History
@@ -73,7 +72,7 @@ class ChatScreen(ConversationScreen):
 
     def on_mount(self) -> None:
         if self._demo is not None:
-            self.composer.put(DEMOS[self._demo].prompt)
+            self.composer.put(DEMOS[self._demo])
         # The first paint comes first: loading holds the interpreter for a while.
         self.call_after_refresh(self.engine.start)
         if self._first_steps:
@@ -147,7 +146,7 @@ class ChatScreen(ConversationScreen):
 
     def action_demo(self, name: str) -> None:
         if self.conversation.is_empty:
-            self.composer.put(DEMOS[name].prompt)
+            self.composer.put(DEMOS[name])
 
     def stop(self) -> bool:
         if self.composer.cancel():

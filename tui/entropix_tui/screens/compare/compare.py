@@ -80,8 +80,6 @@ class Compare(Screen[int | None]):
 
     BINDING_GROUP_TITLE = "Side by side"
     AUTO_FOCUS = "#b"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "difference(1)", "Next ≠", id="compare.next", tooltip="Next difference"),
         Binding("p", "difference(-1)", "Previous ≠", id="compare.previous",

@@ -21,8 +21,8 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import UsageError
-from entropix_tui.conversation.alternatives import Again, Comparison, Existing, Reworded
 from entropix_tui.conversation.branches import twigs
+from entropix_tui.conversation.comparison import Again, Comparison, Existing, Reworded
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.keys import KeyBar

@@ -1,7 +1,9 @@
 """The base of the screens over a conversation: what comes is shown twenty times a second."""
 
+import datetime
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult, SystemCommand
@@ -10,20 +12,11 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
-from entropix_tui.conversation.alternatives import Existing
-from entropix_tui.conversation.comparison import Side
+from entropix_tui.conversation.comparison import Existing, Side
 from entropix_tui.conversation.feed import Feed
 from entropix_tui.engine.engine import Engine
-from entropix_tui.engine.outputs import (
-    Inspected,
-    Loading,
-    Output,
-    Ready,
-    Renewed,
-    Restored,
-    Unsaved,
-)
-from entropix_tui.screens.conversation.export import export
+from entropix_tui.engine.outputs import Output
+from entropix_tui.look import screenshot
 from entropix_tui.screens.conversation.keys import Command
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
@@ -46,8 +39,6 @@ class ConversationScreen(Screen[None]):
     and what Escape ends (`stop`). `max_tokens`: of an answer that the debugger goes on with.
     """
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     ConversationScreen {
         layout: vertical;
@@ -197,7 +188,23 @@ class ConversationScreen(Screen[None]):
 
     def action_export(self, suffix: str) -> None:
         """Write the conversation, or what is on the screen, to a file."""
-        export(self.app, self.conversation, suffix)
+        from entropix_tui.screens.save_as import save
+
+        conversation = self.conversation
+        if conversation.header is None:
+            self.refuse("There is nothing to export yet.")
+            return
+        from entropix_mlx.export.formats import FORMATS, by_ending
+        from entropix_mlx.export.passage import Passage
+
+        name = by_ending(Path(f"conversation{suffix}")) if suffix != ".svg" else None
+        if name is None:
+            kind, what, data = "screen", "the screen as a picture", screenshot.svg(self.app)
+        else:
+            kind, what = "chat", f"the conversation as {FORMATS[name].title}"
+            data = FORMATS[name].make(Passage.of(conversation.header, conversation.tree))
+        now = datetime.datetime.now()
+        save(self.app, what, screenshot.default_name(kind, suffix, now, Path.cwd()), data)
 
     def commands(self) -> Iterator[SystemCommand]:
         """What can be done here, by name, as the palette lists it."""
@@ -309,16 +316,6 @@ class ConversationScreen(Screen[None]):
         self.app.push_screen(self.stepping, left)
 
     def debugger_take(self, output: Output) -> None:
-        """Give the debugger's screen, if it is open, what is about what it shows."""
-        stepping = self.stepping
-        if stepping is None:
-            return
-        match output:
-            case Ready():
-                stepping.begin_session(output)
-            case Loading():
-                stepping.wait_for(output)
-            case Restored() | Renewed() | Inspected() | Unsaved():
-                pass
-            case told:
-                stepping.take(told)
+        """Give the debugger's screen what has come, if it is open."""
+        if self.stepping is not None:
+            self.stepping.take(output)

@@ -11,9 +11,9 @@ from entropix_tui.replay.playback import Playback, Unit
 from entropix_tui.replay.recording import NOT_RECORDED, IdleEngine, Recording
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.screens.replay.keys import COMMANDS, KEYS
-from entropix_tui.screens.replay.status import ReplayStatus
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
+from entropix_tui.widgets.status import StatusLine
 from entropix_tui.widgets.text.token_view import TokenView
 from entropix_tui.widgets.transport import Transport
 
@@ -22,6 +22,18 @@ LONG, ENOUGH = 20_000, 2_000
 
 REST = 0.2
 """Seconds without moving about after which the rest is shown too, which holds up the screen."""
+
+
+class ReplayStatus(StatusLine):
+    """The chat's, which says that this was recorded, or how far the model is."""
+
+    has_model = False
+
+    def state(self) -> str:
+        if (loading := self.conversation.loading) is not None:
+            share = f" {100 * loading.done // loading.total} %" if loading.total else " …"
+            return f"◌ {one_line(loading.stage)}{share}"
+        return "■ replay, with its model" if self.has_model else "■ replay"
 
 
 class ReplayScreen(ConversationScreen):
@@ -58,7 +70,8 @@ class ReplayScreen(ConversationScreen):
             recorded=lambda ref: None if heads is None else heads.at(ref.index),
         )
         view.tokens.asks -= {"edit"}
-        status = ReplayStatus(conversation, engine, id="status")
+        self.status: ReplayStatus
+        status = ReplayStatus(conversation, id="status")
         super().__init__(engine, view, status, self.transport, max_tokens=max_tokens)
         self.idle = engine
         self.recording = recording
@@ -191,7 +204,7 @@ class ReplayScreen(ConversationScreen):
 
     def _model_came(self, ready: Ready) -> None:
         conversation = self.conversation
-        self.idle.has_model = True
+        self.idle.has_model = self.status.has_model = True
         self.status.refresh()
         conversation.loading, conversation.context = None, ready.context
         conversation.calibration = ready.calibration

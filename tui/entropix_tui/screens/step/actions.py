@@ -178,6 +178,21 @@ class StepActions(Screen[int | None]):
         self.call_after_refresh(self.settle_focus)
         self.flush()
 
+    # Breakpoints.
+
+    def switch_point(self) -> None:
+        if (point := self.pages.points.current) is not None:
+            self.send(f"{'disable' if point.enabled else 'enable'} {point.number}")
+
+    def action_delete_point(self) -> None:
+        if (point := self.pages.points.current) is not None:
+            self.send(f"delete {point.number}")
+
+    def action_ignore_point(self) -> None:
+        if (point := self.pages.points.current) is not None:
+            verb = f"ignore {point.number}"
+            self.begin(Ask(verb, verb, "how many hits to let pass"))
+
     # Branches.
 
     def branch_number(self, leaf: int) -> int | None:

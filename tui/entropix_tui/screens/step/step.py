@@ -6,11 +6,18 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.timer import Timer
 
-from entropix_mlx.debugger.outputs import Output
 from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.engine.outputs import Failed, Loading, Ready
+from entropix_tui.engine.outputs import (
+    Inspected,
+    Loading,
+    Output,
+    Ready,
+    Renewed,
+    Restored,
+    Unsaved,
+)
 from entropix_tui.screens.step.actions import ASKS, StepActions
 from entropix_tui.screens.step.keys import KEYS
 from entropix_tui.screens.step.pages import Pages, StepBranches
@@ -19,7 +26,7 @@ from entropix_tui.screens.step.status import LogTail, StepStatus
 from entropix_tui.screens.step.text import StepText
 from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.command_line import Ask, CommandLine
+from entropix_tui.widgets.command_line import CommandLine
 from entropix_tui.widgets.inspector.attended import Attended
 from entropix_tui.widgets.inspector.futures import FuturesTable
 from entropix_tui.widgets.inspector.waterfall import WaterfallTable
@@ -39,8 +46,6 @@ class StepScreen(StepActions):
     runs. `first` are the lines that are sent at once; without any a prompt is asked for.
     """
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     AUTO_FOCUS = "#candidates"
     BINDING_GROUP_TITLE = "The debugger"
     BINDINGS = KEYS
@@ -112,20 +117,19 @@ class StepScreen(StepActions):
 
     # What comes.
 
-    def begin_session(self, ready: Ready) -> None:
-        """The model is there, with these settings."""
-        self.debugging.settings, self.debugging.seed = ready.settings, ready.header.seed
-        self.status.context, self.status.waiting = ready.context, ""
-
-    def wait_for(self, loading: Loading) -> None:
-        """How far the model, or the reading of a prompt, is."""
-        share = f" {100 * loading.done // loading.total} %" if loading.total else " …"
-        self.status.waiting = loading.stage + share
-
-    def take(self, output: Output | Failed) -> None:
+    def take(self, output: Output) -> None:
         """Take in one output; it is shown by `flush`."""
-        self.status.waiting = ""
-        self.debugging.take(output)
+        match output:
+            case Ready():
+                self.debugging.settings, self.debugging.seed = output.settings, output.header.seed
+                self.status.context, self.status.waiting = output.context, ""
+            case Loading(stage, done, total):  # the model, or the reading of a prompt
+                self.status.waiting = stage + (f" {100 * done // total} %" if total else " …")
+            case Restored() | Renewed() | Inspected() | Unsaved():
+                pass
+            case told:
+                self.status.waiting = ""
+                self.debugging.take(told)
 
     def flush(self) -> None:
         """Show what has come, and ask for what the open page needs, once it stands still."""
@@ -198,17 +202,10 @@ class StepScreen(StepActions):
                 self.take_token(*futures[event.row].candidate[:2])
             case StepBranches():
                 self.switch_branch()
+            case PointsList():
+                self.switch_point()
             case Attended() as attended:
                 self.look_at(attended.listed[event.row][1])
-
-    def on_points_list_wanted(self, event: PointsList.Wanted) -> None:
-        event.stop()
-        self.send(event.line)
-
-    def on_points_list_ignore_wanted(self, event: PointsList.IgnoreWanted) -> None:
-        event.stop()
-        verb = f"ignore {event.number}"
-        self.begin(Ask(verb, verb, "how many hits to let pass"))
 
     def on_step_text_chosen(self, event: StepText.Chosen) -> None:
         event.stop()

@@ -71,10 +71,6 @@ class QuadrantPlane(Styled):
         self.timeline.rebuild(path, events)
         self._restart()
 
-    def clear(self) -> None:
-        self._cursor = None
-        self.rebuild(())
-
     def use(self, settings: Settings) -> None:
         """Draw the regions of these (bound) settings; a threshold of None rules nowhere."""
         self._settings = settings

@@ -54,13 +54,6 @@ class Strips(Styled, can_focus=True):
 
         ref: TokenRef
 
-    @dataclass
-    class Selected(Message):
-        """A strip shows another measure."""
-
-        slot: int
-        name: str
-
     def __init__(
         self,
         measures: Sequence[str] = (ENTROPY.name, VARENTROPY.name),
@@ -104,10 +97,6 @@ class Strips(Styled, can_focus=True):
         self.timeline.show_newest(self._columns)
         self._settle()
 
-    def clear(self) -> None:
-        self._cursor = None
-        self.rebuild(())
-
     def use(self, settings: Settings) -> None:
         """Draw the threshold lines of these settings."""
         self._settings = settings
@@ -117,7 +106,6 @@ class Strips(Styled, can_focus=True):
         """Have the strip `slot`, from 0, show the measure `name`."""
         self.measures[slot] = MEASURES[name]
         self._repaint()
-        self.post_message(self.Selected(slot, name))
 
     def flush(self) -> None:
         """Paint what has come, if it is time to."""

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.message import Message
 from textual.widget import Widget
 
 from entropix_mlx.terminal.glyphs import glyphs
@@ -39,9 +38,6 @@ class MarkdownView(VerticalScroll):
     }
     """
 
-    class Closed(Message):
-        """The tokens are in sight again."""
-
     def __init__(self, instead_of: Widget, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._other = instead_of
@@ -66,7 +62,6 @@ class MarkdownView(VerticalScroll):
             self.display = False
             self._other.display = True
             self._other.focus()
-            self.post_message(self.Closed())
 
     def action_hide(self) -> None:
         self.hide()

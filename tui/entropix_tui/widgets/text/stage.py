@@ -87,7 +87,7 @@ class TextStage(Vertical):
 
     def action_breaks(self) -> None:
         """Show line breaks, or hide them."""
-        self.tokens.show_breaks(not self.conversation.transcript.breaks)
+        self.tokens.lay_out(breaks=not self.conversation.transcript.breaks)
 
     def action_copy_answer(self) -> None:
         """Copy the last answer; in an answer with the cursor, that one. OSC 52: works over SSH."""

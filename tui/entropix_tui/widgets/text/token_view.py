@@ -236,16 +236,10 @@ class TokenView(TranscriptView):
         at = color_scale.COLOURS.index(self.colour) + step
         self.colour_by(color_scale.COLOURS[at % len(color_scale.COLOURS)])
 
-    def show_letters(self, letters: bool) -> None:
-        self.painter.letters = letters
+    def action_letters(self) -> None:
+        self.painter.letters = not self.letters
         self.lay_out()
         self.post_message(self.Restyled())
-
-    def action_letters(self) -> None:
-        self.show_letters(not self.letters)
-
-    def show_breaks(self, breaks: bool) -> None:
-        self.lay_out(breaks=breaks)
 
     def highlight(self, weights: Mapping[TokenRef, float] | None) -> None:
         """Mark tokens by how strong they are beside the strongest; None: none any more."""
