@@ -19,7 +19,15 @@ def stderr_progress() -> Iterator[Progress]:
     A bar goes away when its stage is complete, so that the terminal is free for output.
     """
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield _LinePerStage()
+        told: str | None = None
+
+        def tell(text: str, _done: int, _total: int | None) -> None:
+            nonlocal told
+            if text != told:
+                told = text
+                print(text, file=sys.stderr, flush=True)
+
+        yield tell
         return
     from rich.console import Console
     from rich.progress import (
@@ -56,13 +64,3 @@ def stderr_progress() -> Iterator[Progress]:
         yield show
     finally:
         bars.stop()
-
-
-class _LinePerStage:
-    def __init__(self) -> None:
-        self._stage: str | None = None
-
-    def __call__(self, stage: str, _done: int, _total: int | None) -> None:
-        if stage != self._stage:
-            self._stage = stage
-            print(stage, file=sys.stderr, flush=True)

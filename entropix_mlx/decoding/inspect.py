@@ -13,8 +13,8 @@ from entropix_mlx.records.inspection import (
     Inspection,
     LayerSaid,
 )
-from entropix_mlx.records.record import Candidate, PromptRecord
-from entropix_mlx.records.tree import Node
+from entropix_mlx.records.record import Candidate
+from entropix_mlx.records.tree import Node, ids_of
 from entropix_mlx.sampling import metrics
 from entropix_models.attention import Reducer
 from entropix_models.errors import UnsupportedError
@@ -51,7 +51,7 @@ def inspect(
         head=_spelt(model.tokenizer, order[:HEAD], ranked[:HEAD]),
         tail=_spelt(model.tokenizer, order[tail:], ranked[tail:]),
         attention=attention,
-        places=_places(path),
+        places=[(node.index, nth) for node in path for nth in range(len(ids_of([node])))],
     )
 
 
@@ -147,13 +147,3 @@ def _attention(step: Step, keys: int) -> Attention:
         weights=seen[:, -keys - 1 : -1].sum(axis=0) / max(whole, 1),
         strongest=strongest.astype(np.int32),
     )
-
-
-def _places(path: list[Node]) -> list[tuple[int, int]]:
-    places: list[tuple[int, int]] = []
-    for node in path:
-        if isinstance(node, PromptRecord):
-            places += [(node.index, nth) for nth in range(len(node.ids))]
-        else:
-            places.append((node.index, 0))
-    return places

@@ -1,5 +1,6 @@
 """One way through a conversation, with everything that an export tells about it."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -143,15 +144,9 @@ class Passage:
 
 def number(value: object) -> float | None:
     """A finite number, or None: what stands in a header or an event may be anything."""
-    if isinstance(value, float) and -1e300 < value < 1e300:
-        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if abs(found) < float("inf") else None
+    return float(value) if abs(value) <= sys.float_info.max else None
 
 
 def _changes(tree: Tree, nodes: Sequence[Node]) -> Iterator[tuple[int, dict[str, Any]]]:

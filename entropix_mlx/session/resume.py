@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from entropix_mlx.decoding.make_records import now, versions
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TurnRecord
@@ -19,13 +19,6 @@ from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 
 
-class Resumed(NamedTuple):
-    """A session that stands where its trace ends, and that trace."""
-
-    session: Session
-    trace: Trace
-
-
 def resume(
     model: LanguageModel,
     path: Path,
@@ -34,8 +27,8 @@ def resume(
     settings: Settings | None = None,
     score_prompts: bool = False,
     progress: Progress = quiet,
-) -> Resumed:
-    """Go on with a trace, which `storage` appends to.
+) -> tuple[Session, Trace]:
+    """Go on with a trace, which `storage` appends to: a session that stands where it ends, and it.
 
     Without `settings`, with those that were in force at its end. Nothing is read by the model
     before the next turn, and then only what the stored cache does not hold. Raises TraceError for
@@ -60,7 +53,7 @@ def resume(
     session.note("resumed", {"at": now(), "device": model.device.kind, "versions": versions()})
     if settings is not None:
         session.use(settings)
-    return Resumed(session, trace)
+    return session, trace
 
 
 def revive(

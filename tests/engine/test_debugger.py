@@ -299,7 +299,7 @@ class TestBreakpoints:
             do(made, "ask Hello", "break entropy > 3", "tbreak rank > 6", "ignore 1 2", "step")
             made.leave()
         whole(path)
-        again = Debugger(resume(llama, path, storage=UNSAVED).session)
+        again = Debugger(resume(llama, path, storage=UNSAVED)[0])
         assert again.breakpoints.infos() == made.breakpoints.infos()
 
     def test_p_of_a_named_token(self, llama: LanguageModel) -> None:

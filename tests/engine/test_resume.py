@@ -14,7 +14,7 @@ from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.journal import Storage
 from entropix_mlx.session.request import TurnRequest
-from entropix_mlx.session.resume import Resumed, resume
+from entropix_mlx.session.resume import resume
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import TraceWriter
@@ -35,11 +35,12 @@ def begin(model: LanguageModel, archive: Archive, name: str = "first", **options
 
 def reopened(
     model: LanguageModel, archive: Archive, name: str = "first", **options: Any
-) -> Resumed:
+) -> Session:
     writer = archive.open(name)
     try:
         storage = Storage(writer, cache_file=archive.cache(name))
-        return resume(model, archive.path(name), storage=storage, **options)
+        made, _trace = resume(model, archive.path(name), storage=storage, **options)
+        return made
     except BaseException:
         writer.close()
         raise
@@ -67,7 +68,7 @@ def test_it_goes_on_as_if_nothing_had_been(
     made = begin(llama, archive, system="Be brief", score_prompts=True)
     turn(made, LONG, 5)
     made.close()
-    again = reopened(llama, archive, score_prompts=True).session
+    again = reopened(llama, archive, score_prompts=True)
     reads = Reads(llama, monkeypatch)
     found = turn(again, "More", 5)
     again.close()
@@ -101,7 +102,7 @@ def test_without_the_right_cache_it_is_read_again(
         turn(other, LONG.upper(), 5)
         other.close()
         archive.cache("other").replace(kept)
-    again = reopened(llama, archive).session
+    again = reopened(llama, archive)
     found, wanted = tokens(turn(again, "More", 4)), tokens(turn(expected, "More", 4))
     assert [r.id for r in found] == [r.id for r in wanted]
     assert [r.entropy for r in found] == pytest.approx([r.entropy for r in wanted], abs=1e-4)
@@ -140,7 +141,7 @@ def test_settings_and_seed_are_those_at_its_end(llama: LanguageModel, archive: A
     made.use(Settings.make("temperature", {"temperature": "2"}))
     list(made.run(TurnRequest(max_tokens=3, after=records[0].index, seed=99)))  # type: ignore[union-attr]
     made.close()
-    again = reopened(llama, archive).session
+    again = reopened(llama, archive)
     assert (again.settings.preset, again.settings.temperature, again.seed) == (
         "temperature",
         2.0,
@@ -149,8 +150,8 @@ def test_settings_and_seed_are_those_at_its_end(llama: LanguageModel, archive: A
     assert again.settings.to_dict() == made.settings.to_dict()
     again.close()
     other = reopened(llama, archive, settings=Settings.make("greedy"))
-    assert other.session.settings.preset == "greedy"
-    other.session.close()
+    assert other.settings.preset == "greedy"
+    other.close()
     last = whole(archive.path("first")).records[-1]
     assert last.detail["preset"] == "greedy"  # type: ignore[union-attr, index]
 
@@ -160,7 +161,7 @@ def test_the_date_of_the_template_stays(llama: LanguageModel, archive: Archive) 
     turn(made, "Hello", 2)
     made.close()
     trace = whole(archive.path("first"))
-    again = reopened(llama, archive).session
+    again = reopened(llama, archive)
     assert again._date == (DATE if trace.header.date else datetime.date.today())
 
 
@@ -170,7 +171,7 @@ def test_a_torn_line_is_written_over(llama: LanguageModel, archive: Archive) -> 
     made.close()
     path = archive.path("first")
     path.write_bytes(path.read_bytes()[:-20])
-    again = reopened(llama, archive).session
+    again = reopened(llama, archive)
     turn(again, "More", 2)
     again.close()
     assert whole(path).records[-1].leaf == again.tree.leaf  # type: ignore[union-attr]
