@@ -43,13 +43,6 @@ class _Turn:
     tokens: list[TokenRecord] = field(default_factory=list)
     changes: dict[int, list[Event]] = field(default_factory=dict)
 
-    def take(self, record: PromptRecord | TokenRecord) -> None:
-        if isinstance(record, PromptRecord):
-            self.prompts.append(record)
-        else:
-            self.tokens.append(record)
-        self.last = record.index
-
 
 def rerun(model: LanguageModel, trace: Trace, path: Path, progress: Progress = quiet) -> Rerun:
     """Generate every answer of the trace again, up to the first token that is another.
@@ -118,7 +111,11 @@ def _turns(records: Sequence[TurnRecord]) -> Iterator[_Turn]:
                     yield turn
                 turn = _Turn(record.parent, record.parent)
                 turn.changes[0], waiting = waiting, []
-            turn.take(record)
+            if isinstance(record, PromptRecord):
+                turn.prompts.append(record)
+            else:
+                turn.tokens.append(record)
+            turn.last = record.index
         elif isinstance(record, Event) and record.kind in ("setting", "redraw"):
             changes = turn.changes.setdefault(len(turn.tokens), []) if turn else waiting
             changes.append(record)

@@ -155,19 +155,6 @@ class Breakpoints:
         self._next += 1
         return made
 
-    def delete(self, number: int) -> None:
-        del self._made[self[number].number]
-
-    def enable(self, number: int) -> None:
-        self[number].enabled = True
-
-    def disable(self, number: int) -> None:
-        self[number].enabled = False
-
-    def ignore(self, number: int, count: int) -> None:
-        """Let the next `count` hits pass: they are counted and nothing else."""
-        self[number].ignore = count
-
     def check(self, proposed: Proposed) -> list[Hit]:
         """What a proposal meets, in order of number.
 
@@ -190,7 +177,7 @@ class Breakpoints:
                 continue
             hits.append(Hit(point.number, point.action, reason))
             if point.temporary:
-                self.delete(point.number)
+                del self._made[point.number]
         return hits
 
     def command(self, line: str) -> list[BreakpointInfo]:
@@ -206,14 +193,17 @@ class Breakpoints:
             if len(words) != 2 or not all(map(NUMBER.fullmatch, words)):
                 raise UsageError("ignore takes a breakpoint's number and a count: ignore 1 5")
             number, count = map(int, words)
-            self.ignore(number, count)
+            self[number].ignore = count
             return [self[number].info]
         if not words or (words != ["all"] and not all(map(NUMBER.fullmatch, words))):
             raise UsageError(f"{verb} takes numbers of breakpoints, or all: {verb} 1 3")
         numbers = self._made if words == ["all"] else map(int, words)
         points = [self[number] for number in dict.fromkeys(numbers)]
         for point in points:
-            getattr(self, verb)(point.number)
+            if verb == "delete":
+                del self._made[point.number]
+            else:
+                point.enabled = verb == "enable"
         return [point.info for point in points]
 
     def infos(self) -> list[BreakpointInfo]:

@@ -1,6 +1,6 @@
 """The narrow waist: one core of two calls, and the one loop over them.
 
-`advance` reads ids and gives a distribution; `decide` makes a proposal of it. Both are lazy. The
+`advance` reads ids and gives a distribution; `decide` makes a proposal of it. Neither waits. The
 loop keeps one step in flight: while the caller looks at token n, the device computes token n+1.
 """
 
@@ -173,15 +173,16 @@ class Decoder:
         self,
         distribution: Distribution,
         state: State,
-        key: mx.array,
         force: int | None = None,
-        banned: Sequence[int] = (),
-    ) -> Decision:
-        """What the sampler proposes, `banned` ids apart, or the id `force` in its place."""
-        attention = self._over_layers(distribution.attention)
-        return self._sampler.decide(
-            distribution.logits, attention, distribution.keys, state, key, force, banned
-        )
+        redraw: int = 0,
+        banned: tuple[int, ...] = (),
+    ) -> PendingStep:
+        """Hand to the device what the sampler proposes; the rest as in `reconsider`."""
+        logits, attention, keys = distribution
+        attention, key = self._over_layers(attention), draw_key(self.seed, keys, redraw)
+        made = self._sampler.decide(logits, attention, keys, state, key, force, banned)
+        mx.async_eval(made.ints, made.floats, *made.state)  # type: ignore[no-untyped-call]
+        return PendingStep(distribution, state, made, force, redraw, banned)
 
     def _over_layers(self, attention: mx.array | None) -> mx.array | None:
         """The statistics of `[layers, ...]`, averaged over the layers that the settings name."""
@@ -229,7 +230,7 @@ class Decoder:
 
     def begin(self, last: int) -> PendingStep:
         """Hand the step after the id `last`, which the cache doesn't hold yet, to the device."""
-        self.pending = self._propose(self.advance(mx.array([last])), self.state)
+        self.pending = self.decide(self.advance(mx.array([last])), self.state)
         return self.pending
 
     def reconsider(
@@ -242,7 +243,7 @@ class Decoder:
         """
         assert self.pending is not None
         distribution, state = self.pending.distribution, self.pending.state
-        self.pending = self._propose(distribution, state, force, redraw, banned)
+        self.pending = self.decide(distribution, state, force, redraw, banned)
 
     def _decide_again(self) -> None:
         if (pending := self.pending) is not None:
@@ -282,7 +283,7 @@ class Decoder:
             landed, attention = self.pending.proposal, self.pending.distribution.attention
             self.pending = None
             if n + 1 < max_tokens:
-                self.pending = self._propose(self.advance(landed.token[None]), landed.state)
+                self.pending = self.decide(self.advance(landed.token[None]), landed.state)
             result = self._read(landed)
             if self._heads and attention is not None:
                 # Cut on the host: a kernel more would wait for the step that is under way.
@@ -292,19 +293,6 @@ class Decoder:
             if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
                 mx.clear_cache()
             yield result
-
-    def _propose(
-        self,
-        distribution: Distribution,
-        state: State,
-        force: int | None = None,
-        redraw: int = 0,
-        banned: tuple[int, ...] = (),
-    ) -> PendingStep:
-        key = draw_key(self.seed, distribution.keys, redraw)
-        proposal = self.decide(distribution, state, key, force, banned)
-        mx.async_eval(proposal.ints, proposal.floats, *proposal.state)  # type: ignore[no-untyped-call]
-        return PendingStep(distribution, state, proposal, force, redraw, banned)
 
     def _read(self, decision: Decision) -> Choice:
         """The one place of the loop where the host waits for the device."""

@@ -10,11 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
-from typing import NamedTuple
 
 from entropix_mlx.export import style
 from entropix_mlx.export.passage import Passage, number
 from entropix_mlx.export.style import LETTERS, NONE
+from entropix_mlx.records.measures import MEASURES
 from entropix_mlx.records.quadrants import Quadrant, above
 from entropix_mlx.sampling.regions import Bound, bounds
 from entropix_mlx.sampling.valleys import ValleyDetector
@@ -37,42 +37,35 @@ MANY = 40
 """So many valleys are named in a description; the rest are counted."""
 
 
-class Measure(NamedTuple):
-    """What a chart shows. Its scale ends between `least` and `most`, by the values."""
-
-    name: str
-    unit: str
-    least: float
-    most: float
-    thresholds: tuple[str, ...]
+ENDS = {"entropy": (4, 20), "varentropy": (8, 60)}
+"""Between which a measure's scale ends, by the values."""
 
 
-ENTROPY = Measure("entropy", "bits", 4, 20, ("lelv_entropy", "helv_entropy"))
-VARENTROPY = Measure("varentropy", "bits²", 8, 60, ("lelv_varentropy", "hehv_varentropy"))
-
-
-def values(passage: Passage, measure: Measure) -> list[float | None]:
+def values(passage: Passage, name: str) -> list[float | None]:
     """A measure of all cells; None where there is none."""
-    return [number(getattr(cell.token, measure.name)) for cell in passage.cells]
+    return [number(getattr(cell.token, name)) for cell in passage.cells]
 
 
-def top(measure: Measure, found: Sequence[float | None], levels: Sequence[float]) -> float:
+def top(name: str, found: Sequence[float | None], levels: Sequence[float]) -> float:
     """Where the scale ends: a little above what is there."""
     greatest = max((v for v in (*found, *levels) if v is not None), default=0.0)
-    return min(measure.most, max(measure.least, greatest * 1.05))
+    least, most = ENDS[name]
+    return min(most, max(least, greatest * 1.05))
 
 
-def chart(passage: Passage, measure: Measure) -> str:
+def chart(passage: Passage, name: str) -> str:
     """One measure's curve with thresholds; on that of the entropy, valleys."""
-    found = values(passage, measure)
+    drawn = MEASURES[name].scale
+    assert drawn is not None
+    found, unit = values(passage, name), drawn.unit
     measured = [value for value in found if value is not None]
-    levels = {name: list(_spans(passage, name)) for name in measure.thresholds}
-    scale = top(measure, found, [level for spans in levels.values() for *_, level in spans])
+    levels = {level: list(_spans(passage, level)) for level in drawn.thresholds}
+    scale = top(name, found, [level for spans in levels.values() for *_, level in spans])
     count = max(1, len(found))
     columns = min(count, COLUMNS)
     across = columns / count
-    name, valleys = measure.name, [n for n, c in enumerate(passage.cells) if passage.is_valley(c)]
-    is_entropy = measure is ENTROPY
+    valleys = [n for n, cell in enumerate(passage.cells) if passage.is_valley(cell)]
+    is_entropy = name == "entropy"
     parts = [f'<path class="asked" d="{_prompts(passage, across)}"/>']
     shape = "curve" if len(found) <= columns else "curve band"
     parts.append(f'<path class="{shape} {name}" d="{_curve(found, columns, scale)}"/>')
@@ -93,12 +86,14 @@ def chart(passage: Passage, measure: Measure) -> str:
         dots = "".join(f"M{n * across:.1f} {_y(smooth[n] or 0, scale)}h0" for n in valleys)
         parts.append(f'<path class="valley" d="{dots}"/>')
     parts.append('<path class="here" d=""/>')
-    description = _described(measure, measured, found, scale)
+    description = f"No {name} was measured in {len(found)} tokens."
+    if measured:
+        description = _described(f"{name} in {unit}", measured, len(found), scale)
     if is_entropy:
         description += f" {len(valleys)} valley{'s' * (len(valleys) != 1)}{_places(valleys)}"
     return "".join(
         (
-            f'<figure><figcaption><b class="{name}">{name}</b> ({measure.unit}), 0 to {scale:.3g}',
+            f'<figure><figcaption><b class="{name}">{name}</b> ({unit}), 0 to {scale:.3g}',
             f'; <span class="smooth">smoothed</span>, valleys {VALLEY}' if is_entropy else "",
             f'</figcaption><svg class="chart" role="img" aria-labelledby="{name}-t {name}-d"',
             f' width="100%" height="{HEIGHT}">',
@@ -183,16 +178,12 @@ def _smoothed(passage: Passage, found: Sequence[float | None]) -> list[float | N
     return smooth
 
 
-def _described(
-    measure: Measure, measured: list[float], found: Sequence[float | None], scale: float
-) -> str:
-    if not measured:
-        return f"No {measure.name} was measured in {len(found)} tokens."
+def _described(what: str, measured: list[float], tokens: int, scale: float) -> str:
     mean = sum(value / len(measured) for value in measured)
     above = sum(value > scale for value in measured)
     beyond = f" {above} lie above the scale." if above else ""
     return (
-        f"{measure.name} in {measure.unit} over {len(found)} tokens: mean {mean:.3g}, least "
+        f"{what} over {tokens} tokens: mean {mean:.3g}, least "
         f"{min(measured):.3g}, greatest {max(measured):.3g}.{beyond}"
     )
 
@@ -206,11 +197,11 @@ def _places(valleys: list[int]) -> str:
 
 
 def plane(passage: Passage) -> str:
-    entropies, varentropies = values(passage, ENTROPY), values(passage, VARENTROPY)
+    entropies, varentropies = values(passage, "entropy"), values(passage, "varentropy")
     # Of each corner that drew the last token.
     corners = bounds({name: number(value) for name, value in passage.sampler.items()})
-    right = top(ENTROPY, entropies, [bound.entropy for bound in corners.values()])
-    upper = top(VARENTROPY, varentropies, [bound.varentropy for bound in corners.values()])
+    right = top("entropy", entropies, [bound.entropy for bound in corners.values()])
+    upper = top("varentropy", varentropies, [bound.varentropy for bound in corners.values()])
     squares: Counter[tuple[int, int, str]] = Counter()
     counts: Counter[str] = Counter()
     for cell, h, v in zip(passage.cells, entropies, varentropies, strict=True):

