@@ -312,6 +312,7 @@ class TestInterrupt:
         child = spawn(
             *("generate", "hello", "--model", roomy_model, "--max-tokens", 100_000),
             *("--trace", trace, "--format", "jsonl"),
+            bufsize=0,  # communicate() passes over what was read ahead
         )
         assert child.stdout
         lines = [child.stdout.readline() for _ in range(6)]
