@@ -201,7 +201,7 @@ def test_disabled_ones_neither_hit_nor_count() -> None:
     assert [point.hits for point in points] == [0, 0]
     points.command("enable 1")
     points.command("enable 2")
-    assert reasons(points, proposed(5, rank=1)) == ["rank 1 > 0"]
+    assert reasons(points, proposed(5, rank=1)) == ["rank 2 > 1"]
 
 
 def test_a_pattern_that_takes_too_long_stops_once_and_does_nothing_else() -> None:
@@ -382,7 +382,7 @@ def test_without_any() -> None:
 
 
 def test_kept_as_plain_values() -> None:
-    points = made("tbreak rank>0 do fork 3", "p > 1", "watch region", "catch context 9")
+    points = made("tbreak rank>1 do fork 3", "p > 1", "watch region", "catch context 9")
     points.command("delete 2")
     points.add("delta(entropy) > 1 do preset greedy")
     points.command("delete 5")

@@ -123,7 +123,7 @@ def test_quadrants_are_told_as_before(
     path = archive.path("first")
     _, _, records = path.read_bytes().partition(b"\n")
     path.write_bytes(msgspec.json.encode(header) + b"\n" + records)
-    again = reopened(llama, archive, settings=Settings.make("temperature")).session
+    again = reopened(llama, archive, settings=Settings.make("temperature"))
     expected = split if names_one else PROVISIONAL.median
     assert again.header.quadrant_split == expected
     assert again.settings.quadrants == "median"
