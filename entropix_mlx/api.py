@@ -13,6 +13,7 @@ from entropix_mlx.run import Run
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.valleys import marked
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models import devices, loader
@@ -54,12 +55,12 @@ def generate(
 
 
 def score(model: LanguageModel, text: str, *, bos: bool = True) -> Run:
-    """A record for each token of a text; special tokens in it are recognised."""
+    """A record for each token of a text, and its valleys; special tokens in it are recognised."""
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
     calibration = calibration_of(model)
     header = header_of(model, None, calibration, seed=None, date=None)
-    return Run(header, score_ids(model, ids, calibration))
+    return Run(header, marked(score_ids(model, ids, calibration), calibration.valley_delta))
 
 
 class EntropixSampler:

@@ -2,19 +2,22 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
 from entropix_mlx.records.record import Record, TokenRecord
-from entropix_mlx.terminal.palette import SIXTEEN, TRUECOLOR, Theme
+from entropix_mlx.terminal.palette import SIXTEEN, TRUECOLOR, Cue, Theme
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
 
 if TYPE_CHECKING:
     from rich.style import Style
 
+K = TypeVar("K", bound=Hashable)
+Depth = Literal["true", "many", "sixteen"]
+Render = Callable[[str], str]
 Format = Literal["auto", "color", "plain", "jsonl"]
 FORMATS: tuple[Format, ...] = ("auto", "color", "plain", "jsonl")
 
@@ -35,11 +38,15 @@ class Output:
     trace.
     """
 
+    format: Format
+    """The one that was asked for; in place of `auto`, what it comes to."""
+
     def __init__(self, format: Format) -> None:
         self._terminal = sys.stdout.isatty()
         if format == "auto":
             usable = os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
             format = "color" if self._terminal and usable else "plain"
+        self.format = format
         self._stream = sys.stdout.buffer
         self._line_open = False
         self.write: Callable[[Record], None]
@@ -48,18 +55,18 @@ class Output:
 
             self.write = TraceWriter(self._stream).write
         elif format == "color":
-            self._styles = _styles()
+            self._styles = renderers((SIXTEEN if depth() == "sixteen" else TRUECOLOR)[theme()])
             self.write = self._colored
         else:
             self.write = self._plain
 
     def finish(self) -> None:
         if self._line_open:
-            self._put("\n")
+            self.put("\n")
 
     def _plain(self, record: Record) -> None:
         if isinstance(record, TokenRecord) and record.text:
-            self._put(escaped(record.text) if self._terminal else record.text)
+            self.put(escaped(record.text) if self._terminal else record.text)
 
     def _colored(self, record: Record) -> None:
         if not isinstance(record, TokenRecord) or not record.text:
@@ -67,11 +74,10 @@ class Output:
         text = escaped(record.text)
         if record.forced:
             text = f"⟨{text}⟩"
-        render = self._styles.get(record.quadrant or "", str)
-        # A style that spans a line break would colour the rest of the line on some terminals.
-        self._put("\n".join(render(line) if line else "" for line in text.split("\n")))
+        self.put(self._styles[record.quadrant](text) if record.quadrant else text)
 
-    def _put(self, text: str) -> None:
+    def put(self, text: str) -> None:
+        """Write a text that is safe where it goes."""
         self._line_open = not text.endswith("\n")
         try:
             self._stream.write(text.encode("utf-8", "replace"))
@@ -85,24 +91,33 @@ class Output:
             ) from error
 
 
-def _styles() -> dict[str, Callable[[str], str]]:
-    """How to render text of each quadrant on this terminal."""
+def depth() -> Depth:
+    """How many colours standard output has; a file is taken to have all of them."""
+    term, deep = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "")
+    if deep in ("truecolor", "24bit") or not sys.stdout.isatty():
+        return "true"
+    return "many" if "256" in term else "sixteen"
+
+
+def renderers(cues: Mapping[K, Cue]) -> dict[K, Render]:
+    """How to render text with each cue on standard output."""
     from rich.color import ColorSystem
     from rich.style import Style
 
-    term, deep = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "")
-    if deep in ("truecolor", "24bit") or not sys.stdout.isatty():
-        system, palette = ColorSystem.TRUECOLOR, TRUECOLOR
-    elif "256" in term:
-        system, palette = ColorSystem.EIGHT_BIT, TRUECOLOR
-    else:
-        system, palette = ColorSystem.STANDARD, SIXTEEN
+    systems = {
+        "true": ColorSystem.TRUECOLOR,
+        "many": ColorSystem.EIGHT_BIT,
+        "sixteen": ColorSystem.STANDARD,
+    }
+    system = systems[depth()]
 
-    def renderer(style: "Style") -> Callable[[str], str]:
-        return lambda text: style.render(text, color_system=system)
+    def renderer(style: "Style") -> Render:
+        # A style that spans a line break would colour the rest of the line on some terminals.
+        return lambda text: "\n".join(
+            style.render(line, color_system=system) if line else "" for line in text.split("\n")
+        )
 
-    cues = palette[theme()]
-    return {quadrant: renderer(Style.parse(cue.style)) for quadrant, cue in cues.items()}
+    return {name: renderer(Style.parse(cue.style)) for name, cue in cues.items()}
 
 
 def theme() -> Theme:

@@ -22,7 +22,8 @@ from entropix_mlx.cli.options import (
 )
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.records.record import End, FinishReason, Record
+from entropix_mlx.cli.surprisal import painted, ranked
+from entropix_mlx.records.record import End, Event, FinishReason, Record, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_models.progress import quiet
 
@@ -55,6 +56,10 @@ def score(
 ) -> int:
     """Score a given text: what surprised the model in it.
 
+    On a terminal every token has the colour of its surprisal, in bits; then come those that
+    surprised most, each beside what was expected in its place. A valley is where the entropy,
+    averaged over the last 20 tokens or so, turned from a fall into a rise.
+
     TEXT is read from standard input for -, or if neither it nor --file is given and standard
     input is no terminal. Special tokens in it are recognised; nothing is added but the
     beginning-of-sequence token, where the tokenizer adds one.
@@ -84,6 +89,7 @@ def _stream(
     """Write the records and their summary; the exit status."""
     from entropix_mlx.decoding.make_records import calibration_of, header_of
     from entropix_mlx.decoding.score import score as score_ids
+    from entropix_mlx.sampling.valleys import marked
 
     writer, attention = written
     tokenizer = model.tokenizer
@@ -91,32 +97,40 @@ def _stream(
     calibration = calibration_of(model)
     note_calibration(model, calibration)
     summary = Summary()
+    kept: list[TokenRecord | Event] = []
 
     def write(record: Record) -> None:
         if writer:
             writer.write(record)
         summary.add(record)
-        output.write(record)
+        if output.format != "color":
+            output.write(record)
+        if output.format != "jsonl" and isinstance(record, TokenRecord | Event):
+            kept.append(record)
 
     stopped = threading.Event()
     began = time.perf_counter()
     reason: FinishReason = "error"
-    shown = nullcontext(quiet) if sys.stdout.isatty() else stderr_progress()
+    streams = sys.stdout.isatty() and output.format != "color"
+    shown = nullcontext(quiet) if streams else stderr_progress()
     try:
         with graceful(stopped.set), shown as progress:
-            records = score_ids(
+            scored = score_ids(
                 model,
                 ids,
                 calibration,
                 partial(progress, "scoring"),
                 None if attention is None else attention.add,
             )
+            records = marked(scored, calibration.valley_delta)
             write(header_of(model, None, calibration, seed=None, date=None))
             for record in records:
                 write(record)
                 if stopped.is_set():
                     break
             reason = "interrupted" if stopped.is_set() else "stop"
+        if output.format == "color":  # a valley is known some tokens after its minimum
+            output.put(painted(kept))
     except (KeyboardInterrupt, BrokenPipeError):
         reason = "interrupted"
         raise
@@ -133,6 +147,8 @@ def _stream(
         output.finish()
     summary.add(end)
     output.write(end)
+    for line in ranked([record for record in kept if isinstance(record, TokenRecord)]):
+        click.echo(line, err=True)
     click.echo(f"{summary.line()} · {_fit(summary)}", err=True)
     return INTERRUPTED if reason == "interrupted" else 0
 

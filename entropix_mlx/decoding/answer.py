@@ -7,7 +7,7 @@ from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.make_records import Attend, token_record
 from entropix_mlx.decoding.stop_texts import StopTexts
 from entropix_mlx.records.record import Event, TokenRecord
-from entropix_mlx.sampling.valleys import ValleyDetector
+from entropix_mlx.sampling.valleys import ValleyMarks
 from entropix_models.tokenizer.tokenizer import Tokenizer
 from entropix_models.tokenizer.utf8 import Utf8Stream
 
@@ -35,15 +35,13 @@ class Answer:
         self._next_index = next_index
         self._attend = attend
         self._stops, self._utf8 = StopTexts(stop), Utf8Stream()
-        self._valleys = ValleyDetector(delta=valley_delta)
-        self._places: list[int] = []
+        self._valleys = ValleyMarks(valley_delta)
         self._events: dict[int, Event] = {}
         self._settled: deque[TokenRecord | Event] = deque()
         for record in before:
             if record.id not in tokenizer.stop_ids or record.forced:
                 self._utf8.feed(bytes.fromhex(record.bytes))
-            self._places.append(record.index)
-            self._valleys.update(record.entropy)
+            self._valleys.take(record.index, record.entropy)
 
     def add(self, choice: Choice, ms: float) -> bool:
         """Take in the next choice, made in so many milliseconds; whether the answer ends here."""
@@ -53,9 +51,8 @@ class Answer:
             self._attend(index, choice.heads)
         record = token_record(self._tokenizer, choice, index, self._parent, text, ms)
         self._parent = index
-        self._places.append(index)
-        if (at := self._valleys.update(choice.entropy)) is not None:
-            self._events[index] = Event(kind="valley", index=index, at=self._places[at])
+        if (valley := self._valleys.take(index, choice.entropy)) is not None:
+            self._events[index] = valley
         ready, hit = self._stops.feed(record)
         self._settle(ready)
         return hit or ends

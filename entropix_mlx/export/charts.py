@@ -17,7 +17,7 @@ from entropix_mlx.export.style import LETTERS, NONE
 from entropix_mlx.records.measures import MEASURES
 from entropix_mlx.records.quadrants import Quadrant, above
 from entropix_mlx.sampling.regions import Bound, bounds
-from entropix_mlx.sampling.valleys import ValleyDetector
+from entropix_mlx.sampling.valleys import smoothed
 from entropix_mlx.terminal.palette import VALLEY
 
 COLUMNS = 1200
@@ -166,15 +166,10 @@ def _prompts(passage: Passage, across: float) -> str:
 
 
 def _smoothed(passage: Passage, found: Sequence[float | None]) -> list[float | None]:
-    """The course that valleys are found on: each answer's own."""
+    """The course that valleys are found on: each turn's own."""
     smooth: list[float | None] = []
     for turn in passage.turns:
-        detector = ValleyDetector()
-        for _ in turn.tokens:
-            value = found[len(smooth)]
-            if turn.node is None:
-                detector.update(value)
-            smooth.append(detector.smoothed)
+        smooth += smoothed(found[len(smooth) : len(smooth) + len(turn.tokens)])
     return smooth
 
 

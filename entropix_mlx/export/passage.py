@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import count, repeat
 from typing import Any
 
+from msgspec import UNSET
+
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, Tree
 from entropix_mlx.trace.trace import Trace
@@ -90,6 +92,12 @@ class Passage:
     def valleys(self) -> frozenset[int]:
         return frozenset(e.at for e in self.events if e.kind == "valley" and e.at is not None)
 
+    @cached_property
+    def _prompt_valleys(self) -> frozenset[tuple[int, int]]:
+        """The record of a prompt, and the place of the token in it."""
+        prompts = [n for n in self.nodes if isinstance(n, PromptRecord) and n.valleys is not UNSET]
+        return frozenset((n.index, at) for n in prompts for at, _ in n.valleys or ())
+
     @property
     def is_scored(self) -> bool:
         """Whether nothing was sampled: a given text was measured."""
@@ -114,7 +122,9 @@ class Passage:
 
     def is_valley(self, cell: Cell) -> bool:
         """Whether the smoothed entropy had its minimum there."""
-        return cell.role in ("assistant", "text") and cell.index in self.valleys
+        if cell.role in ("assistant", "text"):
+            return cell.index in self.valleys
+        return (cell.index, cell.nth) in self._prompt_valleys
 
     @cached_property
     def turns(self) -> list[Turn]:

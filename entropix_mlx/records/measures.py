@@ -32,6 +32,20 @@ class Scale(NamedTuple):
     value: Value = lambda _record: None
 
 
+CLASSES = 5
+"""Into so many equal parts a scale is divided where colours stand for it."""
+
+
+def limits(scale: Scale) -> list[float]:
+    """Where each class of a scale but the first begins."""
+    return [scale.top * n / CLASSES for n in range(1, CLASSES)]
+
+
+def class_of(scale: Scale, value: float) -> int:
+    """In which class of a scale a value is, from 0; the last one goes on beyond its end."""
+    return sum(value >= limit for limit in limits(scale))
+
+
 class Measure(NamedTuple):
     """`value`: of a record, None where it does not have it. `scale`: None for what is not drawn."""
 

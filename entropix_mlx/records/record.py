@@ -86,7 +86,9 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
 class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
     """What was said to the model in one turn: one record, one `index`.
 
-    `ids` are exactly the ids that were added to the context, template included.
+    `ids` are exactly the ids that were added to the context, template included. `records`: its
+    tokens, where they were measured; `valleys` of their entropy: the place in `records` of each
+    one's minimum, and of the token that confirmed it, unset where there is none.
     """
 
     index: int
@@ -95,6 +97,7 @@ class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
     ids: list[int]
     text: str
     records: list[TokenRecord] | None = None
+    valleys: list[tuple[int, int]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True, omit_defaults=True):

@@ -7,11 +7,14 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from entropix_mlx.decoding.answer import Answer
 from entropix_mlx.decoding.context import PromptContext
 from entropix_mlx.decoding.decoder import OnChunk
 from entropix_mlx.records.record import End, Event, FinishReason, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, ids_of, messages_of
+from entropix_mlx.sampling.valleys import places
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.journal import Journal
 from entropix_mlx.session.request import TurnRequest
@@ -74,10 +77,10 @@ class Turn:
         context.ids += self.added
         if score and self.prompts and self.request.max_tokens > 0:
             scored = context.score(len(self.added), on_chunk)
-            yield from self._prompts(journal, scored)
+            yield from self._prompts(journal, scored, context.decoder.calibration.valley_delta)
             complete = scored is not None
         else:
-            yield from self._prompts(journal, None)
+            yield from self._prompts(journal)
             if self.request.max_tokens < 1:
                 self.outcome.reason = "length"
                 return
@@ -87,8 +90,9 @@ class Turn:
             yield from self._answer(context, journal, stopped)
 
     def _prompts(
-        self, journal: Journal, scored: list[TokenRecord] | None
+        self, journal: Journal, scored: list[TokenRecord] | None = None, valley_delta: float = 0.0
     ) -> Generator[PromptRecord]:
+        valleys = places([r.entropy for r in scored], valley_delta) if scored else []
         for role, ids, text in self.prompts:
             record = PromptRecord(
                 index=journal.number(),
@@ -97,6 +101,7 @@ class Turn:
                 ids=ids,
                 text=text,
                 records=scored if ids else None,
+                valleys=(valleys if ids else []) or UNSET,
             )
             journal.tell(record)
             yield record

@@ -54,6 +54,26 @@ SIXTEEN: dict[Theme, dict[Quadrant, Cue]] = {
     },
 }
 
+_RAMP_CUES: tuple[tuple[str, ...], ...] = ((), (), (), ("underline",), ("bold", "reverse"))
+
+
+def _ramp(*colours: str | None) -> tuple[Cue, ...]:
+    return tuple(Cue(colour, cues) for colour, cues in zip(colours, _RAMP_CUES, strict=True))
+
+
+RAMP: dict[Theme, tuple[Cue, ...]] = {
+    "dark": _ramp("#7A76C6", "#80A4CE", "#0BCFA5", "#D7D540", "#FFFFB5"),
+    "light": _ramp("#937001", "#9B2A27", "#6B2952", "#330097", "#190042"),
+}
+"""Of a measure, from little to much. Contrast grows from class to class; neighbours are at least 12
+apart in CIEDE2000, any two as well, over normal, protan, deutan and tritan sight.
+"""
+
+RAMP_SIXTEEN: dict[Theme, tuple[Cue, ...]] = {
+    "dark": _ramp(None, "cyan", "green", "yellow", None),
+    "light": _ramp(None, "blue", "magenta", "red", None),
+}
+
 VALLEY = "▾"
 FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡"}
 """What is drawn before a token that the model did not choose."""

@@ -4,13 +4,24 @@ import json
 import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from entropix_mlx.decoding import make_records
+from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.valleys import places
+from entropix_mlx.terminal.palette import VALLEY
+
 BEGIN = 0
+SGR = re.compile("\x1b\\[[0-9;]*m")
+LONG = "".join(f"{n * n % 89}, a line of {chr(97 + n % 26) * (n % 7)} words; " for n in range(40))
+SLIGHT = 0.1
+"""Valleys of a random model are shallow."""
 SETTINGS = ("temperature", "top_k", "top_p", "min_p", "strategy", "forced", "ms")
 MEASURES = ("logprob", "rank", "entropy", "varentropy", "quadrant", "region")
 ATTENTION = ("attn_entropy", "attn_varentropy", "agreement", "interaction_strength")
@@ -23,10 +34,17 @@ Call = Callable[..., Any]
 def score(call: Call, tiny_model: Path) -> Call:
     """`score(text, *arguments)` under the tiny model."""
 
-    def score(*arguments: object, model: Path = tiny_model, stdin: bytes = b"") -> Any:
-        return call("score", *arguments, "--model", model, stdin=stdin)
+    def score(*arguments: object, model: Path = tiny_model, **options: Any) -> Any:
+        return call("score", *arguments, "--model", model, **options)
 
     return score
+
+
+@pytest.fixture
+def slight_valleys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Valleys of `SLIGHT` bits count."""
+    slight = msgspec.structs.replace(PROVISIONAL, valley_delta=SLIGHT)
+    monkeypatch.setattr(make_records, "calibration_of", lambda _model: slight)
 
 
 def tokens(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -134,6 +152,88 @@ def test_a_text_over_the_context_is_read_in_windows(
     verified = call("trace", "verify", trace, "--model", model)
     assert verified.status == 0
     assert "all 239 tokens stand" in verified.text
+
+
+@pytest.mark.usefixtures("slight_valleys")
+def test_valleys_are_where_the_detector_finds_them(score: Call, tmp_path: Path) -> None:
+    trace = tmp_path / "score.jsonl"
+    result = score(LONG, "--format", "jsonl", "--trace", trace)
+    assert result.out == trace.read_bytes()
+    records = result.records[1:]
+    entropies = [record["entropy"] for record in records if record["type"] == "token"]
+    found = places(entropies, SLIGHT)
+    assert len(found) > 2
+    events = [record for record in records if record["type"] == "event"]
+    assert [(e["kind"], e["at"], e["index"]) for e in events] == [("valley", *two) for two in found]
+    followed = [a["index"] for a, b in pairwise(records) if b["type"] == "event"]
+    assert followed == [event["index"] for event in events]
+    assert f"{len(found)} valleys" in result.err
+
+
+@pytest.mark.usefixtures("slight_valleys")
+def test_colour_is_the_surprisal(score: Call, tmp_path: Path) -> None:
+    trace = tmp_path / "score.jsonl"
+    assert score(LONG, "--trace", trace).status == 0
+    kept = [json.loads(line) for line in trace.read_text().splitlines()]
+    classes = {
+        min(int(-record["logprob"] / math.log(2) / 3.2), 4)
+        for record in kept
+        if record["type"] == "token" and record["logprob"] is not None
+    }
+    shown = score(LONG, "--format", "color").text
+    text, _, legend = shown.rpartition("\n\n")
+    plain = SGR.sub("", text)
+    assert plain.replace(VALLEY, "") == LONG
+    valleys = [record["at"] for record in kept if record["type"] == "event"]
+    marks = [at for at, sign in enumerate(plain) if sign == VALLEY]
+    assert [at - n for n, at in enumerate(marks)] == valleys  # a byte is a token
+    assert SGR.sub("", legend).split() == [
+        *("surprisal", "in", "bits:", "under", "3.2", "from", "3.2", "from", "6.4"),
+        *("from", "9.6", "from", "12.8", VALLEY, "valley"),
+    ]
+    looks = SGR.findall(legend)[::2]
+    assert len(set(looks)) == 5
+    assert set(SGR.findall(text)) - {"\x1b[0m"} == {looks[n] for n in classes}
+    assert len(classes) > 2
+
+
+def test_no_colour_where_none_is_wanted(
+    score: Call, terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    result = score(LONG, stdout=terminal.file)
+    assert terminal.read().decode() == LONG + "\n"
+    assert "most surprising" in result.err
+
+
+def test_what_surprised_most_is_listed(score: Call, tmp_path: Path) -> None:
+    trace = tmp_path / "score.jsonl"
+    given = "one line\nand another"
+    result = score(given, "--trace", trace)
+    assert result.text == given + "\n", "the text alone"
+    tokens_ = tokens([json.loads(line) for line in trace.read_text().splitlines()])
+    measured = [r for r in tokens_ if r["rank"]]
+    first = min(measured, key=lambda r: (r["logprob"], r["index"]))
+    start = next(n for n, line in enumerate(result.err.splitlines()) if "most surprising" in line)
+    title, line, *_ = result.err.splitlines()[start:]
+    assert title.split() == ["most", "surprising", "bits", "expected", "where"]
+    assert line.startswith(repr(first["text"]))
+    assert f"{-first['logprob'] / math.log(2):.1f}" in line
+    assert repr(first["candidates"][0][1]) in line
+    place = 1 + (first["index"] > given.index("\n"))
+    assert f"line {place}" in line
+    assert "most surprising" not in score(given, "--format", "jsonl").err
+
+
+@pytest.mark.model
+def test_the_capital_of_spain(call: Call) -> None:
+    text = "The capital of Spain is banana"
+    result = call("score", text, "--model", "smollm2-135m", "--device", "cpu")
+    (title,) = [n for n, s in enumerate(result.err.splitlines()) if s.startswith("most surprising")]
+    first = result.err.splitlines()[title + 1]
+    assert first.startswith("' banana'")
+    assert "' Madrid'" in first
+    assert first.endswith("line 1: The capital of Spain is")
 
 
 @pytest.mark.model

@@ -120,6 +120,14 @@ def test_a_drawing_has_every_token_in_its_style() -> None:
     assert grounds == ["ground", "d"], "what is reversed has a ground of its own"
 
 
+def test_a_prompts_valleys_are_marked_too() -> None:
+    tokens = [said(n, f" w{n}") for n in range(4)]
+    read = passage(asked(9, "w", records=tokens, valleys=[(1, 3)]), said(10, "It"))
+    assert [read.is_valley(cell) for cell in read.cells] == [False, True, False, False, False]
+    before = passage(asked(9, "w", records=tokens), said(10, "It"))
+    assert not any(map(before.is_valley, before.cells)), "a trace that knows of none"
+
+
 def test_lines_are_wrapped_at_spaces() -> None:
     made = passage(*(said(n, f" word{n}") for n in range(6)), said(6, " " + "x" * 30))
     found = lines(svg.svg(made, 20))[1:]

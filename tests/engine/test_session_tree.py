@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from turns import end, session, timeless, tokens, turn, whole
 
@@ -10,6 +11,7 @@ from entropix_mlx.decoding.score import score
 from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import ROOT, Tree, ids_of
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.valleys import places
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
@@ -243,6 +245,19 @@ class TestScoredPrompts:
                     assert one == pytest.approx(two, abs=2e-4)
         assert prompt_of(first).records[0].entropy is None  # type: ignore[index]
         assert prompt_of(second).records[0].entropy is not None  # type: ignore[index]
+
+    def test_their_valleys_are_those_of_the_detector(self, llama: LanguageModel) -> None:
+        made = session(llama, score_prompts=True)
+        decoder = made.context.decoder
+        decoder.calibration = msgspec.structs.replace(decoder.calibration, valley_delta=0.05)
+        text = "".join(f"{n * n % 89} {'ab' * (n % 9)}" for n in range(32))
+        long = prompt_of(turn(made, text, 1))
+        assert long.records is not None
+        found = places([record.entropy for record in long.records], 0.05)
+        assert len(found) > 2
+        assert long.valleys == found
+        short = prompt_of(turn(made, "x", 1))
+        assert short.valleys is msgspec.UNSET, "as traces were that knew of none"
 
     def test_the_answer_is_the_same(self, llama: LanguageModel) -> None:
         plain, scored = session(llama), session(llama, score_prompts=True)

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import find_peaks
 
-from entropix_mlx.sampling.valleys import ALPHA, DELTA, REFRACTORY, ValleyDetector
+from entropix_mlx.records.record import Event, TokenRecord
+from entropix_mlx.sampling.valleys import (
+    ALPHA,
+    DELTA,
+    REFRACTORY,
+    ValleyDetector,
+    ValleyMarks,
+    marked,
+    places,
+    smoothed,
+    valley,
+)
 
 
 def averages(series: Iterable[float], alpha: float) -> np.ndarray:
@@ -129,3 +140,71 @@ def test_true_valleys_are_found_with_the_defaults() -> None:
         assert all(b - a >= REFRACTORY for a, b in pairwise(positions))
     assert hits / 120 > 0.8
     assert hits / found > 0.8
+
+
+def test_the_course_is_that_on_which_valleys_are_found() -> None:
+    series = noise(3)
+    course = smoothed(series)
+    np.testing.assert_allclose(np.array(course, float), averages(series, ALPHA), rtol=1e-12)
+    assert smoothed([None, 2.0, None, 4.0], alpha=0.5) == [None, 2.0, 2.0, 3.0]
+    assert smoothed([]) == []
+
+
+def test_a_valleys_figures_are_its_courses() -> None:
+    """By the definition, on the averages written down once more."""
+    series = noise(5)
+    course, expected = smoothed(series), averages(series, ALPHA)
+    found = places(series, DELTA)
+    assert len(found) > 5
+    since = 0
+    for at, confirmed in found:
+        fall, rise, delay = valley(course, at, confirmed, since)
+        assert fall == pytest.approx(expected[since : at + 1].max() - expected[at])
+        assert rise == pytest.approx(expected[confirmed] - expected[at])
+        assert fall >= DELTA
+        assert rise >= DELTA
+        assert delay == confirmed - at > 0
+        since = at
+    at, confirmed = found[0]
+    for wrong in ((confirmed, at), (at, at)):
+        with pytest.raises(ValueError, match="no valley"):
+            valley(course, *wrong)
+    with pytest.raises(ValueError, match="no valley"):
+        valley([None, None, 1.0], 1, 2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_valley_is_where_one_was_forming(seed: int) -> None:
+    """It never goes back, and what is confirmed was forming a moment before."""
+    detector, forming = ValleyDetector(), None
+    for entropy in noise(seed):
+        found = detector.update(entropy)
+        if found is not None:
+            assert found == forming
+        if None not in (forming, detector.forming):
+            assert detector.forming >= forming  # type: ignore[operator]
+        forming = detector.forming
+
+
+def token(index: int, entropy: float | None) -> TokenRecord:
+    names = TokenRecord.__struct_fields__[5:13]
+    nothing: dict[str, None] = dict.fromkeys(names) | dict.fromkeys(("region", "strategy"))
+    return TokenRecord(
+        **{**nothing, "index": index, "parent": index - 1, "id": 1, "text": "a", "bytes": "61"},  # type: ignore[arg-type]
+    ).__replace__(entropy=entropy)
+
+
+def test_a_texts_valleys_follow_what_confirmed_them() -> None:
+    series = noise(8)
+    records = [token(10 + n, float(entropy)) for n, entropy in enumerate(series)]
+    told = list(marked(records, DELTA))
+    assert [r for r in told if isinstance(r, TokenRecord)] == records
+    events = [(before.index, r) for before, r in pairwise(told) if isinstance(r, Event)]
+    assert [(e.kind, e.index - 10, (e.at or 0) - 10) for _, e in events] == [
+        ("valley", confirmed, at) for at, confirmed in places(series, DELTA)
+    ]
+    assert all(index == event.index for index, event in events)
+    marks = ValleyMarks(DELTA)
+    for record in records[:40]:
+        marks.take(record.index, record.entropy)
+        assert marks.forming is None or 10 <= marks.forming <= record.index
