@@ -55,9 +55,7 @@ def _drawn(line: list[Inked], row: int) -> Iterator[str]:
         cells = sum(inked.cells for inked in glyphs_)
         said = "".join(inked.shown for inked in glyphs_)
         x, wide = MARGIN + column * CELL, cells * CELL
-        if "reverse" in attributes(style):
-            yield f'<rect class="{style}" x="{x:.1f}" y="{y}" width="{wide:.1f}" height="{LINE}"/>'
-        if said.strip() or "underline" in attributes(style):
+        if said.strip():
             # Fonts differ in width, and few have wide characters of exactly two cells.
             yield (
                 f'<text class="{style}" x="{x:.1f}" y="{y + 13}" textLength="{wide:.1f}"'
@@ -141,7 +139,6 @@ def _style() -> str:
         for attribute in attributes(letter):
             rules += {
                 "italic": [f"text.{letter}{{font-style:italic}}"],
-                "underline": [f"text.{letter}{{text-decoration:underline}}"],
                 "bold": [f"text.{letter}{{font-weight:bold}}"],
             }.get(attribute, [])
     rules += _colours("light")
@@ -155,6 +152,4 @@ def _colours(theme: Theme) -> list[str]:
     rules.append(f".mark{{fill:{named['cursor']}}}")
     for letter in (*LETTERS.values(), NONE):
         rules.append(f".{letter}{{fill:{named[letter]}}}")
-        if "reverse" in attributes(letter):
-            rules.append(f"text.{letter}{{fill:{named['ground']}}}")
     return rules

@@ -1,8 +1,10 @@
-"""Colours of the four quadrants, safe for colour-blind eyes, each with a second cue.
+"""Colours of the four quadrants: of even contrast, safe for colour-blind eyes, none of them loud.
 
-Contrast and distances: WCAG against #121212 and white; the least CIEDE2000 between any two,
-over normal, deutan, protan and tritan sight, is 17.9 (dark) and 18.2 (light). Sixteen-colour
-terminals have a set of their own, because these values would collapse there.
+A quadrant can be a third of a text, so none is drawn reversed or on a ground of its own: text stays
+text, told apart by hue and weight. Against #121212 contrasts (WCAG 2.1) are 8.8 to 10.7, against
+white 7.1 to 9.0; the least CIEDE2000 between any two, over normal, protan, deutan and tritan sight,
+is 13.6 and 12.6. Sixteen-colour terminals have a set of their own, because these values would
+collapse there, and so has a terminal without colours.
 """
 
 from typing import Literal, NamedTuple
@@ -26,16 +28,16 @@ class Cue(NamedTuple):
 
 TRUECOLOR: dict[Theme, dict[Quadrant, Cue]] = {
     "dark": {
-        "LELV": Cue("#838A91"),
-        "HELV": Cue("#73ADF2", ("italic",)),
-        "LEHV": Cue("#FDB85F", ("underline",)),
-        "HEHV": Cue("#FCF4D6", ("bold", "reverse")),
+        "LELV": Cue("#B5B8BA"),
+        "HELV": Cue("#82B8DF", ("italic",)),
+        "LEHV": Cue("#D8C0A1"),
+        "HEHV": Cue("#F8A052", ("bold",)),
     },
     "light": {
-        "LELV": Cue("#5D5D5D"),
-        "HELV": Cue("#364491", ("italic",)),
-        "LEHV": Cue("#771908", ("underline",)),
-        "HEHV": Cue("#2A1026", ("bold", "reverse")),
+        "LELV": Cue("#56585B"),
+        "HELV": Cue("#364AB5", ("italic",)),
+        "LEHV": Cue("#6D3369"),
+        "HEHV": Cue("#9B1207", ("bold",)),
     },
 }
 
@@ -43,18 +45,18 @@ SIXTEEN: dict[Theme, dict[Quadrant, Cue]] = {
     "dark": {
         "LELV": Cue(None),
         "HELV": Cue("cyan", ("italic",)),
-        "LEHV": Cue("yellow", ("bold", "underline")),
-        "HEHV": Cue(None, ("reverse",)),
+        "LEHV": Cue("yellow"),
+        "HEHV": Cue("magenta", ("bold",)),
     },
     "light": {
         "LELV": Cue(None),
         "HELV": Cue("blue", ("italic",)),
-        "LEHV": Cue("magenta", ("bold", "underline")),
-        "HEHV": Cue(None, ("reverse",)),
+        "LEHV": Cue("magenta"),
+        "HEHV": Cue("red", ("bold",)),
     },
 }
 
-_RAMP_CUES: tuple[tuple[str, ...], ...] = ((), (), (), ("underline",), ("bold", "reverse"))
+_RAMP_CUES: tuple[tuple[str, ...], ...] = ((), (), (), ("underline",), ("bold", "underline"))
 
 
 def _ramp(*colours: str | None) -> tuple[Cue, ...]:
@@ -65,14 +67,26 @@ RAMP: dict[Theme, tuple[Cue, ...]] = {
     "dark": _ramp("#7A76C6", "#80A4CE", "#0BCFA5", "#D7D540", "#FFFFB5"),
     "light": _ramp("#937001", "#9B2A27", "#6B2952", "#330097", "#190042"),
 }
-"""Of a measure, from little to much. Contrast grows from class to class; neighbours are at least 12
-apart in CIEDE2000, any two as well, over normal, protan, deutan and tritan sight.
+"""Of a measure, from little to much. Each class has a WCAG contrast of at least 4.5 against #121212
+and white, growing from class to class; any two are at least 10 apart in CIEDE2000, over normal,
+protan, deutan and tritan sight. The top two are underlined. Any class can be most of a text, of
+some measure, so none is reversed.
 """
 
 RAMP_SIXTEEN: dict[Theme, tuple[Cue, ...]] = {
     "dark": _ramp(None, "cyan", "green", "yellow", None),
     "light": _ramp(None, "blue", "magenta", "red", None),
 }
+RAMP_PLAIN = tuple(Cue(None, cues) for cues in (("dim",), (), ("italic",), *_RAMP_CUES[3:]))
+"""Where colour is not wanted."""
+
+PLAIN: dict[Quadrant, Cue] = {
+    "LELV": Cue(None, ("dim",)),
+    "HELV": Cue(None, ("italic",)),
+    "LEHV": Cue(None),
+    "HEHV": Cue(None, ("bold",)),
+}
+"""Where colour is not wanted."""
 
 VALLEY = "▾"
 FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡"}

@@ -117,7 +117,7 @@ def test_a_drawing_has_every_token_in_its_style() -> None:
         (at, 135, "b", "End"),
     ]
     grounds = [e.get("class") for e in ET.fromstring(source).iter(f"{SVG}rect")]
-    assert grounds == ["ground", "d"], "what is reversed has a ground of its own"
+    assert grounds == ["ground"], "no quadrant has a ground of its own"
 
 
 def test_a_prompts_valleys_are_marked_too() -> None:

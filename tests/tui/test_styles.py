@@ -1,9 +1,11 @@
 """Every style in every look: dark, light, the sixteen colours, none."""
 
 import pytest
+from eyes import GROUNDS, contrast, least_distance
 from rich.style import Style
 
 from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.terminal.palette import TRUECOLOR, Theme
 from entropix_tui.look import styles
 from entropix_tui.look.color_scale import CLASSES
 from entropix_tui.look.styles import Colours
@@ -22,27 +24,18 @@ LOOKS: dict[str, tuple[Colours, bool]] = {
 }
 
 TEXT: dict[str, tuple[str, ...]] = {  # as LOOKS; the last stands for both without colours
-    "LELV": ("#838A91", "#5D5D5D", "none", "none", "none"),
-    "HELV": ("italic #73ADF2", "italic #364491", "italic cyan", "italic blue", "italic"),
-    "LEHV": (
-        *("underline #FDB85F", "underline #771908"),
-        *("bold underline yellow", "bold underline magenta", "underline"),
-    ),
-    "HEHV": (
-        *("bold reverse #FCF4D6", "bold reverse #2A1026"),
-        *("reverse", "reverse", "bold reverse"),
-    ),
-    "class1": ("#7A76C6", "#937001", "none", "none", "none"),
+    "LELV": ("#B5B8BA", "#56585B", "none", "none", "dim"),
+    "HELV": ("italic #82B8DF", "italic #364AB5", "italic cyan", "italic blue", "italic"),
+    "LEHV": ("#D8C0A1", "#6D3369", "yellow", "magenta", "none"),
+    "HEHV": ("bold #F8A052", "bold #9B1207", "bold magenta", "bold red", "bold"),
+    "class1": ("#7A76C6", "#937001", "none", "none", "dim"),
     "class2": ("#80A4CE", "#9B2A27", "cyan", "blue", "none"),
-    "class3": ("#0BCFA5", "#6B2952", "green", "magenta", "none"),
+    "class3": ("#0BCFA5", "#6B2952", "green", "magenta", "italic"),
     "class4": (
         *("underline #D7D540", "underline #330097"),
         *("underline yellow", "underline red", "underline"),
     ),
-    "class5": (
-        *("bold reverse #FFFFB5", "bold reverse #190042"),
-        *("bold reverse", "bold reverse", "bold reverse"),
-    ),
+    "class5": ("bold underline #FFFFB5", "bold underline #190042", *("bold underline",) * 3),
     "answer": ("#D6D6D6", "#1A1A1A", "none", "none", "none"),
     "user": ("bold #FFFFFF", "bold #000000", "bold", "bold", "bold"),
     "system": ("#B4AEA2", "#4A463E", "none", "none", "none"),
@@ -51,29 +44,29 @@ TEXT: dict[str, tuple[str, ...]] = {  # as LOOKS; the last stands for both witho
 }
 OVER: dict[str, tuple[str, ...]] = {  # what is laid over a text
     "cursor": (
-        *("not reverse #101010 on #7BC47F", "not reverse #FFFFFF on #1E6B2E"),
-        *("not reverse not underline black on green",) * 2,
-        "reverse",
+        *("#101010 on #7BC47F", "#FFFFFF on #1E6B2E"),
+        *("not underline black on green",) * 2,
+        "not dim bold reverse",
     ),
     "match": (
-        *("not reverse #101010 on #B59A3C", "not reverse #101010 on #F0DA8C"),
-        *("not reverse black on yellow",) * 2,
-        "reverse",
+        *("#101010 on #B59A3C", "#101010 on #F0DA8C"),
+        *("black on yellow",) * 2,
+        "not dim bold underline",
     ),
     "this match": (
-        *("not reverse #101010 on #FFE066", "not reverse #FFFFFF on #7A5C00"),
-        *("not reverse black on bright_yellow",) * 2,
-        "reverse bold underline",
+        *("#101010 on #FFE066", "#FFFFFF on #7A5C00"),
+        *("black on bright_yellow",) * 2,
+        "not dim bold underline reverse",
     ),
     "attended": (
-        *("not reverse #E4DAFF on #35285A", "not reverse #2A1650 on #E6DCFB"),
-        *("not reverse underline magenta",) * 2,
-        "not reverse underline",
+        *("#E4DAFF on #35285A", "#2A1650 on #E6DCFB"),
+        *("underline magenta",) * 2,
+        "underline",
     ),
     "attended most": (
-        *("not reverse bold #120820 on #C7A8FF", "not reverse bold #FFFFFF on #5A2FB0"),
-        *("not reverse bold underline black on bright_magenta",) * 2,
-        "bold reverse",
+        *("bold #120820 on #C7A8FF", "bold #FFFFFF on #5A2FB0"),
+        *("bold underline black on bright_magenta",) * 2,
+        "bold italic underline",
     ),
 }
 BARS: dict[str, tuple[str, ...]] = {
@@ -131,8 +124,34 @@ def test_a_lane_says_which_is_active_and_where_the_cursor_is_without_colour(look
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_quadrant_differs_in_more_than_colour(look: str) -> None:
+def test_quadrants_are_told_apart_and_none_shouts(look: str) -> None:
     drawn = [styles.style(quadrant, *LOOKS[look]) for quadrant in QUADRANTS]
-    assert len({(s.bold, s.italic, s.underline, s.reverse) for s in drawn}) == 4
+    assert len({str(style) for style in drawn}) == 4
+    assert not any(style.reverse or style.bgcolor or style.underline for style in drawn)
     if LOOKS[look][0] == "none":
         assert all(style.color is None for style in drawn)
+
+
+@pytest.mark.parametrize("theme", GROUNDS)
+def test_quadrants_are_of_even_contrast_and_safe_for_all_eyes(theme: Theme) -> None:
+    colours = [cue.color or "" for cue in TRUECOLOR[theme].values()]
+    contrasts = [contrast(colour, GROUNDS[theme]) for colour in colours]
+    assert min(contrasts) >= 7
+    assert max(contrasts) <= 1.3 * min(contrasts)
+    assert least_distance(colours) >= 12.5
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_cursor_is_seen_on_whatever_it_lies(look: str) -> None:
+    cursor = styles.cursor_style(*LOOKS[look])
+    under = [
+        *(styles.style(name, *LOOKS[look]) for name in (*QUADRANTS, *CLASSES)),
+        *(styles.highlight_style(level, *LOOKS[look]) for level in (1, 2, 3)),
+    ]
+    drawn = [below + cursor for below in under]
+    on_match = [style + styles.MATCH_UNDER_CURSOR for style in drawn]
+    for style in (*drawn, *on_match):
+        assert (style.reverse, style.bgcolor) == (cursor.reverse, cursor.bgcolor)
+        assert not style.dim
+    grounds = {(cursor.reverse, cursor.bgcolor)}
+    assert grounds.isdisjoint((below.reverse, below.bgcolor) for below in under)

@@ -1,36 +1,14 @@
-"""The colours of a measure: five classes on its fixed scale, from little to much.
-
-Every class has a WCAG contrast of at least 4.5 against #121212 and white, growing from class to
-class; neighbours are at least 12 apart in CIEDE2000, any two as well, over normal, protan, deutan
-and tritan sight. The top two have cues that need no colour.
-"""
+"""The colours of a measure: five classes on its fixed scale, from little to much."""
 
 from collections.abc import Callable
 
 from entropix_mlx.records.measures import Scale
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import strategies
-from entropix_mlx.terminal.palette import Cue, Theme
 from entropix_tui.tokens.measures import MEASURES, RANK
 
 CLASSES = ("class1", "class2", "class3", "class4", "class5")
 """Looks, as `styles.style` knows them."""
-
-_CUES: tuple[tuple[str, ...], ...] = ((), (), (), ("underline",), ("bold", "reverse"))
-
-
-def _with_cues(*colours: str | None) -> tuple[Cue, ...]:
-    return tuple(Cue(colour, cues) for colour, cues in zip(colours, _CUES, strict=True))
-
-
-TRUECOLOR: dict[Theme, tuple[Cue, ...]] = {
-    "dark": _with_cues("#7A76C6", "#80A4CE", "#0BCFA5", "#D7D540", "#FFFFB5"),
-    "light": _with_cues("#937001", "#9B2A27", "#6B2952", "#330097", "#190042"),
-}
-SIXTEEN: dict[Theme, tuple[Cue, ...]] = {
-    "dark": _with_cues(None, "cyan", "green", "yellow", None),
-    "light": _with_cues(None, "blue", "magenta", "red", None),
-}
 
 Colour = str
 """What tokens are coloured by: one of `COLOURS`."""

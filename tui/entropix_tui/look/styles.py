@@ -8,7 +8,15 @@ from typing import Literal
 from rich.style import Style
 
 from entropix_mlx.records.quadrants import QUADRANTS, Quadrant
-from entropix_mlx.terminal.palette import SIXTEEN, TRUECOLOR, Cue
+from entropix_mlx.terminal.palette import (
+    PLAIN,
+    RAMP,
+    RAMP_PLAIN,
+    RAMP_SIXTEEN,
+    SIXTEEN,
+    TRUECOLOR,
+    Theme,
+)
 from entropix_tui.look import color_scale
 
 Colours = Literal["true", "sixteen", "none"]
@@ -53,32 +61,27 @@ def detect(system: str | None, environ: Mapping[str, str] = os.environ) -> Colou
 
 @lru_cache(256)
 def style(look: str, colours: Colours, dark: bool) -> Style:
-    """The style of a look: a region, a class of the ramp, or a kind of block."""
-    theme: Literal["dark", "light"] = "dark" if dark else "light"
-    cue: Cue
+    """The style of a look: a quadrant, a class of the ramp, or a kind of block."""
+    theme: Theme = "dark" if dark else "light"
     if look in QUADRANTS:
         quadrant: Quadrant = look
-        cue = (SIXTEEN if colours == "sixteen" else TRUECOLOR)[theme][quadrant]
-    elif look in color_scale.CLASSES:
-        cue = (color_scale.SIXTEEN if colours == "sixteen" else color_scale.TRUECOLOR)[theme][
-            color_scale.CLASSES.index(look)
-        ]
-    else:
-        of_dark, of_light, plain = _OTHERS[look]
-        return Style.parse(plain if colours != "true" else of_dark if dark else of_light)
-    if colours == "none":
-        return Style.parse(" ".join(cue.attributes) or "none")
-    return Style.parse(cue.style)
+        cues = {"true": TRUECOLOR[theme], "sixteen": SIXTEEN[theme], "none": PLAIN}
+        return Style.parse(cues[colours][quadrant].style)
+    if look in color_scale.CLASSES:
+        ramps = {"true": RAMP[theme], "sixteen": RAMP_SIXTEEN[theme], "none": RAMP_PLAIN}
+        return Style.parse(ramps[colours][color_scale.CLASSES.index(look)].style)
+    of_dark, of_light, plain = _OTHERS[look]
+    return Style.parse(plain if colours != "true" else of_dark if dark else of_light)
 
 
 @lru_cache(8)
 def cursor_style(colours: Colours, dark: bool) -> Style:
-    """The token cursor: a ground that no quadrant has; without colours it reverses."""
+    """The token cursor: a ground that nothing else has; without colours only it reverses."""
     if colours == "none":
-        return Style(reverse=True)
+        return Style(bold=True, dim=False, reverse=True)
     if colours == "sixteen":
-        return Style.parse("not reverse not underline black on green")
-    return Style.parse(f"not reverse {'#101010 on #7BC47F' if dark else '#FFFFFF on #1E6B2E'}")
+        return Style.parse("not underline black on green")
+    return Style.parse("#101010 on #7BC47F" if dark else "#FFFFFF on #1E6B2E")
 
 
 @lru_cache(32)
@@ -93,7 +96,7 @@ _HIGHLIGHTS: dict[str, tuple[str, str, str]] = {
     "dark": ("#E4DAFF on #35285A", "#FFFFFF on #6A4CC0", "bold #120820 on #C7A8FF"),
     "light": ("#2A1650 on #E6DCFB", "#1B0A3C on #BFA2F2", "bold #FFFFFF on #5A2FB0"),
     "sixteen": ("underline magenta", "black on magenta", "bold underline black on bright_magenta"),
-    "none": ("underline", "bold underline", "bold reverse"),
+    "none": ("underline", "bold underline", "bold italic underline"),
 }
 LEVELS = 3
 """Strengths of a highlight."""
@@ -103,16 +106,22 @@ LEVELS = 3
 def highlight_style(level: int, colours: Colours, dark: bool) -> Style:
     """What is laid over a token that is highlighted with strength 1 to `LEVELS`."""
     of = colours if colours != "true" else "dark" if dark else "light"
-    return Style.parse("not reverse " * (level < 3 or of != "none") + _HIGHLIGHTS[of][level - 1])
+    return Style.parse(_HIGHLIGHTS[of][level - 1])
 
 
 @lru_cache(32)
 def match_style(current: bool, colours: Colours, dark: bool) -> Style:
     """What is laid over a found text, and over the one that was gone to."""
     if colours == "none":
-        return Style.parse("reverse bold underline" if current else "reverse")
+        return Style.parse(
+            "not dim bold underline reverse" if current else "not dim bold underline"
+        )
     if colours == "sixteen":
-        return Style.parse(f"not reverse black on {'bright_yellow' if current else 'yellow'}")
+        return Style.parse(f"black on {'bright_yellow' if current else 'yellow'}")
     if dark:
-        return Style.parse(f"not reverse #101010 on {'#FFE066' if current else '#B59A3C'}")
-    return Style.parse(f"not reverse {'#FFFFFF on #7A5C00' if current else '#101010 on #F0DA8C'}")
+        return Style.parse(f"#101010 on {'#FFE066' if current else '#B59A3C'}")
+    return Style.parse("#FFFFFF on #7A5C00" if current else "#101010 on #F0DA8C")
+
+
+MATCH_UNDER_CURSOR = Style(bold=True, underline=True)
+"""The cursor's ground stays where a found text is under it."""

@@ -110,10 +110,11 @@ class Painter:
                     style = base  # the same cues now say something else
                 if level := levels.get(start + run.piece, 0):
                     style += styles.highlight_style(level, self.colours, self.dark)
-                if run.piece == cursor and records:
-                    style += self._cursor_style(style)
+                under_cursor = run.piece == cursor and bool(records)
+                if under_cursor:
+                    style += styles.cursor_style(self.colours, self.dark)
                 if found:
-                    segments += self._marked(run, origin, found, style)
+                    segments += self._marked(run, origin, found, style, under_cursor)
                 else:
                     segments.append(Segment(run.shown, style))
             origin += len(run.source)
@@ -135,9 +136,20 @@ class Painter:
         return "".join(letters[q] if q in looks else " " for q in letters) + " "
 
     def _marked(
-        self, run: Run, origin: int, found: list[tuple[int, int, bool]], style: Style
+        self,
+        run: Run,
+        origin: int,
+        found: list[tuple[int, int, bool]],
+        style: Style,
+        under_cursor: bool,
     ) -> Iterator[Segment]:
         """A run with what was found in it; whole, where it is not drawn as it is spelt."""
+
+        def marked(current: bool) -> Style:
+            if under_cursor:
+                return style + styles.MATCH_UNDER_CURSOR
+            return style + styles.match_style(current, self.colours, self.dark)
+
         spelt = run.source == run.shown
         at = 0
         for begin, end, current in found:
@@ -145,21 +157,11 @@ class Painter:
             if begin >= end:
                 continue
             if not spelt:
-                yield Segment(run.shown, style + self._match_style(current, style))
+                yield Segment(run.shown, marked(current))
                 return
             if begin > at:
                 yield Segment(run.shown[at:begin], style)
-            yield Segment(run.shown[begin:end], style + self._match_style(current, style))
+            yield Segment(run.shown[begin:end], marked(current))
             at = end
         if at < len(run.shown):
             yield Segment(run.shown[at:], style)
-
-    def _match_style(self, current: bool, under: Style) -> Style:
-        if self.colours == "none" and under.reverse:  # show on what is drawn reversed, too
-            return Style(reverse=False, bold=True, underline=True)
-        return styles.match_style(current, self.colours, self.dark)
-
-    def _cursor_style(self, under: Style) -> Style:
-        if self.colours == "none":
-            return Style(reverse=not under.reverse, bold=True, underline2=True)
-        return styles.cursor_style(self.colours, self.dark)
