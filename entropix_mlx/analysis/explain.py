@@ -1,16 +1,18 @@
 """Why a token came out as it did, in words, from its record and the settings in force.
 
+The first line is plain: how sure the model was of what, and what came of it; then come the numbers.
 Nothing is computed anew that a record does not hold: where a formula takes metrics scaled by a
 calibration, or a mean over past tokens, the result is given and what it grows with.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.explanation import Line, Told, percent
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.terminal.glyphs import one_line
 
 _TAIL = 400
 """Characters before a token that are looked at; a quarter of them at most is shown."""
@@ -23,19 +25,92 @@ def why(
     keys: int | None = None,
     words: Mapping[str, str] = {},
 ) -> list[Line]:
-    """What ruled, why, and what came of it, the most important first.
+    """What ruled, why, and what came of it, the most important first: a plain sentence, then
+    inequalities and formulas.
 
     `settings` are those in force at the token, thresholds bound; None where they are not known.
     `keys`: how many ids the query attended to, if that is known. `words` are names to use for
     regions.
     """
     if record.strategy is None and record.forced is None:
-        lines = _read(record)
+        lines = []  # nobody chose it
     elif settings is None:
         lines = [Line("rule", f"{record.strategy}: the settings it was drawn with are unknown")]
     else:
-        lines = [*_forced(record, settings), *settings.explain(Told(record, keys, words))]
-    return lines + _chosen(record)
+        lines = settings.explain(Told(record, keys, words))
+        if record.forced not in (None, settings.inserts):
+            lines = [Line("rule", "the sampler would have gone by this:"), *lines]
+    return [Line("plain", plain(record)), *lines, *_chosen(record)]
+
+
+def plain(record: TokenRecord) -> str:
+    """A token in a sentence or two: the two most likely and the odds of them, how it came to be
+    taken, and itself if it was not the most likely.
+
+    Control characters are shown by their number.
+    """
+    if record.logprob is None and not record.candidates:
+        return _taken(record)
+    # Candidates come in the order of their raw logits; the token itself is among them.
+    texts = {id: text for id, text, *_ in record.candidates}
+    own, first = texts.get(record.id, record.text), record.candidates[:2]
+    spell = _spelling([*(text for _, text, *_ in first), own])
+    parts = []
+    for n, (_, text, logprob, _) in enumerate(first):
+        share = odds(probability(logprob))
+        parts.append(f"then {spell(text)} {share}" if n else f"{share} sure of {spell(text)}")
+    sure = f"{'; '.join(parts)}. " if parts else ""
+    sure = sure[:1].upper() + sure[1:]
+    if record.rank is None or record.logprob is None or (record.rank == 0 and not record.forced):
+        return sure + _taken(record)
+    place = f"{spell(own)}, {ordinal(record.rank + 1)}"
+    if record.id not in {id for id, *_ in first}:
+        place += f", {odds(probability(record.logprob))}"
+    return f"{sure}{_taken(record).removesuffix('.')}: {place}."
+
+
+def odds(p: float) -> str:
+    """A probability in whole percent; what isn't quite certain is not called so, and of what is
+    rare the first digit is told.
+    """
+    if p > 0.995:
+        return "over 99 %"
+    if p >= 0.01:
+        return f"{100 * p:.0f} %"
+    if p < 1e-6:
+        return "under 0.0001 %"
+    return f"{float(f'{100 * p:.1g}'):.4f}".rstrip("0").rstrip(".") + " %"
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 1,204th."""
+    ends = {1: "st", 2: "nd", 3: "rd"} if n % 100 not in (11, 12, 13) else {}
+    return f"{n:,}{ends.get(n % 10, 'th')}"
+
+
+def _spelling(texts: Sequence[str]) -> Callable[[str], str]:
+    """How to spell tokens in a sentence: as words where all of them are words that stay different
+    without their spaces, in quotes otherwise.
+    """
+    words = {text: text.strip() for text in texts}
+    if all(map(str.isalnum, words.values())) and len({*words.values()}) == len(words):
+        return words.__getitem__
+    return lambda text: f"“{one_line(text)}”"
+
+
+def _taken(record: TokenRecord) -> str:
+    """How a token came to stand there."""
+    if record.forced is not None:
+        by = {"user": "by you", "clarify": "to clarify"}.get(record.forced, f"({record.forced})")
+        return f"Put there {by}, not drawn."
+    if record.strategy is None:
+        if record.entropy is None:
+            return "Read, with nothing before it: no distribution to judge it by."
+        return "Read, not drawn."
+    if record.temperature is None:
+        return f"Taken by {record.strategy}, without chance."
+    temperature = f"{record.temperature:.2f}".rstrip("0").rstrip(".")
+    return f"Drawn by {record.strategy}, T {temperature}."
 
 
 def running_text(before: str, token: str, record: TokenRecord, *, words: int = 8) -> str:
@@ -50,23 +125,6 @@ def running_text(before: str, token: str, record: TokenRecord, *, words: int = 8
         text += f"  H {record.entropy:.2f} bits, V {record.varentropy:.2f} bits²"
     did = f"inserted ({record.forced})" if record.forced else record.strategy
     return f"{text} → {did}" if did else text
-
-
-def _read(record: TokenRecord) -> list[Line]:
-    if record.entropy is None:
-        return [Line("rule", "read, with nothing before it: no distribution to judge it by")]
-    return [Line("rule", "read, not drawn: this is what the model expected here")]
-
-
-def _forced(record: TokenRecord, settings: Settings) -> list[Line]:
-    """What put a token there, unless it was the sampler: that tells itself."""
-    if record.forced in (None, settings.inserts):
-        return []
-    if record.forced == "user":
-        text = "put here by you, not drawn; the sampler would have gone by this:"
-    else:
-        text = f"put here ({record.forced}), not drawn"
-    return [Line("rule", text)]
 
 
 def _chosen(record: TokenRecord) -> list[Line]:

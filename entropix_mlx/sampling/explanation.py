@@ -8,8 +8,10 @@ from entropix_mlx.records.quadrants import Quadrant, above
 from entropix_mlx.records.record import Region, TokenRecord
 from entropix_mlx.sampling.regions import Bound
 
-Kind = Literal["rule", "check", "draw", "chosen", "note"]
-"""What ruled, what it was measured against, what came of it, which token, anything else."""
+Kind = Literal["plain", "rule", "check", "draw", "chosen", "note"]
+"""A sentence for everyone; what ruled, what it was measured against, what came of it, which token,
+anything else.
+"""
 
 
 class Line(NamedTuple):
@@ -99,7 +101,8 @@ def draw(record: TokenRecord, settings: Mapping[str, Any]) -> list[Line]:
     if record.forced is not None:
         return []
     if record.temperature is None:
-        return [Line("draw", "no randomness: the most likely token")]
+        left = " that was not banned" if record.rank else ""
+        return [Line("draw", f"no randomness: the most likely token{left}")]
     return [Line("draw", f"T {record.temperature:.4g}, as set"), *filters(record, settings)]
 
 

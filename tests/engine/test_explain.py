@@ -1,5 +1,6 @@
 """What is said about a token against what the sampler really did."""
 
+import math
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from steps import step
 
-from entropix_mlx.analysis.explain import running_text, why
+from entropix_mlx.analysis.explain import odds, ordinal, plain, running_text, why
 from entropix_mlx.records.record import REGIONS, TokenRecord
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
 from entropix_mlx.sampling.explanation import Line
@@ -159,7 +160,7 @@ class TestAgainstTheSampler:
 class TestRules:
     def test_a_corner_names_its_two_thresholds(self) -> None:
         record = token(entropy=4.52, varentropy=3.1, region="HELV", strategy="clarify")
-        (rule, *_) = why(record, CALIBRATED, words={"HELV": "open"})
+        (_, rule, *_) = why(record, CALIBRATED, words={"HELV": "open"})
         assert rule == Line(
             "rule", "entropy 4.52 > 4.00 and varentropy 3.10 < 6.00: open → clarify"
         )
@@ -235,7 +236,8 @@ class TestRules:
         later = why(token(forced="clarify", strategy="clarify", region="LELV"), CALIBRATED)
         assert "goes on" in said(later, "rule").split("\n")[0]
         yours = why(token(forced="user", **helv), CALIBRATED)
-        assert said(yours, "rule").startswith("put here by you, not drawn")
+        assert said(yours, "plain").endswith("Put there by you, not drawn: Paris, 1st.")
+        assert said(yours, "rule").startswith("the sampler would have gone by this:\nentropy 4.52")
         assert not said(yours, "draw")
         assert "as drawn" not in said(yours, "chosen")
 
@@ -250,11 +252,118 @@ class TestRules:
 
     def test_prompt_tokens(self) -> None:
         read = token(strategy=None, region="MID")
-        assert said(why(read, CALIBRATED), "rule").startswith("read, not drawn")
-        first = token(strategy=None, region=None, entropy=None, rank=None, logprob=None)
-        assert why(first, None) == [
-            Line("rule", "read, with nothing before it: no distribution to judge it by")
-        ]
+        assert said(why(read, CALIBRATED), "plain") == "95 % sure of Paris. Read, not drawn."
+        assert not said(why(read, CALIBRATED), "rule")
+        first = token(
+            strategy=None, region=None, entropy=None, rank=None, logprob=None, candidates=[]
+        )
+        text = "Read, with nothing before it: no distribution to judge it by."
+        assert why(first, None) == [Line("plain", text)]
+
+
+TWO = [(1, "To", math.log(0.6), 0.7), (2, "The", math.log(0.1), 0.1)]
+
+
+class TestThePlainLine:
+    """The figures are those of the raw distribution."""
+
+    @pytest.mark.parametrize(
+        ("fields", "text"),
+        [
+            ({"id": 1, "temperature": 0.857}, "Drawn by explore, T 0.86."),
+            ({"id": 1, "temperature": 1.5}, "Drawn by explore, T 1.5."),
+            ({"id": 2, "rank": 1, "temperature": 0.7}, "Drawn by explore, T 0.7: The, 2nd."),
+            (
+                {"id": 9, "rank": 2, "temperature": 0.7, "p": 0.04, "text": " A"},
+                "Drawn by explore, T 0.7: A, 3rd, 4 %.",
+            ),
+            (
+                {"id": 9, "rank": 4045, "temperature": 2.0, "p": 0.0000321, "text": "Ab"},
+                "Drawn by explore, T 2: Ab, 4,046th, 0.003 %.",
+            ),
+            ({"id": 1, "strategy": "greedy"}, "Taken by greedy, without chance."),
+            (
+                {"id": 2, "rank": 1, "strategy": "greedy"},
+                "Taken by greedy, without chance: The, 2nd.",
+            ),
+            ({"id": 1, "forced": "user"}, "Put there by you, not drawn: To, 1st."),
+            (
+                {"id": 9, "rank": 7, "p": 0.004, "text": "So", "forced": "clarify"},
+                "Put there to clarify, not drawn: So, 8th, 0.4 %.",
+            ),
+            ({"id": 2, "rank": 1, "forced": "exit"}, "Put there (exit), not drawn: The, 2nd."),
+            ({"id": 1, "strategy": None}, "Read, not drawn."),
+            (
+                {"id": 9, "rank": 2, "strategy": None, "p": 0.04, "text": "banana"},
+                "Read, not drawn: banana, 3rd, 4 %.",
+            ),
+        ],
+    )
+    def test_how_sure_and_what_came(self, fields: dict[str, Any], text: str) -> None:
+        p = fields.pop("p", None)
+        more: list[Any] = []
+        if p is not None:
+            more = [(9, fields["text"], math.log(p), 0.1)]
+            fields["logprob"] = math.log(p)
+        given = {"strategy": "explore", "candidates": TWO + more, "logprob": math.log(0.6)}
+        record = token(**{**given, **fields})
+        assert plain(record) == f"60 % sure of To; then The 10 %. {text}"
+        for settings_ in (CALIBRATED, None):
+            first, *rest = why(record, settings_)
+            assert first == Line("plain", plain(record))
+            assert "plain" not in {kind for kind, _ in rest}
+
+    @pytest.mark.parametrize(
+        ("texts", "said_"),
+        [
+            ((" To", "To"), "of “ To”; then “To” 10 %."),
+            ((",", "."), "of “,”; then “.” 10 %."),
+            ((" To", ","), "of “ To”; then “,” 10 %."),
+            (("\n", "\x1b[31m"), "of “↵”; then “‹1B›[31m” 10 %."),
+            (("漢", "字"), "of 漢; then 字 10 %."),
+        ],
+    )
+    def test_tokens_that_are_no_words_are_quoted(self, texts: tuple[str, str], said_: str) -> None:
+        both = [(n, text, TWO[n][2], 0.1) for n, text in enumerate(texts)]
+        assert said_ in plain(token(id=0, text=texts[0], candidates=both))
+
+    def test_what_little_is_known_is_said(self) -> None:
+        drawn = token(candidates=[], temperature=0.7, strategy="sample")
+        assert plain(drawn) == "Drawn by sample, T 0.7."
+        other = token(candidates=[], temperature=0.7, strategy="sample", rank=5)
+        assert plain(other) == "Drawn by sample, T 0.7: Paris, 6th, 95 %."
+
+    @pytest.mark.parametrize(
+        ("p", "text"),
+        [
+            (1.0, "over 99 %"),
+            (0.9951, "over 99 %"),
+            (0.9949, "99 %"),
+            (0.5, "50 %"),
+            (0.0151, "2 %"),
+            (0.0099, "1 %"),
+            (0.00444, "0.4 %"),
+            (0.0000321, "0.003 %"),
+            (2e-6, "0.0002 %"),
+            (9e-7, "under 0.0001 %"),
+            (0.0, "under 0.0001 %"),
+        ],
+    )
+    def test_odds(self, p: float, text: str) -> None:
+        assert odds(p) == text
+
+    def test_places(self) -> None:
+        places = (1, 2, 3, 4, 11, 12, 13, 21, 112, 1203)
+        assert [ordinal(n) for n in places] == (
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th", "1,203rd"]
+        )
+
+    def test_a_ban_is_not_called_the_most_likely(self) -> None:
+        record = token(rank=1, id=2, candidates=TWO)
+        greedy = Settings.make("greedy").bind(PROVISIONAL)
+        assert said(why(record, greedy), "draw") == (
+            "no randomness: the most likely token that was not banned"
+        )
 
 
 class TestDraws:
