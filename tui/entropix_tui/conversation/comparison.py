@@ -235,18 +235,15 @@ class Comparing:
             if self.is_growing and number == len(parts) - 1 and all(None in row for row in rows):
                 continue  # it has not come so far
             after = parts[number + 1] if number + 1 < len(parts) else None
-            stays = after if after is not None and after.same else None
-            entropy, surprisal, most = self._shifts(stays.start, stays.stop) if stays else _NONE
+            stays = range(after.start, after.stop) if after and after.same else range(0)
             found.append(
                 Difference(
                     part.start,
                     part.stop,
                     self.ways[0].spelling(row.a for row in rows),
                     self.ways[1].spelling(row.b for row in rows),
-                    stays.stop - stays.start if stays else 0,
-                    entropy,
-                    surprisal,
-                    most,
+                    len(stays),
+                    *self._shifts(stays),
                 )
             )
         return found
@@ -267,10 +264,10 @@ class Comparing:
         token = self.ways[0].token(one) or self.ways[1].token(other)
         return token.part if token is not None else -1
 
-    def _shifts(self, start: int, stop: int) -> "_Shifts":
+    def _shifts(self, rows: range) -> tuple[float | None, float | None, tuple[int, float] | None]:
         """Means over rows that are the same, and the greatest change of surprisal."""
         entropies, surprisals = [], []
-        for number in range(start, stop):
+        for number in rows:
             row = self.rows[number]
             one, other = self.ways[0].token(row.a), self.ways[1].token(row.b)
             change = shift(one and one.record, other and other.record)
@@ -278,7 +275,7 @@ class Comparing:
                 entropies.append(change.entropy)
             if change.surprisal is not None:
                 surprisals.append((number, change.surprisal))
-        return _Shifts(
+        return (
             sum(entropies) / len(entropies) if entropies else None,
             sum(s for _, s in surprisals) / len(surprisals) if surprisals else None,
             max(surprisals, key=lambda found: abs(found[1]), default=None),
@@ -292,15 +289,6 @@ class Comparing:
             if token.part % 2 or way.transcript.place_of(token.ref) is not None:
                 return True
         return False
-
-
-class _Shifts(NamedTuple):
-    entropy: float | None
-    surprisal: float | None
-    most: tuple[int, float] | None
-
-
-_NONE = _Shifts(None, None, None)
 
 
 def _shared_before(common: int, a: list[Node], b: list[Node]) -> int:

@@ -106,6 +106,27 @@ class History:
             beside.unlink(missing_ok=True)
 
 
+class Recall:
+    """A walk over what was written before, from a draft back and forth to it again."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.at: int | None = None
+        """Position in the history; None: the draft."""
+        self._draft = ""
+
+    def move(self, step: int, written: str) -> str:
+        """What stands `step` texts further, with `written` where the walk stands."""
+        texts = self.history.texts
+        at = (len(texts) if self.at is None else self.at) + step
+        if at < 0 or (self.at is None and step > 0):
+            return written
+        if self.at is None:
+            self._draft = written
+        self.at = at if at < len(texts) else None
+        return self._draft if self.at is None else texts[at]
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 

@@ -1,5 +1,6 @@
 """Help: what can be done here, then every key, every mark and every measure; searched by typing."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
@@ -202,11 +203,12 @@ def _row(entry: Entry, width: int) -> Text:
 
 def _wrapped(words: str, width: int, used: int, indent: int = 0) -> Text:
     """Words over as many lines as they need, after `used` cells of the first."""
-    lines: list[str] = [""]
-    for word in one_line(words).split():
-        room = width - (used if len(lines) == 1 else indent)
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
-    return Text(("\n" + " " * indent).join(lines) + "\n")
+    lines = textwrap.fill(
+        " ".join(one_line(words).split()),
+        width,
+        initial_indent=" " * used,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return Text(lines[used:] + "\n")

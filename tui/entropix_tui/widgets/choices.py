@@ -1,6 +1,6 @@
 """A list to choose from, and a field of one line that sifts it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -33,12 +33,10 @@ class Choices(Rows[Item], Generic[Item]):
     class Moved(Message):
         """The cursor is on another item."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.items: list[Item] = []
-        self.wanted = ""
-        self.note = self.NOTHING
-        """What is said in place of a list without items."""
+    items: Sequence[Item] = ()
+    wanted = ""
+    note: str | None = None
+    """What is said in place of a list without items; None: `NOTHING`."""
 
     def line(self, item: Item, width: int) -> Text:
         raise NotImplementedError
@@ -81,7 +79,7 @@ class Choices(Rows[Item], Generic[Item]):
         ]
 
     def nothing(self) -> str:
-        return f"  {'Nothing here has these words.' if self.items else self.note}"
+        return f"  {'Nothing here has these words.' if self.items else self.note or self.NOTHING}"
 
 
 class Words(Input):

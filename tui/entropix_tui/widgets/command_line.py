@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Label
 
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.conversation.history import History
+from entropix_tui.conversation.history import History, Recall
 from entropix_tui.debugger import completion
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.styled import Styled
@@ -71,18 +71,13 @@ class CommandInput(Words):
         super().__init__(id="command")
         self.ask = COMMAND
         self.suggester = _Suggested(self)
-        self._histories: dict[str, History] = {}
-        self._at: int | None = None  # position in the history; None: the draft
-        self._draft = ""
-
-    @property
-    def history(self) -> History:
-        """What was written for the same purpose."""
-        return self._histories.setdefault(self.ask.verb, History())
+        self._histories: dict[str, History] = {}  # by what was written for
+        self._recall = Recall(History())
 
     def begin(self, ask: Ask, value: str = "") -> None:
         """Ask for something else."""
-        self.ask, self._at, self._draft = ask, None, ""
+        self.ask = ask
+        self._recall = Recall(self._histories.setdefault(ask.verb, History()))
         self.value = value
         self.cursor_position = len(value)
 
@@ -90,7 +85,7 @@ class CommandInput(Words):
         """Empty the field, and remember what was in it."""
         written = self.value
         if written.strip():
-            self.history.add(written)
+            self._recall.history.add(written)
         self.begin(self.ask)
         return written
 
@@ -103,14 +98,7 @@ class CommandInput(Words):
             self.cursor_position = len(rest)
 
     def action_recall(self, step: int) -> None:
-        texts = self.history.texts
-        at = (len(texts) if self._at is None else self._at) + step
-        if at < 0 or (self._at is None and step > 0):
-            return
-        if self._at is None:
-            self._draft = self.value
-        self._at = at if at < len(texts) else None
-        self.value = self._draft if self._at is None else texts[at]
+        self.value = self._recall.move(step, self.value)
         self.cursor_position = len(self.value)
 
 
@@ -194,9 +182,7 @@ class CommandLine(Widget):
 class _Problem(Styled):
     """One line, with an arrow to a column."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._at, self._said = 0, ""
+    _at, _said = 0, ""
 
     def say(self, at: int, problem: str) -> None:
         self._at, self._said = at, one_line(problem)

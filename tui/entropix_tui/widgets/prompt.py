@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from entropix_mlx.terminal.glyphs import ZWJ, ZWNJ, one_line
-from entropix_tui.conversation.history import History
+from entropix_tui.conversation.history import History, Recall
 
 LONGEST = 200_000
 """Characters that are pasted at most: far more than any model here reads."""
@@ -55,8 +55,7 @@ class Prompt(TextArea):
         )
         self.cursor_blink = False  # each blink repaints, in the time of the model
         self.sent = History() if history is None else history
-        self._at: int | None = None  # position in the history; None: the draft
-        self._draft = ""
+        self._recall = Recall(self.sent)
         self._mode = ""
 
     @property
@@ -75,7 +74,7 @@ class Prompt(TextArea):
         notice = self.sent.add(text)
         if notice:
             self.app.notify(one_line(notice), severity="warning", markup=False)
-        self._at, self._draft = None, ""
+        self._recall = Recall(self.sent)
         self.load_text("")
         return text
 
@@ -108,8 +107,8 @@ class Prompt(TextArea):
         if action != "recall":
             return super().check_action(action, parameters)
         if parameters == (-1,):
-            return self.cursor_at_first_line and self._at != 0 and bool(self.sent.texts)
-        return self.cursor_at_last_line and self._at is not None
+            return self.cursor_at_first_line and self._recall.at != 0 and bool(self.sent.texts)
+        return self.cursor_at_last_line and self._recall.at is not None
 
     def on_key(self, event: events.Key) -> None:
         """Arrows that recall nothing move: the editor's own bindings of them are overridden."""
@@ -126,12 +125,7 @@ class Prompt(TextArea):
         self._replace_via_keyboard("\n", start, end)
 
     def action_recall(self, step: int) -> None:
-        texts = self.sent.texts
-        at = (len(texts) if self._at is None else self._at) + step
-        if self._at is None:
-            self._draft = self.text
-        self._at = at if at < len(texts) else None
-        self.put(self._draft if self._at is None else texts[at])
+        self.put(self._recall.move(step, self.text))
 
 
 def harmless(text: str) -> str:

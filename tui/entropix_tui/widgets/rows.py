@@ -42,14 +42,12 @@ class Rows(LineView, Generic[Listed], can_focus=True):
         rows: "Rows[Any]"
         row: int
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.listed: Sequence[Listed] = ()
-        """What the rows are about, one each."""
-        self.row = 0
-        """The cursor's row; meaningless while there are none."""
-        self.always_marked = False
-        """Whether the cursor is drawn without the focus, too."""
+    listed: Sequence[Listed] = ()
+    """What the rows are about, one each."""
+    row = 0
+    """The cursor's row; meaningless while there are none."""
+    always_marked = False
+    """Whether the cursor is drawn without the focus, too."""
 
     @property
     def count(self) -> int:

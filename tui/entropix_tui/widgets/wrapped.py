@@ -1,5 +1,7 @@
 """A text that is wrapped to its view, and scrolled where there is more of it."""
 
+from collections.abc import Sequence
+
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -11,9 +13,7 @@ from entropix_tui.widgets.line_view import LineView
 class WrappedText(LineView):
     """Subclasses say what the text is, and call `lay_out` when it is another."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[Text] = []
+    lines: Sequence[Text] = ()
 
     def text(self) -> Text:
         raise NotImplementedError

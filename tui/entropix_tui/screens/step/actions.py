@@ -1,7 +1,7 @@
 """What the debugger's keys do: each sends a line of its language."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from textual.screen import Screen
 from textual.widget import Widget
@@ -12,11 +12,9 @@ from entropix_tui.screens.step.pages import PAGES, Page, Pages
 from entropix_tui.screens.step.proposal import Proposal
 from entropix_tui.screens.step.status import StepStatus
 from entropix_tui.screens.step.text import StepText
+from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.command_line import COMMAND, Ask, CommandLine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SPEEDS = (1, 2, 5, 10, 20, 50)
 """Tokens a second of a run in the open."""
@@ -34,19 +32,25 @@ ASKS: dict[str, Ask] = {
 
 
 class StepActions(Screen[int | None]):
-    """The part of the debugger's screen that acts."""
+    """The part of the debugger's screen that acts: its parts, and what keys do to them."""
 
-    debugging: Debugging
-    status: StepStatus
-    text: StepText
-    proposal: Proposal
-    pages: Pages
-    command: CommandLine
-    debug: "Callable[[str], None]"
-    stop_run: "Callable[[], None]"
-
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        debugging: Debugging,
+        context: int | None,
+        *,
+        debug: Callable[[str], None],
+        stop: Callable[[], None],
+    ) -> None:
         super().__init__()
+        self.debug = debug
+        self.stop_run = stop
+        self.debugging = debugging
+        self.status = StepStatus(debugging, context)
+        self.text = StepText(debugging.draft, id="text")
+        self.proposal = Proposal()
+        self.pages = Pages(lambda *place: lookup.text_of(debugging.tree, TokenRef(*place)))
+        self.command = CommandLine()
         self.speed = 5
 
     def flush(self) -> None:

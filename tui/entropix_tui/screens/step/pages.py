@@ -119,21 +119,7 @@ class Pages(Container):
         self.branches = StepBranches(-1)
         self.log_page = StepLog()
         self._notes = {page: _Note("", markup=False) for page in PAGES}
-        self._branching = -1
-        self._logged = -1
-        self._titled: tuple[Page | None, bool] | None = None
-        self._given: dict[Page, tuple[object, ...]] = {}
-
-    def compose(self) -> ComposeResult:
-        for page in PAGES:
-            widget = self._widget(page)
-            widget.add_class("what")
-            with Container(id=f"page-{page}"):
-                yield self._notes[page]
-                yield widget
-
-    def _widget(self, page: Page) -> Widget:
-        widgets: dict[Page, Widget] = {
+        self._widgets: dict[Page, Widget] = {
             "waterfall": self.waterfall,
             "attention": self.attention,
             "lens": self.lens,
@@ -142,20 +128,26 @@ class Pages(Container):
             "branches": self.branches,
             "log": self.log_page,
         }
-        return widgets[page]
+        self._branching = -1
+        self._logged = -1
+        self._titled: tuple[Page | None, bool] | None = None
+        self._given: dict[Page, tuple[object, ...]] = {}
+
+    def compose(self) -> ComposeResult:
+        for page, widget in self._widgets.items():
+            widget.add_class("what")
+            with Container(id=f"page-{page}"):
+                yield self._notes[page]
+                yield widget
 
     @property
     def target(self) -> Widget | None:
         """What the keys of the open page are for."""
-        match self.page:
-            case None:
-                return None
-            case "waterfall":
-                return self.waterfall.table
-            case "attention":
-                return self.attention.map
-            case page:
-                return self._widget(page)
+        inside: dict[Page, Widget] = {
+            "waterfall": self.waterfall.table,
+            "attention": self.attention.map,
+        }
+        return None if self.page is None else (self._widgets | inside)[self.page]
 
     def on_resize(self, event: events.Resize) -> None:
         self.attention.set_class(event.size.width >= COLUMNS, "-columns")

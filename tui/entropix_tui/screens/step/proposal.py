@@ -108,9 +108,7 @@ class Proposal(Container):
 class _Why(WrappedText, can_focus=False):
     """The reasons; scrolled by the mouse where they are too many."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._what: tuple[TokenRecord | None, Settings | None, str, str] = (None, None, "", "")
+    _what: tuple[TokenRecord | None, Settings | None, str, str] = (None, None, "", "")
 
     def show(self, debugging: Debugging) -> None:
         none = ""

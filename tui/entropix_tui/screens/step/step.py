@@ -20,13 +20,10 @@ from entropix_tui.engine.outputs import (
 )
 from entropix_tui.screens.step.actions import ASKS, StepActions
 from entropix_tui.screens.step.keys import KEYS
-from entropix_tui.screens.step.pages import Pages, StepBranches
-from entropix_tui.screens.step.proposal import Numbered, Proposal
-from entropix_tui.screens.step.status import LogTail, StepStatus
+from entropix_tui.screens.step.pages import StepBranches
+from entropix_tui.screens.step.proposal import Numbered
+from entropix_tui.screens.step.status import LogTail
 from entropix_tui.screens.step.text import StepText
-from entropix_tui.tokens import lookup
-from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.command_line import CommandLine
 from entropix_tui.widgets.inspector.attended import Attended
 from entropix_tui.widgets.inspector.futures import FuturesTable
 from entropix_tui.widgets.inspector.waterfall import WaterfallTable
@@ -77,17 +74,10 @@ class StepScreen(StepActions):
         seed: int | None = None,
         context: int | None = None,
     ) -> None:
-        super().__init__()
-        self.debug = debug
-        self.stop_run = stop
+        debugging = Debugging(tree, settings, seed)
+        super().__init__(debugging, context, debug=debug, stop=stop)
         self.first = first
-        self.debugging = Debugging(tree, settings, seed)
-        self.status = StepStatus(self.debugging, context)
-        self.text = StepText(self.debugging.draft, id="text")
-        self.proposal = Proposal()
-        self.pages = Pages(lambda index, nth: lookup.text_of(tree, TokenRef(index, nth)))
-        self.tail = LogTail(self.debugging)
-        self.command = CommandLine()
+        self.tail = LogTail(debugging)
         self._timer: Timer | None = None
         self._logged = 0
         self._highlighted: object = None

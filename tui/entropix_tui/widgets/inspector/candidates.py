@@ -56,11 +56,8 @@ class Candidates(Rows[Candidate]):
         Binding("enter", "take", "Take instead", id="candidates.take")
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.record: TokenRecord | None = None
-        self.inspection: Inspection | None = None
-        self._ranks: list[int] = []
+    record: TokenRecord | None = None
+    inspection: Inspection | None = None
 
     def show(self, record: TokenRecord | None, inspection: Inspection | None = None) -> None:
         """A token and what is known of it; with another token the cursor is on the chosen one."""
@@ -124,10 +121,8 @@ class TrialCandidates(Candidates):
     BINDING_GROUP_TITLE = "Candidates at another temperature"
     BINDINGS: ClassVar[list[BindingType]] = trial_keys("candidates")
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.tried = 0.5
-        self._at: tuple[Floats, Floats] | None = None
+    tried = 0.5
+    _at: "tuple[Floats, Floats] | None" = None
 
     @property
     def used(self) -> float:

@@ -58,10 +58,8 @@ class Facts(WrappedText, can_focus=True):
     ALLOW_SELECT = True
     DEFAULT_CSS = "Facts { overflow-y: scroll; }"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._record: TokenRecord | None = None
-        self._known: tuple[Settings | None, str, int | None] = (None, "", None)
+    _record: TokenRecord | None = None
+    _known: tuple[Settings | None, str, int | None] = (None, "", None)
 
     def show(
         self, record: TokenRecord | None, settings: Settings | None, before: str, keys: int | None

@@ -24,9 +24,7 @@ class FuturesTable(Rows["Future"]):
         Binding("enter", "take", "Take", id="step.future_take", tooltip="Take this token")
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.token: int | None = None
+    token: int | None = None
 
     def show(self, futures: "list[Future]", token: int | None) -> None:
         """Others, and the id that is proposed."""

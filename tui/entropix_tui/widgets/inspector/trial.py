@@ -49,10 +49,8 @@ class TrialBar(Styled):
 
         temperature: float
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.temperature = 1.0
-        self.note = ""
+    temperature = 1.0
+    note = ""
 
     def put(self, temperature: float, note: str) -> None:
         self.temperature, self.note = temperature, note

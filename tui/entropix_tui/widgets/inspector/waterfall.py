@@ -39,11 +39,9 @@ class WaterfallTable(Rows[tuple[int, str]]):
         Binding("enter", "take", "Take", id="step.waterfall_take", tooltip="Take this token")
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.waterfall: Waterfall | None = None
-        self.token: int | None = None
-        self._times: Counter[int] = Counter()
+    waterfall: "Waterfall | None" = None
+    token: int | None = None
+    _times: Counter[int]
 
     def show(self, waterfall: "Waterfall | None", token: int | None) -> None:
         """Another one, and the id that is proposed, which may have been forced."""
@@ -100,9 +98,7 @@ class WaterfallFoot(Styled):
 
     DEFAULT_CSS = "WaterfallFoot { height: 5; }"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.waterfall: Waterfall | None = None
+    waterfall: "Waterfall | None" = None
 
     def show(self, waterfall: "Waterfall | None") -> None:
         self.waterfall = waterfall

@@ -29,11 +29,9 @@ class Legend(Styled):
 
     DEFAULT_CSS = "Legend { height: 1; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.letters = False
-        self.colour: color_scale.Colour = "quadrant"
-        self.attention = False
+    letters = False
+    colour: color_scale.Colour = "quadrant"
+    attention = False
 
     def on_mount(self) -> None:
         self.letters = self.colours == "none"

@@ -13,7 +13,7 @@ from entropix_tui.look import color_scale
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE, Answer, Prompt
 from entropix_tui.transcript.motion import Motion, destination
-from entropix_tui.transcript.transcript import Place, Transcript
+from entropix_tui.transcript.transcript import Place
 from entropix_tui.widgets.text.token_keys import KEYS
 from entropix_tui.widgets.text.transcript_view import TranscriptView
 
@@ -57,12 +57,10 @@ class TokenView(TranscriptView):
     class Restyled(Message):
         """`colour` or `letters` has changed; a legend has to follow."""
 
-    def __init__(self, transcript: Transcript, *, id: str | None = None) -> None:
-        super().__init__(transcript, id=id)
-        self.fork_level: float | None = None
-        """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
-        self._diverged: Place | None = None
-        self._followed = False  # whether the end was followed before there was a cursor
+    fork_level: float | None = None
+    """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
+    _diverged: Place | None = None
+    _followed = False  # whether the end was followed before there was a cursor
 
     def reset(self) -> None:
         """Show a transcript that was cleared."""
