@@ -28,6 +28,7 @@ from entropix_mlx.records.inspection import Future, LayerSaid, Stage, Waterfall
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_models.errors import EntropixError
+from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.outputs import Failed
 from entropix_tui.screens.step.step import StepScreen
 
@@ -79,13 +80,7 @@ class Scripted:
 
     def make(self, first: Sequence[str] = ("ask Which?",)) -> StepScreen:
         self.screen = StepScreen(
-            self.tree,
-            debug=self.debug,
-            stop=self.stop,
-            first=first,
-            settings=SETTINGS,
-            seed=7,
-            context=2048,
+            Debugging(self.tree, SETTINGS, 7), 2048, first, debug=self.debug, stop=self.stop
         )
         return self.screen
 

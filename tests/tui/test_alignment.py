@@ -16,16 +16,23 @@ from entropix_tui.conversation.alignment import (
     BranchToken,
     Pair,
     Stretch,
+    add,
     align,
     divergence,
     matches,
     shift,
     stretches,
-    tokens_of,
 )
 from entropix_tui.tokens.token_ref import TokenRef
 
 few = st.lists(st.integers(0, 3), max_size=24)
+
+
+def tokens_of(*path: PromptRecord | TokenRecord) -> list[BranchToken]:
+    tokens: list[BranchToken] = []
+    for node in path:
+        add(tokens, node)
+    return tokens
 
 
 def answer(ids: Sequence[int], first: int = 0, part: int = 1) -> list[BranchToken]:
@@ -137,7 +144,7 @@ def test_what_a_branch_says() -> None:
     asked = prompt(0, "Why is it?")
     unscored = PromptRecord(index=3, parent=2, role="user", ids=[5, 6], text="So?")
     path = [asked, token(1, "Be"), token(2, "cause"), unscored, token(4, "!")]
-    tokens = tokens_of(path)
+    tokens = tokens_of(*path)
     assert [t.id for t in tokens] == [*asked.ids, 101, 102, 5, 6, 104]
     count = len(asked.ids)
     assert tokens[1] == BranchToken(TokenRef(0, 1), asked.ids[1], (asked.records or [])[1], 0)
@@ -196,4 +203,4 @@ def test_ten_times_the_tokens_take_ten_times_as_long(vocabulary: int) -> None:
 
 def test_records_of_tokens_are_kept() -> None:
     record = token(3, "x")
-    assert isinstance(tokens_of([record])[0].record, TokenRecord)
+    assert isinstance(tokens_of(record)[0].record, TokenRecord)

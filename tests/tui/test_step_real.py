@@ -12,6 +12,7 @@ from entropix_mlx.debugger.commands import execute
 from entropix_mlx.debugger.debugger import Debugger
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
+from entropix_tui.debugger.model import Debugging
 from entropix_tui.screens.compare.compare import Compare
 from entropix_tui.screens.step.step import StepScreen
 from entropix_tui.tokens.token_ref import TokenRef
@@ -44,14 +45,13 @@ class Chat:
         self.screen: StepScreen | None = None
 
     def make(self) -> StepScreen:
+        session = self.debugger.session
         self.screen = StepScreen(
-            self.tree,
+            Debugging(self.tree, session.settings, session.seed),
+            session.context_length,
+            ["ask Hello"],
             debug=self.debug,
             stop=self.debugger.stop,
-            first=["ask Hello"],
-            settings=self.debugger.session.settings,
-            seed=self.debugger.session.seed,
-            context=self.debugger.session.context_length,
         )
         return self.screen
 

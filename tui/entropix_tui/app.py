@@ -21,8 +21,7 @@ from entropix_tui.keys.config import Config
 from entropix_tui.look.styles import Colours
 from entropix_tui.look.themes import ThemedApp
 from entropix_tui.screens.conversation.screen import ConversationScreen
-from entropix_tui.terminal import hangup
-from entropix_tui.terminal.driver import TerminalDriver
+from entropix_tui.terminal.driver import TerminalDriver, watch_hangup
 
 
 class EntropixApp(ThemedApp):
@@ -66,7 +65,7 @@ class EntropixApp(ThemedApp):
         self._set_keys()
         self.push_screen(self.first)
         if not (self.is_headless or self.is_web):
-            hangup.watch(lambda: self.call_from_thread(self.exit, return_code=1))
+            watch_hangup(lambda: self.call_from_thread(self.exit, return_code=1))
 
     def on_key(self, event: events.Key) -> None:
         """Several keys that come at once are all handed to the part that has the focus when the

@@ -55,16 +55,8 @@ class Stretch(NamedTuple):
     same: bool
 
 
-def tokens_of(path: Sequence[Node]) -> list[BranchToken]:
-    """Every id of a branch, prompts included, as the model has read them."""
-    tokens: list[BranchToken] = []
-    for node in path:
-        add(tokens, node)
-    return tokens
-
-
 def add(tokens: list[BranchToken], node: Node) -> None:
-    """Append what a branch has gained."""
+    """Append what a branch has gained: every id, prompts' included, as the model has read them."""
     is_answer = isinstance(node, TokenRecord)
     part = tokens[-1].part if tokens else 0
     part += part % 2 != is_answer

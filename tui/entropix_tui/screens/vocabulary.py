@@ -51,15 +51,9 @@ class Vocabulary(Screen[int | None]):
     }
     """
 
-    def __init__(
-        self,
-        record: TokenRecord,
-        inspection: Inspection,
-        *,
-        tried: float = 0.5,
-    ) -> None:
+    def __init__(self, record: TokenRecord, inspection: Inspection) -> None:
         super().__init__()
-        self.tried = tried
+        self.tried = 0.5
         self._summary = _Summary(record, inspection)
         self._decay = Decay(inspection.logprobs)
         self._bar = TrialBar()

@@ -1,7 +1,10 @@
 """Textual's driver of a terminal, for whatever bytes come from it and for an end by a signal."""
 
 import asyncio
+import select
 import signal
+import sys
+import threading
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
 from contextlib import suppress
@@ -75,3 +78,19 @@ class TerminalDriver(linux_driver.LinuxDriver):
         """Read what is typed or pasted; what is no UTF-8 is U+FFFD, where Textual would fail."""
         linux_driver.getincrementaldecoder = _replacing  # type: ignore[attr-defined, assignment]
         super().run_input_thread()
+
+
+def watch_hangup(leave: Callable[[], object]) -> None:
+    """Call `leave`, in a thread of its own, once the terminal is gone.
+
+    A terminal that controls the process ends it by a signal. One that doesn't (in a container,
+    under a supervisor) only comes to an end, which Textual's input would read again and again.
+    """
+
+    def wait() -> None:
+        end = select.poll()
+        end.register(sys.stdin, 0)
+        if any(event & select.POLLHUP for _, event in end.poll()):
+            leave()
+
+    threading.Thread(target=wait, name="terminal", daemon=True).start()

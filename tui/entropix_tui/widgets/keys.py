@@ -9,9 +9,9 @@ from textual import events
 from textual.binding import ActiveBinding, Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.widget import Widget
 
 from entropix_tui.keys.keynames import together
+from entropix_tui.widgets.styled import Styled
 
 MOST = 8
 """Keys that are shown at most; the rest is in the command palette and in the help."""
@@ -99,10 +99,9 @@ def fitting(found: Sequence[Button], width: int) -> list[Button]:
     return chosen + helps
 
 
-class KeyBar(Widget):
+class KeyBar(Styled):
     """One row of keys that follows the focus. A click on one is a press of it."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "KeyBar { height: 1; dock: bottom; background: $panel; }"
 
     _buttons: Sequence[Button] = ()

@@ -3,12 +3,12 @@
 from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
-from textual.widget import Widget
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.labels import fitting
+from entropix_tui.widgets.styled import Styled
 
 _SPIN = {"ready": "●", "failed": "✗"}
 
@@ -58,10 +58,9 @@ def facts(conversation: Conversation) -> list[str]:
     return [one_line(fact) for fact in found if fact]
 
 
-class StatusLine(Widget):
+class StatusLine(Styled):
     """State at the left, facts at the right."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "StatusLine { height: 1; background: $panel; }"
 
     def __init__(self, conversation: Conversation, *, id: str | None = None) -> None:

@@ -33,13 +33,8 @@ class RunSummary(Styled):
     second.
     """
 
-    def __init__(
-        self,
-        *,
-        id: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(id="summary")
         self.answer = Summary()
         self.whole = Summary()
         self.used = 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from entropix_mlx.records.record import PromptRecord, TokenRecord
-from entropix_mlx.sampling.settings import Settings, declared, own_presets
+from entropix_mlx.sampling.settings import declared, own_presets
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
@@ -230,8 +230,7 @@ class ChatScreen(ConversationScreen):
         elif self.conversation.phase != "ready":
             self.refuse(AT_WORK)
         else:
-            presets, make = _presets(), Settings.make
-            setup = CompareSetup(tree, asked, settings, presets=presets, make=make)
+            setup = CompareSetup(tree, asked, settings, presets=_presets())
             self.app.push_screen(setup, self._compare)
 
     def _compare(self, comparison: Comparison | None) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Button, ContentSwitcher, Input, Label, Static
 
 from entropix_mlx.records.record import PromptRecord
@@ -28,11 +27,9 @@ from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.prompt import Prompt, harmless
 from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.styled import Styled
 
 SEEDS = 2**32
-
-Make = Callable[[str, Mapping[str, str]], Settings]
-
 
 WAYS = {
     "by_seed": ("another seed", "#seed"),
@@ -43,10 +40,9 @@ WAYS = {
 """What can differ: its name, and what has the focus then."""
 
 
-class Ways(Widget):
+class Ways(Styled):
     """The four ways in one row; the one in hand is marked and reversed. A click chooses."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "Ways { height: 1; margin-bottom: 1; }"
 
     @dataclass
@@ -106,7 +102,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
     """Gives back what to set beside the present branch, or None.
 
     `asked`: the last thing that was said in it. `settings`: those that the user has now, for the
-    other side to differ from. `presets` and `make`: the samplers by name; `draw` proposes a seed.
+    other side to differ from. `presets`: the samplers by name; `draw` proposes a seed.
     """
 
     BINDING_GROUP_TITLE = "Comparing"
@@ -148,7 +144,6 @@ class CompareSetup(ModalScreen[Comparison | None]):
         settings: Settings,
         *,
         presets: Sequence[str] = tuple(declared()),
-        make: Make = Settings.make,
         draw: Callable[[], int] = lambda: secrets.randbelow(SEEDS),
     ) -> None:
         super().__init__()
@@ -156,7 +151,6 @@ class CompareSetup(ModalScreen[Comparison | None]):
         self.asked = asked
         self.settings = settings
         self.presets = presets
-        self.make = make
         self.draw = draw
 
     def compose(self) -> ComposeResult:
@@ -251,9 +245,9 @@ class CompareSetup(ModalScreen[Comparison | None]):
                 for name, value in self.settings.to_dict().items()
                 if name != "preset"
             }
-            settings = self.make(preset, present | changes)
+            settings = Settings.make(preset, present | changes)
         else:
-            settings = self.make(preset, changes)
+            settings = Settings.make(preset, changes)
         if settings == self.settings:
             raise UsageError("these are the present settings: change something")
         return Again(self.asked.index, settings=settings)

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_tui.conversation.comparison import Existing, Side
 from entropix_tui.conversation.feed import Feed
+from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Output
 from entropix_tui.look import screenshot
@@ -305,13 +306,11 @@ class ConversationScreen(Screen[None]):
                 self._afterwards = leaf
 
         self.stepping = StepScreen(
-            conversation.tree,
+            Debugging(conversation.tree, conversation.settings, conversation.seed),
+            conversation.context,
+            lines,
             debug=debug,
             stop=self.engine.stop,
-            first=lines,
-            settings=conversation.settings,
-            seed=conversation.seed,
-            context=conversation.context,
         )
         self.app.push_screen(self.stepping, left)
 

@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from entropix_mlx.records.tree import ROOT
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.screens.step.pages import PAGES, Page, Pages
+from entropix_tui.screens.step.pages import Page, Pages
 from entropix_tui.screens.step.proposal import Proposal
 from entropix_tui.screens.step.status import StepStatus
 from entropix_tui.screens.step.text import StepText
@@ -168,10 +168,9 @@ class StepActions(Screen[int | None]):
 
     # Pages.
 
-    def action_page(self, page: str) -> None:
+    def action_page(self, page: Page) -> None:
         """Open a page, or close it."""
-        known: Page = next(each for each in PAGES if each == page)
-        self.open_page(None if self.pages.page == known else known)
+        self.open_page(None if self.pages.page == page else page)
 
     def open_page(self, page: Page | None) -> None:
         self.set_class(page is not None, "-paged")

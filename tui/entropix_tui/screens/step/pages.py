@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from rich.style import Style
 
-    from entropix_mlx.records.inspection import Future, LayerSaid
     from entropix_tui.debugger.model import Line
 
 Page = Literal["waterfall", "attention", "lens", "futures", "points", "branches", "log"]
@@ -43,8 +42,6 @@ TONES: dict[Tone, tuple[str, str]] = {
 """What stands before a line of the log, and its look."""
 COLUMNS = 70
 """Cells from which on the attention has two columns."""
-_NO_LAYERS: "list[LayerSaid]" = []
-_NO_FUTURES: "list[Future]" = []
 
 
 class StepBranches(BranchChoices):
@@ -175,10 +172,10 @@ class Pages(Container):
                 page, inspection := debugging.inspection if known else None
             ):
                 self.attention.show(inspection)
-            case "lens" if self._is_new(page, layers := debugging.lens if known else _NO_LAYERS):
+            case "lens" if self._is_new(page, layers := debugging.lens if known else ()):
                 self.lens.show(layers)
             case "futures" if self._is_new(
-                page, futures := debugging.futures if known else _NO_FUTURES, token
+                page, futures := debugging.futures if known else (), token
             ):
                 self.futures.show(futures, token)
             case "points" if self._is_new(page, debugging.points):

@@ -2,7 +2,6 @@
 
 from rich.style import Style
 from rich.text import Text
-from textual.widget import Widget
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.debugger.model import Debugging
@@ -27,10 +26,9 @@ def state(debugging: Debugging) -> str:
     return "□ no answer is under way"
 
 
-class StepStatus(Widget):
+class StepStatus(Styled):
     """State at the left, facts at the right."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "StepStatus { height: 1; background: $panel; }"
 
     def __init__(self, debugging: Debugging, context: int | None) -> None:

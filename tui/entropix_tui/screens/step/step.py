@@ -6,8 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.timer import Timer
 
-from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import Settings
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.outputs import (
     Inspected,
@@ -38,7 +36,8 @@ DEBOUNCE = 0.1
 class StepScreen(StepActions):
     """Gives back the leaf to go on with in the chat, or None.
 
-    `tree` is the chat's, which adds each record before it is given to `take`. `debug` sends a line
+    The tree of `debugging` is the chat's, which adds each record before it is given to `take`; its
+    model reads `context` tokens at most. `debug` sends a line
     to the debugger, whose outputs come to `take`, each batch followed by `flush`; `stop` halts what
     runs. `first` are the lines that are sent at once; without any a prompt is asked for.
     """
@@ -65,16 +64,13 @@ class StepScreen(StepActions):
 
     def __init__(
         self,
-        tree: Tree,
+        debugging: Debugging,
+        context: int | None,
+        first: Sequence[str] = (),
         *,
         debug: Callable[[str], None],
         stop: Callable[[], None],
-        first: Sequence[str] = (),
-        settings: Settings | None = None,
-        seed: int | None = None,
-        context: int | None = None,
     ) -> None:
-        debugging = Debugging(tree, settings, seed)
         super().__init__(debugging, context, debug=debug, stop=stop)
         self.first = first
         self.tail = LogTail(debugging)

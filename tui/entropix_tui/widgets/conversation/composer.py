@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
@@ -83,9 +84,7 @@ class Composer(Container):
 
     # Enter.
 
-    def on_prompt_submitted(self) -> None:
-        self.action_submit()
-
+    @on(Prompt.Submitted)
     def action_submit(self) -> None:
         """Send what is written; if nothing is, go on with an answer that was cut off."""
         self.prompt.focus()

@@ -48,8 +48,8 @@ class SidePanel(Container):
 
     def __init__(self, text_of: TextOf, *, text: Widget, home: Widget) -> None:
         super().__init__(id="side")
-        self.plane = QuadrantPlane(id="plane")
-        self.summary = RunSummary(id="summary")
+        self.plane = QuadrantPlane()
+        self.summary = RunSummary()
         self.inspector = Inspector(text_of, id="inspector")
         self.sampler = SamplerPanel(id="sampler")
         self.points = False

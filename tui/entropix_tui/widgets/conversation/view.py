@@ -55,7 +55,7 @@ class ConversationView(Container):
         super().__init__(id="view")
         self.conversation = conversation
         self.home = home
-        self.strips = Strips(id="strips")
+        self.strips = Strips()
         self.stage = TextStage(conversation, empty)
         self.tokens = self.stage.tokens
         self.side = SidePanel(self._text_at, text=self.tokens, home=home)

@@ -13,6 +13,8 @@ from entropix_tui.widgets.inspector.candidates import CHOSEN, bar
 from entropix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from entropix_mlx.records.inspection import Future
 
 
@@ -26,7 +28,7 @@ class FuturesTable(Rows["Future"]):
 
     token: int | None = None
 
-    def show(self, futures: "list[Future]", token: int | None) -> None:
+    def show(self, futures: "Sequence[Future]", token: int | None) -> None:
         """Others, and the id that is proposed."""
         self.listed, self.token = futures, token
         self.changed()

@@ -211,8 +211,7 @@ class Inspector(Container):
     def action_turn(self, step: int) -> None:
         self.open_page(PAGES[(PAGES.index(self.page) + step) % len(PAGES)])
 
-    def action_open_page(self, page: str) -> None:
-        self.open_page(next(known for known in PAGES if known == page))
+    action_open_page = open_page
 
     def _open(self) -> None:
         for page in PAGES:

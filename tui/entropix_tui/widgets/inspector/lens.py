@@ -12,6 +12,8 @@ from entropix_tui.widgets.inspector.candidates import bar
 from entropix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from entropix_mlx.records.inspection import LayerSaid
 
 _FIRST = 22
@@ -23,7 +25,7 @@ class LensTable(Rows["LayerSaid"]):
 
     BINDING_GROUP_TITLE = "What each layer would have said"
 
-    def show(self, layers: "list[LayerSaid]") -> None:
+    def show(self, layers: "Sequence[LayerSaid]") -> None:
         """Others; with as many layers as before the cursor stays where it is."""
         known = len(self.listed) == len(layers)
         self.listed = layers

@@ -38,13 +38,8 @@ class QuadrantPlane(Styled):
     second. More dots mean more tokens; so do bolder ones.
     """
 
-    def __init__(
-        self,
-        *,
-        id: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(id="plane")
         self.timeline = Timeline()
         self._settings: Settings | None = None
         self._cursor: TokenRef | None = None

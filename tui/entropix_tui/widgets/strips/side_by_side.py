@@ -12,7 +12,6 @@ from textual import events
 from textual.app import RenderResult
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from entropix_mlx.records.measures import surprisal
 from entropix_mlx.records.record import TokenRecord
@@ -38,10 +37,9 @@ _TOKEN = 14
 _NUMBERS = ((7, "p"), (7, "H"), (7, "V"), (7, "S"), (6, "rank"))
 
 
-class Head(Widget):
+class Head(Styled):
     """Above a column: which branch it is, what drew it, how it went."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = """
     Head { height: 2; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
     """

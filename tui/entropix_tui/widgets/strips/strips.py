@@ -58,10 +58,9 @@ class Strips(Styled, can_focus=True):
         self,
         measures: Sequence[str] = (ENTROPY.name, VARENTROPY.name),
         *,
-        id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id="strips")
         self.timeline = Timeline()
         self.measures: list[Scale] = [MEASURES[name] for name in measures]
         self.slot = 0

@@ -56,15 +56,12 @@ class MarkdownView(VerticalScroll):
         self.display = True
         self.focus()
 
-    def hide(self) -> None:
+    def action_hide(self) -> None:
         """Put the tokens back, as they were."""
         if self.display:
             self.display = False
             self._other.display = True
             self._other.focus()
-
-    def action_hide(self) -> None:
-        self.hide()
 
     def on_markdown_link_clicked(self, event: "Markdown.LinkClicked") -> None:
         event.stop()

@@ -53,14 +53,11 @@ class SearchBar(Horizontal):
         entry.action_select_all()
         self._look()
 
-    def close(self) -> None:
+    def action_close(self) -> None:
         if self.display:
             self.display = False
             self.view.find("")
             self.post_message(self.Closed())
-
-    def action_close(self) -> None:
-        self.close()
 
     def action_match(self, step: int) -> None:
         self.view.action_match(step)

@@ -1,5 +1,6 @@
 """Where a conversation's text stands: its tokens, or an answer as a document, and the search."""
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -44,10 +45,11 @@ class TextStage(Vertical):
 
     # The answer as a document.
 
+    @on(TokenView.MarkdownWanted)
     async def action_markdown(self) -> None:
         """The answer as a document, or its tokens again."""
         if self.markdown.display:
-            self.markdown.hide()
+            self.markdown.action_hide()
             return
         text = self.tokens.answer()
         if text is None:
@@ -57,24 +59,19 @@ class TextStage(Vertical):
         else:
             await self.markdown.show(text)
 
-    async def on_token_view_markdown_wanted(self) -> None:
-        await self.action_markdown()
-
     def close_markdown(self) -> None:
         """Show the tokens again; the focus stays where it is, unless it was in the document."""
         focused = self.screen.focused
-        self.markdown.hide()
+        self.markdown.action_hide()
         if focused is not None and focused is not self.markdown:
             focused.focus()
 
     # The search.
 
+    @on(TokenView.SearchWanted)
     def action_search(self) -> None:
         self.close_markdown()
         self.search.open()
-
-    def on_token_view_search_wanted(self) -> None:
-        self.action_search()
 
     def on_search_bar_closed(self) -> None:
         self.tokens.focus()
