@@ -32,7 +32,7 @@ def read_text(argument: str | None, file: Path | None = None) -> str:
     if file is not None:
         name = str(file)
         text = _decoded(_read(file, name), name)
-    elif argument == "-" or (argument is None and not _is_terminal()):
+    elif argument == "-" or (argument is None and sys.stdin and not sys.stdin.isatty()):
         name = "standard input"
         text = _decoded(_read(None, name), name).removesuffix("\n").removesuffix("\r")
     elif argument is not None:
@@ -64,10 +64,6 @@ def _decoded(data: bytes, name: str) -> str:
         raise UsageError(
             f"{name} is not UTF-8 text (byte {error.start}): convert it first"
         ) from error
-
-
-def _is_terminal() -> bool:
-    return sys.stdin is None or sys.stdin.isatty()
 
 
 def read(path: Path) -> Trace:

@@ -32,16 +32,9 @@ def list_models(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     lines = [("NAME", "TITLE", "WEIGHTS", "SIZE", "INSTALLED")]
-    lines += [
-        (
-            r["name"],
-            r["title"] or "-",
-            r["quantization"],
-            _size(r["size"]),
-            "yes" if r["path"] else "-",
-        )
-        for r in rows
-    ]
+    for r in rows:
+        installed = "yes" if r["path"] else "-"
+        lines.append((r["name"], r["title"] or "-", r["quantization"], _size(r["size"]), installed))
     click.echo("\n".join(columns(lines)))
 
 

@@ -152,6 +152,8 @@ def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callabl
         trace_options,
     )
 
+    fields = SessionOptions.__dataclass_fields__
+
     def add(command: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(command)
         def checked(
@@ -166,16 +168,13 @@ def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callabl
                 raise UsageError(
                     "--trace-attention needs the attention: leave out --set capture=false"
                 )
-            own = {name: given.pop(name) for name in _GIVEN}
+            own = {name: given.pop(name) for name in [*given] if name in fields}
             asked = SessionOptions(settings, date=date.date() if date else None, **own)
             return command(asked=asked, **given)
 
         return options(checked)
 
     return add
-
-
-_GIVEN = ("model", "device", "system", "seed", "max_tokens", "trace", "trace_attention")
 
 
 @contextmanager

@@ -29,22 +29,15 @@ def stderr_progress() -> Iterator[Progress]:
 
         yield tell
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as RichProgress
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
+    bars = rich.Progress(
+        rich.TextColumn("{task.description}", markup=False),
+        *rich.Progress.get_default_columns()[1:],
+        console=Console(stderr=True),
+        transient=True,
     )
-    bars = RichProgress(*columns, console=Console(stderr=True), transient=True)
     stage = bars.add_task("", total=None)
     current: str | None = None
     began = 0.0

@@ -92,10 +92,6 @@ class Breakpoint:
     _seen: dict[int, bool] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def temporary(self) -> bool:
-        return self.verb == "tbreak"
-
-    @property
     def line(self) -> str:
         """The canonical form of the line that made it."""
         action = "" if self.action.kind == "stop" else f" do {self.action}"
@@ -176,7 +172,7 @@ class Breakpoints:
                 point.ignore -= 1
                 continue
             hits.append(Hit(point.number, point.action, reason))
-            if point.temporary:
+            if point.verb == "tbreak":
                 del self._made[point.number]
         return hits
 

@@ -45,15 +45,14 @@ class Debugger:
         """Halt at the next token; from any thread."""
         self._stopped.set()
 
-    def ask(self, text: str, after: int | None = None) -> Iterator[Output]:
-        """Send a prompt, and halt before its answer's first token."""
+    def ask(self, text: str | None, after: int | None = None) -> Iterator[Output]:
+        """Send a prompt, if there is one, and halt before the first token that follows."""
         request = TurnRequest(text, max_tokens=self.max_tokens, after=after)
         yield from self.begin(self.session.prepare(request))
 
     def go_to(self, index: int) -> Iterator[Output]:
         """Halt after a record, as it was before the token that followed was drawn."""
-        request = TurnRequest(max_tokens=self.max_tokens, after=index)
-        yield from self.begin(self.session.prepare(request))
+        yield from self.ask(None, after=index)
 
     def leave(self, reason: FinishReason = "interrupted") -> list[TurnRecord]:
         """End the turn that is halted, if one is; its end."""

@@ -6,6 +6,7 @@ loop keeps one step in flight: while the caller looks at token n, the device com
 
 import dataclasses
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import mlx.core as mx
@@ -106,8 +107,8 @@ class Decoder:
         self.read = 0
         """How many ids were read in all, whatever became of them."""
         self.captures = settings.capture
-        by_head = metrics.attention_by_head if heads else metrics.attention_statistics
-        self._reducer = by_head if settings.capture else None
+        statistics = partial(metrics.attention_statistics, by_head=heads)
+        self._reducer = statistics if settings.capture else None
         self.clarify = tuple(model.tokenizer.encode(model.info.clarify))
         self.calibration = calibration
         self.pending: PendingStep | None = None

@@ -34,7 +34,6 @@ def page(passage: Passage) -> str:
     names = {"piece": details.PIECE, "names": details.FIELDS, "units": details.UNITS}
     return _template().render(
         passage=passage,
-        title=_title(passage),
         subtitle=_subtitle(passage),
         sheet=_sheet(),
         program=_asset("page.js"),
@@ -52,7 +51,7 @@ def page(passage: Passage) -> str:
 def fragment(passage: Passage, height: int = 560) -> str:
     """The page in a frame of `height` pixels, for a notebook: apart from what stands around it."""
     return (
-        f'<iframe title="{style.line(_title(passage))}" width="100%" height="{height}"'
+        f'<iframe title="{style.line(passage.title)}" width="100%" height="{height}"'
         f' sandbox="allow-scripts" srcdoc="{_attribute(page(passage))}"></iframe>'
     )
 
@@ -70,11 +69,6 @@ def _template() -> "jinja2.Template":
     )
     environment.filters["digest"] = _digest
     return environment.from_string(_asset("page.html"))
-
-
-def _title(passage: Passage) -> str:
-    what = "A text under" if passage.is_scored else "A conversation with"
-    return f"{what} {passage.header.model}"
 
 
 def _subtitle(passage: Passage) -> str:

@@ -104,6 +104,11 @@ class Passage:
         return not self.header.sampler
 
     @property
+    def title(self) -> str:
+        what = "A text under" if self.is_scored else "A conversation with"
+        return f"{what} {self.header.model}"
+
+    @property
     def sampler(self) -> dict[str, Any]:
         """The settings that drew the last token, by name, the seed included."""
         found = dict(self.header.sampler) | {"seed": self.header.seed}

@@ -21,8 +21,7 @@ def plain(passage: Passage) -> str:
 
 def markdown(passage: Passage) -> str:
     """The turns, the settings that made them and a summary."""
-    what = "A text under" if passage.is_scored else "A conversation with"
-    parts = [f"# {what} {escaped(passage.header.model)}"]
+    parts = [f"# {escaped(passage.title)}"]
     for turn in passage.turns:
         count = f"{turn.count} token{'s' * (turn.count != 1)}"
         parts.append(f"## {escaped(turn.speaker)} ({count})\n\n{fenced(shown(turn.text))}")

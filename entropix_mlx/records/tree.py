@@ -5,7 +5,6 @@ to know what to show; both are made of the same records, in the order in which t
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
@@ -32,15 +31,13 @@ class Branch(NamedTuple):
     name: str
 
 
-@dataclass
 class Tree:
     """Records by index. `leaf` is where the conversation stands: the newest record, or the one
     that was returned to.
     """
 
-    leaf: int = ROOT
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self.leaf = ROOT
         self._nodes: dict[int, Node] = {}
         self._children: dict[int, list[int]] = {}  # of those that something follows
         self._events: dict[int, list[Event]] = {}

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
+from entropix_mlx.sampling.calibration import METRICS
+
 _BITS = 1 / math.log(2)
 _BLOCK = 256
 _NEVER = -1e30
@@ -18,16 +20,8 @@ _NEVER = -1e30
 TOP_BLOCK = 32
 
 
-class Attention(NamedTuple):
-    """Indices of the four statistics in the last axis of what `attention_statistics` returns."""
-
-    entropy: int = 0
-    varentropy: int = 1
-    agreement: int = 2
-    interaction_strength: int = 3
-
-
-ATTENTION = Attention()
+ATTENTION = METRICS[2:]
+"""The four statistics in the order of the last axis of what `attention_statistics` returns."""
 
 
 class Moments(NamedTuple):
@@ -104,15 +98,6 @@ def top(logits: mx.array, n: int) -> tuple[mx.array, mx.array]:
     )
 
 
-def attention_by_head(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
-    """As `attention_statistics`, and after them each head's entropy in bits: `[layers, queries,
-    4 + heads]`.
-    """
-    statistics = attention_statistics(scores, weights, valid)
-    entropy = head_entropy(scores, weights, valid)
-    return mx.concatenate([statistics, mx.swapaxes(entropy, 1, 2)], axis=-1)
-
-
 def head_entropy(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
     """`[layers, heads, queries]`, bits."""
     within = scores if valid is None else mx.where(valid, scores, _NEVER)
@@ -121,12 +106,15 @@ def head_entropy(scores: mx.array, weights: mx.array, valid: mx.array | None) ->
     return mx.maximum(entropy, 0.0) * _BITS
 
 
-def attention_statistics(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:
+def attention_statistics(
+    scores: mx.array, weights: mx.array, valid: mx.array | None, *, by_head: bool = False
+) -> mx.array:
     """Per layer and query: entropy, varentropy, agreement and interaction strength.
 
     `scores` float32 `[layers, heads, queries, keys]`, scaled, before the softmax; `weights` their
     softmax `p` over the valid keys; `valid` bool `[queries, keys]` or None. Returns
-    `[layers, queries, 4]` in the order of `ATTENTION`:
+    `[layers, queries, 4]` in the order of `ATTENTION`, or with `by_head` `[layers, queries, 4 +
+    heads]`, each head's entropy (bits) after them:
 
     - entropy: mean over heads of `-sum_k p log2 p`, bits, without another exponential or
       logarithm a key: with `z = s - max s`, `H = -ln max p - sum p z` in nats;
@@ -148,4 +136,5 @@ def attention_statistics(scores: mx.array, weights: mx.array, valid: mx.array | 
         1 - 0.5 * mx.mean(distance, axis=1),
         mx.mean(strength, axis=1),
     ]
-    return mx.stack(statistics, axis=-1)
+    stacked = mx.stack(statistics, axis=-1)
+    return mx.concatenate([stacked, mx.swapaxes(entropy, 1, 2)], axis=-1) if by_head else stacked

@@ -25,7 +25,7 @@ from entropix_mlx.records.record import (
     RunHeader,
     TokenRecord,
 )
-from entropix_models.errors import TraceError
+from entropix_models.errors import TraceError, one_line
 
 LONGEST_HEADER = 2**20
 """Bytes; a file without a line break in so many is no trace, whatever it is."""
@@ -286,20 +286,15 @@ class _Reader:
         if kind == "header":
             self._note(f"line {number}: a second header; skipped")
         elif kind is not None and kind not in ("prompt", "token", "event", "end"):
-            self._note(f"line {number}: unknown record type {_short(kind)!r}; skipped")
+            self._note(f"line {number}: unknown record type {one_line(kind, 40)!r}; skipped")
         else:
-            self._note(f"line {number}: unreadable ({_short(error, 120)}); skipped")
+            self._note(f"line {number}: unreadable ({one_line(error, 120)}); skipped")
 
     def _note(self, text: str) -> None:
         if len(self._trace.problems) < MOST_PROBLEMS:
             self._trace.problems.append(text)
         else:
             self._untold += 1
-
-
-def _short(value: object, limit: int = 40) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _reason(error: OSError) -> str:

@@ -1,7 +1,13 @@
-"""The project's exceptions.
+"""The project's exceptions, and how their messages tell of something.
 
 Every message is one line that names the thing, what is wrong with it and what to do.
 """
+
+
+def one_line(value: object, limit: int = 200) -> str:
+    """Something as a part of a message: its text, on one line, and not all of it if it is long."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 class EntropixError(Exception):

@@ -9,7 +9,7 @@ from mlx.utils import tree_map, tree_unflatten
 from safetensors import SafetensorError, safe_open
 
 from entropix_models.devices import Device
-from entropix_models.errors import DamagedFileError, UnsupportedError
+from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 from entropix_models.language_model import LanguageModel, ModelInfo
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
@@ -50,9 +50,9 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
         TypeError,
         ValueError,
     ) as error:
-        reason = " ".join(str(error).split())[:200]
         raise DamagedFileError(
-            f"{folder.path}: the weights do not fit config.json ({reason}); fetch the model again"
+            f"{folder.path}: the weights do not fit config.json ({one_line(error)}); fetch the "
+            "model again"
         ) from error
     _materialise(network, dense=not device.is_gpu, progress=progress)
     heads = config["num_attention_heads"]

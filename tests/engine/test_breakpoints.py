@@ -70,7 +70,7 @@ def reasons(points: Breakpoints, at: Proposed) -> list[str]:
 def test_lines(line: str, canonical: str, action: Action) -> None:
     point = Breakpoints().add(line)
     assert (point.line, point.action, point.origin) == (canonical, action, line.strip())
-    assert point.temporary == canonical.startswith("tbreak")
+    assert point.verb == canonical.split()[0]
     again = Breakpoints().add(point.line)
     assert (again.what, again.action, again.line) == (point.what, point.action, point.line)
 

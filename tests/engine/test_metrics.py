@@ -223,8 +223,8 @@ class TestAttention:
     def test_identical_heads_agree(self, row: np.ndarray, heads: int) -> None:
         scores = np.broadcast_to(row, (1, heads, 1, row.size))
         found = statistics(mx.array(scores))[0, 0].tolist()
-        assert found[ATTENTION.agreement] == pytest.approx(1, abs=2e-6)
-        assert found[ATTENTION.varentropy] == pytest.approx(0, abs=1e-6)
+        assert found[ATTENTION.index("agreement")] == pytest.approx(1, abs=2e-6)
+        assert found[ATTENTION.index("attn_varentropy")] == pytest.approx(0, abs=1e-6)
 
     def test_heads_apart_disagree(self) -> None:
         scores = np.full((1, 4, 1, 4), -100, np.float32)
@@ -235,11 +235,11 @@ class TestAttention:
     @given(arrays(np.float32, (2, 3, 1, 30), elements=st.floats(-40, 40, width=32)))
     def test_bounds(self, scores: np.ndarray) -> None:
         found = np.array(statistics(mx.array(scores)))
-        assert (found[..., ATTENTION.entropy] >= 0).all()
-        assert (found[..., ATTENTION.entropy] <= math.log2(30) + 1e-5).all()
-        assert (found[..., ATTENTION.varentropy] >= 0).all()
-        assert (found[..., ATTENTION.agreement] >= 0).all()
-        assert (found[..., ATTENTION.agreement] <= 1 + 1e-6).all()
+        assert (found[..., ATTENTION.index("attn_entropy")] >= 0).all()
+        assert (found[..., ATTENTION.index("attn_entropy")] <= math.log2(30) + 1e-5).all()
+        assert (found[..., ATTENTION.index("attn_varentropy")] >= 0).all()
+        assert (found[..., ATTENTION.index("agreement")] >= 0).all()
+        assert (found[..., ATTENTION.index("agreement")] <= 1 + 1e-6).all()
 
 
 @pytest.mark.slow

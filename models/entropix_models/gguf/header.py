@@ -92,11 +92,6 @@ def damaged(file: Path, what: str) -> DamagedFileError:
     return DamagedFileError(f"{file} is damaged: {what}; download it again")
 
 
-def reason(error: Exception) -> str:
-    """What a library says, on one line that is not long."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
-
-
 def shown(value: object) -> str:
     """A value of the file as part of a message: one line, not long, no control characters."""
     text = repr(value)

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entropix_models.errors import DamagedFileError, ModelNotFoundError, UnsupportedError
-from entropix_models.gguf.header import Header, read_header, reason, shown
+from entropix_models.errors import DamagedFileError, ModelNotFoundError, UnsupportedError, one_line
+from entropix_models.gguf.header import Header, read_header, shown
 from entropix_models.gguf.layout import (
     ROPE_FACTORS,
     Expected,
@@ -143,7 +143,7 @@ def _convert(
     try:
         loaded = mx.load(str(file), format="gguf")
     except (RuntimeError, ValueError) as error:
-        raise DamagedFileError(f"{file} could not be loaded ({reason(error)})") from error
+        raise DamagedFileError(f"{file} could not be loaded ({one_line(error)})") from error
     assert isinstance(loaded, dict)
     weights: dict[str, mx.array] = {}
     stage = f"converting {file.name}"
@@ -176,7 +176,7 @@ def _save(target: Path, weights: "dict[str, mx.array]") -> None:
         try:
             mx.save_safetensors(str(target), weights, metadata={"format": "mlx"})
         except RuntimeError as error:  # a failed write, of which MLX keeps the reason for itself
-            raise OSError(errno.ENOSPC, reason(error)) from error
+            raise OSError(errno.ENOSPC, one_line(error)) from error
 
 
 def _parts(tensor: Expected, kind: str) -> dict[str, tuple[int, ...]]:

@@ -8,8 +8,8 @@ error.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entropix_models.errors import UnsupportedError
-from entropix_models.gguf.header import Value, damaged, reason, shown
+from entropix_models.errors import UnsupportedError, one_line
+from entropix_models.gguf.header import Value, damaged, shown
 from entropix_models.paths import write_json
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def write_tokenizer(metadata: dict[str, Value], file: Path, folder: Path) -> Non
         vocabulary = {token: i for i, token in enumerate(tokens)}
         bpe = models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=llama_3)
     except Exception as error:  # the library raises nothing finer
-        raise damaged(file, f"its merges don't fit its tokens ({reason(error)})") from error
+        raise damaged(file, f"its merges don't fit its tokens ({one_line(error)})") from error
     tokenizer = Tokenizer(bpe)
     tokenizer.pre_tokenizer = _pre_tokenizer(str(metadata["tokenizer.ggml.pre"]))
     tokenizer.decoder = decoders.ByteLevel()

@@ -13,6 +13,7 @@ from entropix_models.errors import (
     ModelNotFoundError,
     UnsupportedError,
     UsageError,
+    one_line,
 )
 from entropix_models.paths import atomic_folder, disk_errors, models_root, require_free, write_json
 from entropix_models.progress import Progress, quiet
@@ -234,10 +235,9 @@ def _read_json(path: Path) -> dict[str, Any]:
             raise ValueError("absurdly long")
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedFileError(f"{path} cannot be read ({reason[:120]}); get the model anew") from (
-            error
-        )
+        raise DamagedFileError(
+            f"{path} cannot be read ({one_line(error)}); get the model anew"
+        ) from error
     if not isinstance(value, dict):
         raise DamagedFileError(f"{path} is no JSON object; get the model anew")
     return value

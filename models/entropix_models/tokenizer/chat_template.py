@@ -14,7 +14,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from entropix_models.errors import DamagedFileError, UsageError
+from entropix_models.errors import DamagedFileError, UsageError, one_line
 
 SECONDS = 5.0
 """Longest time that one rendering may take; a real template takes milliseconds."""
@@ -64,18 +64,18 @@ class ChatTemplate:
             )
         except _RefusedError as error:
             raise UsageError(
-                f"{self._name} refuses these messages: {_one_line(error)}; "
+                f"{self._name} refuses these messages: {one_line(error)}; "
                 "change what it names, or use --raw"
             ) from error
         except jinja2.TemplateSyntaxError as error:
             raise DamagedFileError(
-                f"{self._name} has an error in its line {error.lineno}: {_one_line(error.message)};"
+                f"{self._name} has an error in its line {error.lineno}: {one_line(error.message)};"
                 " fetch the model again, or use --raw"
             ) from error
         except Exception as error:
             # The template is a program by a stranger: it can raise anything.
             raise DamagedFileError(
-                f"{self._name} fails: {type(error).__name__}: {_one_line(error)}; "
+                f"{self._name} fails: {type(error).__name__}: {one_line(error)}; "
                 "fetch the model again, or use --raw"
             ) from error
 
@@ -149,8 +149,3 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 def _refuse(message: object) -> NoReturn:
     raise _RefusedError(str(message))
-
-
-def _one_line(error: object) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:199] + "…"

@@ -11,7 +11,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers.pre_tokenizers import PreTokenizer
 
-from entropix_models.errors import DamagedFileError, UnsupportedError, UsageError
+from entropix_models.errors import DamagedFileError, UnsupportedError, UsageError, one_line
 from entropix_models.tokenizer.chat_template import ChatTemplate, Message
 from entropix_models.tokenizer.tokenizer_files import TokenizerFiles, read_tokenizer_files
 from entropix_models.tokenizer.vocabulary import token_bytes_table
@@ -82,9 +82,8 @@ class Tokenizer:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of the library is no Exception
-            reason = " ".join(str(error).split())[:200]
             raise DamagedFileError(
-                f"{path / 'tokenizer.json'} is damaged: {reason}; fetch the model again"
+                f"{path / 'tokenizer.json'} is damaged: {one_line(error)}; fetch the model again"
             ) from error
         inner.no_truncation()
         inner.no_padding()

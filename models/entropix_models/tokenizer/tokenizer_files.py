@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from entropix_models.errors import DamagedFileError, UnsupportedError
+from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 
 LARGEST_TOKENIZER = 256 * 2**20
 LARGEST_CONFIG = 16 * 2**20
@@ -125,8 +125,9 @@ def _read_config(file: Path, kind: type[_Config]) -> _Config | None:
         # The standard library's reader, because configurations may hold NaN and Infinity.
         return msgspec.convert(json.loads(data), kind)
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DamagedFileError(f"{file} is damaged: {reason}; fetch the model again") from error
+        raise DamagedFileError(
+            f"{file} is damaged: {one_line(error)}; fetch the model again"
+        ) from error
 
 
 def _read(file: Path, limit: int) -> bytes | None:
