@@ -296,8 +296,8 @@ class TestPoints:
         points = Breakpoints()
         for line in ("entropy > 3 and rank > 1", 'tbreak text ~ "a  (hit once)"', "catch end"):
             points.add(line)
-        points.ignore(1, 5)
-        points.disable(2)
+        points.command("ignore 1 5")
+        points.command("disable 2")
         points[3].hits = 1
         model.send("breakpoints", silent=True)
         give(model, Listed(points.infos()), Done("breakpoints"))
