@@ -162,11 +162,11 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_conversation(tmp_path
         Settings.make(), model="smollm2-135m", archive=Archive(blocked / "sessions")
     )
     complaints: list[str] = []
-    opened = factory(AS_STARTED, None, quiet, complaints.append)
-    assert opened.name is None
+    session, ready = factory(AS_STARTED, None, quiet, complaints.append)
+    assert ready.name is None
     assert len(complaints) == 1
     assert complaints[0].startswith("this conversation is not saved: ")
-    opened.session.close()
+    session.close()
 
 
 def test_a_session_that_another_program_has_open_is_refused(tmp_path: Path) -> None:

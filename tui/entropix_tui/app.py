@@ -32,8 +32,6 @@ class EntropixApp(ThemedApp):
 
     TITLE = "entropix"
     BINDING_GROUP_TITLE = "Everywhere"
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar = [
         Binding(
             "ctrl+t", "toggle_dark", "Dark or light", id="app.theme", show=False, priority=True

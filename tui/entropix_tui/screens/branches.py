@@ -102,11 +102,7 @@ class Branches(ChoiceScreen[Twig, int | Existing | None]):
         present = self.choices.present
         self.choices.fill(twigs(self.conversation), at=lambda twig: twig.branch.leaf == present)
 
-    def check_action(
-        self,
-        action: str,
-        parameters: tuple[object, ...],  # noqa: ARG002
-    ) -> bool | None:
+    def check_action(self, action: str, parameters: object) -> bool | None:  # noqa: ARG002
         return action != "name" or self.give is not None
 
     def about(self, item: Twig) -> Text:

@@ -78,11 +78,7 @@ class ChatScreen(ConversationScreen):
         if self._first_steps:
             self.call_after_refresh(self.step, self._first_steps)
 
-    def check_action(
-        self,
-        action: str,
-        parameters: tuple[object, ...],  # noqa: ARG002
-    ) -> bool | None:
+    def check_action(self, action: str, parameters: object) -> bool | None:  # noqa: ARG002
         """Over a text that is being written, Ctrl+arrows move by word; else by token."""
         return action != "cursor" or not self.composer.is_written
 

@@ -42,7 +42,6 @@ PARTS: dict[type[Widget], str] = {
 
 GIVEN = "a prompt's token was given, not drawn: it has no inspection of its own"
 
-
 _PAGE = Binding.Group("page", compact=True)
 
 

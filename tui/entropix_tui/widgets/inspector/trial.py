@@ -17,7 +17,6 @@ _BEFORE = "what if T = "
 _RULE = len(_BEFORE) + 9
 """Column at which the scale begins."""
 
-
 _TRIAL = Binding.Group("what if T", compact=True)
 
 

@@ -243,8 +243,7 @@ class Strips(Styled, can_focus=True):
     def on_focus(self) -> None:
         self._repaint()
 
-    def on_blur(self) -> None:
-        self._repaint()
+    on_blur = on_focus
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

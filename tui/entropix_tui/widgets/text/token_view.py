@@ -213,11 +213,7 @@ class TokenView(TranscriptView):
 
     # What others do with the token under the cursor.
 
-    def check_action(
-        self,
-        action: str,
-        parameters: tuple[object, ...],  # noqa: ARG002
-    ) -> bool | None:
+    def check_action(self, action: str, parameters: object) -> bool | None:  # noqa: ARG002
         """Without a cursor, matches or an answer the keys are the screen's."""
         if action in TokenView.asks and action not in self.asks:
             return False
