@@ -93,7 +93,7 @@ def _spelling(texts: Sequence[str]) -> Callable[[str], str]:
     without their spaces, in quotes otherwise.
     """
     words = {text: text.strip() for text in texts}
-    if all(map(str.isalnum, words.values())) and len({*words.values()}) == len(words):
+    if all(map(str.isalpha, words.values())) and len({*words.values()}) == len(words):
         return words.__getitem__
     return lambda text: f"“{one_line(text)}”"
 

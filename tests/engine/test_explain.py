@@ -317,6 +317,7 @@ class TestThePlainLine:
         ("texts", "said_"),
         [
             ((" To", "To"), "of “ To”; then “To” 10 %."),
+            (("1", "9"), "of “1”; then “9” 10 %."),
             ((",", "."), "of “,”; then “.” 10 %."),
             ((" To", ","), "of “ To”; then “,” 10 %."),
             (("\n", "\x1b[31m"), "of “↵”; then “‹1B›[31m” 10 %."),

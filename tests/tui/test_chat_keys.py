@@ -4,10 +4,12 @@ import pytest
 from driving import chatting
 from harness import LARGE, SMALL, scenario
 from scripted import STORY, Gate, ScriptedFactory, ScriptedSession
+from textual.binding import Binding
 from textual.widgets import OptionList
 
-from entropix_tui.conversation.demos import DEMOS
+from entropix_tui.conversation.demos import DEMOS, KEYS
 from entropix_tui.look.styles import Colours
+from entropix_tui.screens.chat.keys import KEYS as BINDINGS
 from entropix_tui.screens.help import Help
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.transcript import Place
@@ -60,6 +62,20 @@ async def test_demos() -> None:
         await chat.pilot.press("f4")
         await chat.pilot.pause()
     assert session.heard == [DEMOS["robot"]], "only in an empty conversation"
+
+
+def test_demos_of_the_guide_are_there_and_take_no_keys_of_others() -> None:
+    said = " ".join(DEMOS.values())
+    for of_the_guide in (
+        *("The capital of France is", "The best programming language for"),
+        *("The quantum fluctuations", "The detective entered the room and saw"),
+        *("9.8 or 9.11", "9.9, 9.11 or 9.1102001"),
+    ):
+        assert of_the_guide in said
+    assert [*KEYS] == [2, 3, 4, 5], "F6 jumps and F7 steps"
+    keys = [binding.key for binding in BINDINGS if isinstance(binding, Binding)]
+    assert all(keys.count(f"f{key}") == 1 for key in KEYS)
+    assert {*KEYS.values()} < {*DEMOS}
 
 
 @scenario

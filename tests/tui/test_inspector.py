@@ -30,8 +30,9 @@ class TestTokenPage:
                 await pilot.pause()
                 text = shown(app, inspector)
                 assert "“␣Paris”" in text
+                assert "55 % sure of Paris; then the 22 %." in text
                 assert "entropy 4.52 > 4.00" in text
-                assert "T = min(1.5, 0.7 × (1.3 + 0.2 × A))" in text
+                assert size == SMALL or "T = min(1.5, 0.7 × (1.3 + 0.2 × A))" in text
                 assert "▸    1 ␣Paris" in text
                 assert "[red]" in text
                 assert "\x1b" not in text

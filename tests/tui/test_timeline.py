@@ -6,6 +6,7 @@ from growth import LINEAR, ratio
 from hypothesis import given
 from hypothesis import strategies as st
 from instruments import long_story, prompt, story, token
+from msgspec.structs import replace
 
 from entropix_mlx.records.record import End, Event
 from entropix_mlx.records.tree import Node
@@ -45,6 +46,13 @@ def test_prompts_and_tokens_are_one_row() -> None:
         assert row.column_of(nowhere) is None
     row.clear()
     assert (len(row), row.start) == (0, 0)
+
+
+def test_valleys_of_prompts_are_in_the_row() -> None:
+    row = Timeline()
+    scored = replace(prompt(3, 1.0, 2.0, 3.0), valleys=[(1, 2)])
+    row.rebuild([prompt(0, 1.0, 2.0), scored, token(4)])
+    assert [row.ref(i) for i in range(len(row)) if row.is_valley(i)] == [TokenRef(3, 1)]
 
 
 def test_a_prompt_that_was_not_scored_has_no_columns() -> None:

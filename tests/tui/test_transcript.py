@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
 from scripted import token
 
 from entropix_mlx.records.record import PromptRecord, TokenRecord
@@ -353,6 +355,21 @@ def test_a_valley_is_marked_wherever_it_is() -> None:
     assert not transcript.mark_valley(99)
     assert transcript.blocks[3].valleys == [2, 5]
     assert "".join(shown(transcript.blocks[3])).count("▾") == 2
+
+
+def test_valleys_of_what_was_said_are_marked() -> None:
+    """Those in the template around it are not seen."""
+    parts = [b"<user>", b"Hello", b" dear", b" model", b"</user>"]
+    records = [token(n, part.decode(), part) for n, part in enumerate(parts)]
+    told = PromptRecord(
+        index=7, parent=-1, role="user", ids=[0] * 5, text="Hello dear model", records=records,
+        valleys=[(0, 1), (2, 3), (4, 4)],
+    )  # fmt: skip
+    block = Prompt(told, Frame(60, breaks=True))
+    assert block.valleys == [1]
+    assert shown(block) == ["Hello ▾dear model"]
+    plain = Prompt(replace(told, valleys=UNSET), Frame(60, breaks=True))
+    assert plain.valleys == []
 
 
 @given(st.lists(st.binary(max_size=12), max_size=8), st.integers(0, 8), st.integers(0, 8))

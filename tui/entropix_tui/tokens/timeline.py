@@ -47,11 +47,12 @@ class Timeline:
                 self.records.append(record)
                 self._keys.append(record.index * _NTHS)
                 self._prompts.append(0)
-            case PromptRecord(records=list(nested)):
+            case PromptRecord(records=list(nested), valleys=valleys):
                 first = record.index * _NTHS
                 self.records += nested
                 self._keys.extend(range(first, first + len(nested)))
                 self._prompts += b"\1" * len(nested)
+                self._valleys.update(first + at for at, _ in valleys or ())
             case Event(kind="valley", at=int(at)):
                 self._valleys.add(at * _NTHS)
 

@@ -219,6 +219,10 @@ class Prompt(Tokens):
         spoken = _overlap(records, prompt.text)
         self._first = spoken.start
         self.add_records(records[nth] for nth in spoken)
+        for at, _ in prompt.valleys or ():
+            if at in spoken:  # another one lies in the template
+                self.valleys.append(at - self._first)
+                self.mark(at - self._first, VALLEY)
         if not spoken:
             self.add_text(prompt.text)
 

@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 from entropix_mlx.records.quadrants import KINDS, QUADRANTS
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
-from entropix_tui.conversation.demos import DEMOS
+from entropix_tui.conversation.demos import DEMOS, KEYS
 from entropix_tui.look import styles
 from entropix_tui.widgets.styled import Styled
 
@@ -97,8 +97,8 @@ class Welcome(VerticalScroll, can_focus=False):
         yield Explanation()
         yield OptionList(
             *(
-                Option(Text(f"F{key} {prompt}", no_wrap=True, overflow="ellipsis"), id=name)
-                for key, (name, prompt) in enumerate(DEMOS.items(), 2)
+                Option(Text(f"F{key} {DEMOS[name]}", no_wrap=True, overflow="ellipsis"), id=name)
+                for key, name in KEYS.items()
             )
         )
 

@@ -2,7 +2,7 @@
 
 from textual.binding import Binding, BindingType
 
-from entropix_tui.conversation.demos import DEMOS
+from entropix_tui.conversation.demos import KEYS as DEMO_KEYS
 from entropix_tui.screens.conversation.keys import (
     BRANCHES,
     COPY,
@@ -41,7 +41,7 @@ KEYS: list[BindingType] = [
     *(
         anywhere(f"f{key}", f"demo('{name}')", f"Demo {name}", f"demo_{name}",
                  "While the conversation is empty")
-        for key, name in enumerate(DEMOS, 2)
+        for key, name in DEMO_KEYS.items()
     ),
 ]  # fmt: skip
 
