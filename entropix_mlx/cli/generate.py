@@ -63,7 +63,8 @@ def generate(
     """Generate text and show the model's uncertainty at each token.
 
     PROMPT is read from standard input for -, or if it is not given and standard input is no
-    terminal.
+    terminal. A valley, of which the summary tells how many there were, is where the entropy,
+    averaged over the last 20 tokens or so, turned from a fall into a rise.
     """
     breakpoints = Breakpoints()
     for condition in conditions:

@@ -4,14 +4,15 @@ import sys
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import branch_option, read, trace_file
 from entropix_mlx.cli.options import device_option
-from entropix_mlx.cli.output import Format, Output, columns, format_option
+from entropix_mlx.cli.output import FORMATS, Format, Output, columns
+from entropix_mlx.cli.steps import Steps
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records.measures import shown
 from entropix_mlx.records.record import PromptRecord, TokenRecord
@@ -38,14 +39,22 @@ trace.add_command(export)
 @trace.command()
 @click.argument("file", type=trace_file)
 @branch_option
-@format_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([*FORMATS, "steps"]),
+    default="auto",
+    help="As of generate; jsonl: the branch alone, a trace; steps: token by token, the five most "
+    "likely, which was selected and its rank, the text so far.",
+)
 @debug_option
-def show(file: Path, branch: int | None, format_: Format) -> None:
-    """The conversation as it was generated, coloured; --format jsonl: the branch alone, a trace."""
+def show(file: Path, branch: int | None, format_: Format | Literal["steps"]) -> None:
+    """The conversation as it was generated, coloured, or step by step."""
     found = read(file)
     tree = Tree.of(found.records)
     path = tree.path(tree.end(branch))
-    output = Output(format_)
+    steps = Steps() if format_ == "steps" else None
+    output = Output("plain" if format_ == "steps" else format_)
     if format_ == "jsonl":
         output.write(found.header)
     header = found.header
@@ -60,10 +69,14 @@ def show(file: Path, branch: int | None, format_: Format) -> None:
             output.finish()
             click.echo(f"{escaped(record.role)}: {escaped(record.text)}", err=True)
             asked = True
+            steps = steps and Steps()
         elif asked and isinstance(record, TokenRecord):
             click.echo("answer:", err=True)
             asked = False
-        output.write(record)
+        if steps is None:
+            output.write(record)
+        elif isinstance(record, TokenRecord):
+            output.put("".join(f"{line}\n" for line in steps.lines(record)))
     output.finish()
     branches = tree.branches()
     if len(branches) > 1:

@@ -1,6 +1,7 @@
 """`entropix-mlx trace`: show, verify, diff."""
 
 import json
+import math
 import random
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from entropix_mlx.terminal.visible import escaped
 from entropix_mlx.trace.attention_file import read_attention
 from entropix_mlx.trace.trace import attention_beside, read_trace
 
@@ -53,6 +55,30 @@ def test_show(call: Call, made: Callable[..., Path]) -> None:
     again = call("trace", "show", path, "--format", "jsonl")
     kept = [line for line in path.read_bytes().splitlines() if b'"type":"end"' not in line]
     assert again.out.splitlines() == kept
+
+
+def test_show_step_by_step(call: Call, made: Callable[..., Path]) -> None:
+    path = made()
+    result = call("trace", "show", path, "--format", "steps")
+    assert result.status == 0
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    tokens = [record for record in records if record["type"] == "token"]
+    steps = re.split(r"^step (\d+)\n", result.text, flags=re.MULTILINE)[1:]
+    assert steps[::2] == [str(n + 1) for n in range(20)]
+    so_far = ""
+    for lines, token in zip(map(str.splitlines, steps[1::2]), tokens, strict=True):
+        *listed, selected, tail = lines
+        assert len(listed) == 5
+        for line, (id, text, logprob, _) in zip(listed, token["candidates"], strict=False):
+            assert escaped(repr(text)) in line
+            assert line.endswith(f"  {100 * math.exp(logprob):.3g} %")
+            assert line.startswith("  > ") == (id == token["id"])
+        place = int(re.search(r", ([\d,]+)(?:st|nd|rd|th), ", selected)[1].replace(",", ""))  # type: ignore[index]
+        assert place == token["rank"] + 1
+        assert f"{100 * math.exp(token['logprob']):.3g} %, by sample, T 2.00" in selected
+        so_far += token["text"]
+        assert tail == f"  so far: {escaped(so_far.replace(chr(10), '⏎'))}"
+    assert not STEERING & set(result.text)
 
 
 def test_show_a_branch(call: Call, made: Callable[..., Path]) -> None:
