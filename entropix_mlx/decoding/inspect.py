@@ -48,6 +48,7 @@ def inspect(
     return Inspection(
         index=index,
         logprobs=ranked,
+        normaliser=float(np.array(normaliser)[0]),
         head=_spelt(model.tokenizer, order[:HEAD], ranked[:HEAD]),
         tail=_spelt(model.tokenizer, order[tail:], ranked[tail:]),
         attention=attention,

@@ -40,11 +40,13 @@ class Inspection:
     `logprobs` float32 `[vocabulary]` in nats, raw, in descending order. `head` and `tail` are the
     `HEAD` most likely and `TAIL` least likely as `(id, text, logprob, p)`, in descending order, `p`
     raw. `places[i]` is the index of the record that position i of the context belongs to and the
-    number of the id in it. `attention` is None where it cannot be captured.
+    number of the id in it. `attention` is None where it cannot be captured. A raw logit is its
+    log-probability plus `normaliser`, the logarithm of the sum of all their exponentials.
     """
 
     index: int
     logprobs: "npt.NDArray[np.float32]"
+    normaliser: float
     head: list[Candidate]
     tail: list[Candidate]
     attention: Attention | None

@@ -1,11 +1,13 @@
 """A closer look against the plain computations."""
 
+import mlx.core as mx
 import numpy as np
 import pytest
 from turns import session, tokens, turn
 
 from entropix_mlx.records.inspection import HEAD, STRONGEST, TAIL
 from entropix_mlx.records.record import PromptRecord
+from entropix_mlx.records.tree import ids_of
 from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
@@ -26,6 +28,11 @@ def test_the_distribution_is_the_token_s(llama: LanguageModel) -> None:
         assert named == [(id, text) for id, text, _, _ in record.candidates[:8]]
         assert len(seen.head) == min(HEAD, len(p))
         assert len(seen.tail) == min(TAIL, len(p) - len(seen.head))
+        # The forward pass once more, on a cache of its own: the raw logits in their order.
+        ids = ids_of(made.tree.path(made.tree.parent(record.index)))
+        step = llama.step(mx.array(ids), llama.new_cache())
+        logits = np.sort(np.array(step.logits[-1].astype(mx.float32)))[::-1]
+        np.testing.assert_allclose(seen.logprobs + seen.normaliser, logits, atol=1e-4)
         assert seen.attention is not None
         assert seen.attention.entropy.mean() == pytest.approx(record.attn_entropy, abs=1e-4)
         assert seen.attention.entropy.var(axis=1).mean() == pytest.approx(

@@ -24,6 +24,8 @@ HOSTILE = [
 ]
 """Texts that must not reach a terminal as they are, and some that are merely hard."""
 
+NORMALISER = 12.5
+
 
 def logprobs(vocabulary: int = 5000, seed: int = 1) -> npt.NDArray[np.float32]:
     """Float32 `[vocabulary]`, descending, normalised; a heavy tail, as models have it."""
@@ -80,6 +82,7 @@ def inspection(
     return Inspection(
         index=record.index,
         logprobs=values,
+        normaliser=NORMALISER,
         head=listed[:HEAD],
         tail=listed[max(HEAD, vocabulary - TAIL) :],
         attention=attention(keys) if with_attention else None,

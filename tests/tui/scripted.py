@@ -169,7 +169,8 @@ def inspection(record: TokenRecord, places: list[tuple[int, int]]) -> Inspection
         strongest=random.integers(0, keys, (LAYERS, HEADS, 4)).astype(np.int32),
     )
     head, tail = ranked(range(HEAD)), ranked(range(VOCABULARY - TAIL, VOCABULARY))
-    return Inspection(record.index, logprobs, head, tail, attention, places)
+    normaliser = float(np.logaddexp.reduce(logits))
+    return Inspection(record.index, logprobs, normaliser, head, tail, attention, places)
 
 
 class Gate:

@@ -6,18 +6,20 @@ import pytest
 from debugged import Scripted, hostile
 from driving import chatting
 from harness import LARGE, SMALL, hosted, press, scenario, settled, until
+from scripted import HEADER, SETTINGS
 from textual.events import Key
 
 from entropix_mlx.debugger.outputs import Finished, Looking, Message, Refused
 from entropix_mlx.records.record import Event
 from entropix_mlx.records.tree import ROOT
-from entropix_tui.engine.outputs import Failed
+from entropix_tui.engine.outputs import Failed, Loading, Ready
 from entropix_tui.look import styles
 from entropix_tui.screens.compare.compare import Compare
 from entropix_tui.screens.help import Help
 from entropix_tui.screens.step import step
 from entropix_tui.screens.step.pages import Page
 from entropix_tui.screens.step.step import StepScreen
+from entropix_tui.screens.vocabulary import Vocabulary
 from entropix_tui.tokens.token_ref import TokenRef
 
 ASKING = {"waterfall", "attention", "lens", "futures 8", "breakpoints"}
@@ -406,6 +408,40 @@ async def test_a_command_whose_keys_come_at_once() -> None:
         chat.app.post_message(Key("enter", "\r"))
         await chat.until(lambda: script.lines[-1] == "where")
         assert sent(script) == ["ask Which?", "where"]
+
+
+@scenario
+async def test_the_whole_vocabulary_that_it_would_draw_from() -> None:
+    script = Scripted()
+    async with hosted(script.make) as (app, pilot):
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, Vocabulary))
+        assert "logit" in app.text()
+        await press(pilot, "down", "enter")
+        assert script.lines[-1] == "take 2"
+        script.answers["attention"] = [Refused("the attention can't be had")]
+        await press(pilot, "s", "x")
+        assert isinstance(app.screen, StepScreen)
+        assert "the attention can't be had" in app.text()
+
+
+@scenario
+async def test_how_far_the_model_is_that_it_waits_for() -> None:
+    script = Scripted(hold={"ask Which?"})
+    screen = script.make()
+    screen.debugging.waiting = "starting"
+    async with hosted(lambda: screen) as (app, pilot):
+        assert "◌ starting" in app.rows()[0]
+        screen.take(Loading("loading weights", 1, 4))
+        screen.flush()
+        await pilot.pause()
+        assert "◌ loading weights 25 %" in app.rows()[0]
+        await press(pilot, "escape")
+        assert script.stops == 1, "Escape stops the loading"
+        screen.take(Ready(HEADER, 2048, SETTINGS))
+        screen.flush()
+        await pilot.pause()
+        assert "▶ ask Which?" in app.rows()[0]
 
 
 @scenario

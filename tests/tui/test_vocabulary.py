@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from harness import LARGE, SIZES, SMALL, Host, hosted, scenario, until
 from inspected import record
-from inspections import HOSTILE, below, inspection
+from inspections import HOSTILE, NORMALISER, below, inspection
 
 from entropix_mlx.records.inspection import HEAD, TAIL
 from entropix_tui.look.styles import Colours
@@ -69,7 +69,8 @@ def test_the_columns_say_what_numpy_says(size: tuple[int, int]) -> None:
             raw = np.exp(values) / np.exp(values).sum()
             row = next(row for row in app.rows() if "␣located" in row)
             up_to = raw[:4].sum()
-            assert row.split()[-3:] == [
+            assert row.split()[-4:] == [
+                f"{values[3] + NORMALISER:.2f}",
                 f"{100 * raw[3]:.2f}%",
                 f"{100 * tried[3]:.2f}%",
                 f"{100 * up_to:.4f}%",
@@ -91,6 +92,22 @@ async def test_nothing_raw_reaches_the_terminal() -> None:
         assert not {"\x1b", "\u202e", "\x9b", "\t"} & set(text)
         for shown in ("[/red]", "[@click=app.quit]x[/]", "‹1B›[31m", "↵", "␣␣", "שלום", "👨‍👩‍👧‍👦"):
             assert shown in text
+
+
+@scenario
+async def test_where_nothing_can_be_taken_no_key_takes() -> None:
+    one = record()
+    screen = Vocabulary(one, inspection(one), takes=False)
+    async with hosted(lambda: screen) as (app, pilot):
+        await until(pilot, lambda: screen.table.has_focus)
+        await pilot.press("down", "enter")
+        await pilot.click(offset=(20, 20), times=2)
+        await pilot.pause()
+        assert app.screen is screen
+        assert "take it" not in app.text()
+        await pilot.press("escape")
+        await until(pilot, lambda: app.answers)
+        assert app.answers == [None]
 
 
 @scenario

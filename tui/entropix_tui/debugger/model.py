@@ -59,8 +59,14 @@ class Sent(NamedTuple):
     """A line that has not been answered. What a `silent` one says is of no interest."""
 
     line: str
-    command: "Command | None"
     silent: bool
+
+    @property
+    def command(self) -> "Command | None":
+        """Imports the commands, and MLX with them, which are there once a session is."""
+        from entropix_mlx.debugger.commands import command_of
+
+        return command_of(self.line)
 
     @property
     def name(self) -> str:
@@ -86,6 +92,8 @@ class Debugging:
     """Those of the next token."""
     seed: int | None = None
     phase: Phase = "waiting"
+    waiting: str = ""
+    """How far the model, or the reading of a prompt, is; empty if it waits for neither."""
     proposal: TokenRecord | None = None
     """What would be taken where it halts; None where it does not."""
     cursor: int | None = None
@@ -130,7 +138,9 @@ class Debugging:
 
     @property
     def running(self) -> str:
-        """The line that takes its time just now; empty if none does."""
+        """The line that takes its time just now, or waits for a model; empty if none does."""
+        if self.waiting:
+            return self.sent[0].line if self.sent else ""
         command = self.sent[0].command if self.sent else None
         return self.sent[0].line if command is not None and command.kind == "long" else ""
 
@@ -184,13 +194,8 @@ class Debugging:
         return ""
 
     def send(self, line: str, *, silent: bool = False) -> None:
-        """A line is on its way; `silent`: only for what it shows.
-
-        Imports the commands, and MLX with them, which are there once a debugger is.
-        """
-        from entropix_mlx.debugger.commands import command_of
-
-        self.sent.append(Sent(line.strip(), command_of(line), silent))
+        """A line is on its way; `silent`: only for what it shows."""
+        self.sent.append(Sent(line.strip(), silent))
 
     # What comes.
 

@@ -35,7 +35,10 @@ def makes(probabilities: "Floats", share: float) -> int:
 
 
 class Vocabulary(Screen[int | None]):
-    """Gives the id of a token to fork with, or None. `tried`: the trial temperature."""
+    """Gives the id of the token that is taken, or None; without `takes` none can be.
+
+    `tried`: the trial temperature.
+    """
 
     BINDING_GROUP_TITLE = "The whole vocabulary"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,13 +54,13 @@ class Vocabulary(Screen[int | None]):
     }
     """
 
-    def __init__(self, record: TokenRecord, inspection: Inspection) -> None:
+    def __init__(self, record: TokenRecord, inspection: Inspection, *, takes: bool = True) -> None:
         super().__init__()
         self.tried = 0.5
         self._summary = _Summary(record, inspection)
         self._decay = Decay(inspection.logprobs)
         self._bar = TrialBar()
-        self.table = _Table(record, inspection)
+        self.table = _Table(record, inspection, takes=takes)
 
     def compose(self) -> ComposeResult:
         yield self._summary
@@ -102,13 +105,14 @@ class _Table(Rows[_Entry | None]):
 
     BINDING_GROUP_TITLE = "The vocabulary's table"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", "Fork with it", id="vocabulary.fork")
+        Binding("enter", "take", "Take it", id="vocabulary.fork")
     ]
 
-    def __init__(self, record: TokenRecord, inspection: Inspection) -> None:
+    def __init__(self, record: TokenRecord, inspection: Inspection, *, takes: bool) -> None:
         super().__init__()
+        self.takes = takes
         self.chosen = record.id
-        self._logprobs = inspection.logprobs
+        self._logprobs, self._normaliser = inspection.logprobs, inspection.normaliser
         size, head, tail = len(inspection.logprobs), inspection.head, inspection.tail
         self._between = range(len(head), size - len(tail))
         self.listed = [
@@ -126,31 +130,43 @@ class _Table(Rows[_Entry | None]):
     def on_mount(self) -> None:
         self.changed()
 
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002
+    ) -> bool | None:
+        return action != "take" or self.takes
+
+    def action_take(self) -> None:
+        if self.takes:
+            super().action_take()
+
     def try_out(self, temperature: float) -> None:
         self._tried, self.tried = tempered(self._logprobs, temperature), temperature
         self.refresh()
 
     def heading(self, width: int) -> str:
-        token = fit("token", self._token_cells(width))
-        return f"    rank      id {token}   raw {fit(f'T {self.tried:.2f}', 6)}  up to here"
+        token, tried = fit("token", self._token_cells(width)), fit(f"T {self.tried:.2f}", 6)
+        return f"    rank      id {token}   logit    raw {tried}  up to here"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         line = self.listed[row]
         if line is None:
             text = f"  ⋮ {len(self._between):,} tokens between, {percent(self._missing).strip()}"
             return [Segment(f"{text} of the probability", base + self.look("note"))]
-        id_, text, _, p = line.candidate
+        id_, text, logprob, p = line.candidate
         now = id_ == self.chosen
         label = fit(spelling(text, id_), self._token_cells(width))
         mark = CHOSEN if now else " "
         tried, up_to = float(self._tried[line.at]), float(self._sums[line.at])
+        logit = f"{logprob + self._normaliser:8.2f}"
         return [
             Segment(f"{mark}{line.at + 1:>7,} {id_:>7} {label}", base + Style(bold=now or None)),
-            Segment(f" {percent(p)}  {percent(tried)}  {100 * up_to:9.4f}%", base),
+            Segment(f"{logit}  {percent(p)}  {percent(tried)}  {100 * up_to:9.4f}%", base),
         ]
 
     def _token_cells(self, width: int) -> int:
-        return max(4, min(40, width - 42))
+        return max(4, min(40, width - 51))
 
 
 class _Summary(Styled):

@@ -6,6 +6,7 @@ from textual.app import RenderResult
 
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
+from entropix_tui.engine.outputs import Loading
 from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.labels import fitting
 from entropix_tui.widgets.styled import Styled
@@ -13,16 +14,20 @@ from entropix_tui.widgets.styled import Styled
 _SPIN = {"ready": "●", "failed": "✗"}
 
 
+def progress(loading: Loading | None) -> str:
+    """How far the making of a session is; None: nothing has been told of it yet."""
+    if loading is None:
+        return "starting"
+    share = f"{100 * loading.done // loading.total} %" if loading.total else "…"
+    return f"{one_line(loading.stage)} {share}"
+
+
 def state(conversation: Conversation) -> str:
     """What the engine does, in a few words."""
     loading = conversation.loading
     match conversation.phase:
         case "loading":
-            if loading is None:
-                return "starting"
-            if loading.total:
-                return f"{one_line(loading.stage)} {100 * loading.done // loading.total} %"
-            return f"{one_line(loading.stage)} …"
+            return progress(loading)
         case "reading":
             if loading is not None and loading.total:
                 return f"reading {loading.done}/{loading.total}"

@@ -23,7 +23,7 @@ from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.inspector.inspector import Inspector
 from entropix_tui.widgets.keys import KeyBar
-from entropix_tui.widgets.status import StatusLine
+from entropix_tui.widgets.status import StatusLine, progress
 
 if TYPE_CHECKING:
     from entropix_tui.screens.compare.compare import Compare
@@ -290,6 +290,11 @@ class ConversationScreen(Screen[None]):
 
     # The debugger.
 
+    @property
+    def has_session(self) -> bool:
+        """Whether a model is there to be asked."""
+        return self.conversation.phase not in ("loading", "failed")
+
     def step(self, lines: Sequence[str]) -> None:
         """Open the debugger; `lines` are its first commands."""
         from entropix_tui.screens.step.step import StepScreen
@@ -306,7 +311,12 @@ class ConversationScreen(Screen[None]):
                 self._afterwards = leaf
 
         self.stepping = StepScreen(
-            Debugging(conversation.tree, conversation.settings, conversation.seed),
+            Debugging(
+                conversation.tree,
+                conversation.settings,
+                conversation.seed,
+                waiting="" if self.has_session else progress(conversation.loading),
+            ),
             conversation.context,
             lines,
             debug=debug,

@@ -13,7 +13,7 @@ from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.screens.replay.keys import COMMANDS, KEYS
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
-from entropix_tui.widgets.status import StatusLine
+from entropix_tui.widgets.status import StatusLine, progress
 from entropix_tui.widgets.text.token_view import TokenView
 from entropix_tui.widgets.transport import Transport
 
@@ -31,8 +31,7 @@ class ReplayStatus(StatusLine):
 
     def state(self) -> str:
         if (loading := self.conversation.loading) is not None:
-            share = f" {100 * loading.done // loading.total} %" if loading.total else " …"
-            return f"◌ {one_line(loading.stage)}{share}"
+            return f"◌ {progress(loading)}"
         return "■ replay, with its model" if self.has_model else "■ replay"
 
 
@@ -284,6 +283,10 @@ class ReplayScreen(ConversationScreen):
         return False
 
     # Stepping into it.
+
+    @property
+    def has_session(self) -> bool:
+        return self.idle.has_model
 
     def action_step(self) -> None:
         """The debugger, at the token under the cursor, or the newest that is shown."""

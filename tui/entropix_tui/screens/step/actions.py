@@ -52,6 +52,8 @@ class StepActions(Screen[int | None]):
         self.pages = Pages(lambda *place: lookup.text_of(debugging.tree, TokenRef(*place)))
         self.command = CommandLine()
         self.speed = 5
+        self.wants_vocabulary = False
+        """Whether the vocabulary's page opens when its figures have come."""
 
     def flush(self) -> None:
         """Show what has come."""
@@ -180,6 +182,38 @@ class StepActions(Screen[int | None]):
             target.focus()
         self.call_after_refresh(self.settle_focus)
         self.flush()
+
+    # The whole vocabulary.
+
+    def action_vocabulary(self) -> None:
+        """All that could be taken here; it is asked for first if it isn't known."""
+        self.wants_vocabulary = True
+        line = self.debugging.wants("attention")
+        if line is not None:
+            self.send(line, silent=True)
+        self.show_vocabulary()
+
+    def show_vocabulary(self) -> None:
+        """Show it if it is wanted and has come; say why it won't."""
+        debugging = self.debugging
+        why, record = debugging.why_not("attention"), debugging.record
+        if not self.wants_vocabulary or (debugging.sent and not why):
+            return
+        self.wants_vocabulary = False
+        if why or record is None or debugging.inspection is None:
+            debugging.say("refused", why or "there is no token here")
+            self.flush()
+            return
+        from entropix_tui.screens.vocabulary import Vocabulary
+
+        inspection = debugging.inspection
+
+        def take(id_: int | None) -> None:
+            listed = [*inspection.head, *inspection.tail]
+            if id_ is not None:
+                self.take_token(id_, next(text for id, text, *_ in listed if id == id_))
+
+        self.app.push_screen(Vocabulary(record, inspection), take)
 
     # Breakpoints.
 

@@ -53,6 +53,8 @@ KEYS: list[BindingType] = [
     _key("w", "go('rewind')", "Rewind", "rewind",
          "Halt before the token that is looked at, or before the last one, again"),
     _key("D", "ask('display')", "Display", "display", "Show these fields at every halt"),
+    _key("x", "vocabulary", "Vocabulary", "vocabulary",
+         "The whole vocabulary that it is drawn from, with raw logits"),
     _page("W", "waterfall", "the sampler's stages"),
     _page("A", "attention", "attention"),
     _page("L", "lens", "logit lens"),

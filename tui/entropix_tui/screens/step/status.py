@@ -11,8 +11,10 @@ from entropix_tui.widgets.styled import Styled
 
 
 def state(debugging: Debugging) -> str:
-    """What it does, or where it halts."""
+    """What it does, waits for, or where it halts."""
     record = debugging.record
+    if debugging.waiting:
+        return f"◌ {debugging.waiting}"
     if debugging.running:
         return f"▶ {debugging.running} · Esc stops"
     why = f" · {debugging.reason}" if debugging.reason else ""
@@ -35,8 +37,6 @@ class StepStatus(Styled):
         super().__init__(id="status")
         self.debugging = debugging
         self.context = context
-        self.waiting = ""
-        """What it waits for before there is anything to halt."""
 
     def facts(self) -> list[str]:
         """The most wanted first: a narrow screen drops the last ones."""
@@ -51,7 +51,7 @@ class StepStatus(Styled):
         return [one_line(fact) for fact in found]
 
     def render(self) -> Text:
-        width, left = self.size.width, one_line(self.waiting or state(self.debugging))
+        width, left = self.size.width, one_line(state(self.debugging))
         # What was met by a breakpoint may be longer than the line; the facts stay in sight.
         right = fitting(self.facts(), width - 24)
         room = max(1, width - len(right) - 3)

@@ -28,6 +28,7 @@ from entropix_tui.widgets.inspector.waterfall import WaterfallTable
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.points import PointsList
 from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.status import progress
 
 DEBOUNCE = 0.1
 """Seconds that it stands somewhere before what is costly is asked for."""
@@ -108,13 +109,13 @@ class StepScreen(StepActions):
         match output:
             case Ready():
                 self.debugging.settings, self.debugging.seed = output.settings, output.header.seed
-                self.status.context, self.status.waiting = output.context, ""
-            case Loading(stage, done, total):  # the model, or the reading of a prompt
-                self.status.waiting = stage + (f" {100 * done // total} %" if total else " …")
+                self.debugging.waiting, self.status.context = "", output.context
+            case Loading():  # of the model, or of the prompt while that is read
+                self.debugging.waiting = progress(output)
             case Restored() | Renewed() | Inspected() | Unsaved():
                 pass
             case told:
-                self.status.waiting = ""
+                self.debugging.waiting = ""
                 self.debugging.take(told)
 
     def flush(self) -> None:
@@ -131,6 +132,7 @@ class StepScreen(StepActions):
             self._logged = debugging.logged
         self._highlight()
         self._want()
+        self.show_vocabulary()
         self.settle_focus()
 
     def _tell(self, lines: int) -> None:
