@@ -61,7 +61,7 @@ def show(file: Path, branch: int | None, format_: Format | Literal["steps"]) -> 
     sampler = header.sampler.get("preset", "no sampler: a text that was scored")
     made = f"{header.model} {header.revision or ''} on {header.device} · {sampler}"
     click.echo(escaped(f"{made} · seed {header.seed} · {header.created}"), err=True)
-    summary = Summary()
+    summary = Summary.of([header])
     asked = False
     for record in tree.told(path):
         summary.add(record)

@@ -8,15 +8,14 @@ nine tokens of ten would lie in one corner.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from entropix_mlx.export import style
 from entropix_mlx.export.passage import Passage, number
 from entropix_mlx.export.style import LETTERS, NONE
 from entropix_mlx.records.measures import MEASURES
-from entropix_mlx.records.quadrants import Quadrant, above
-from entropix_mlx.sampling.regions import Bound, bounds
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, QuadrantSplit, above, usual, word
 from entropix_mlx.sampling.valleys import smoothed
 from entropix_mlx.terminal.palette import VALLEY
 
@@ -193,10 +192,9 @@ def _places(valleys: list[int]) -> str:
 
 def plane(passage: Passage) -> str:
     entropies, varentropies = values(passage, "entropy"), values(passage, "varentropy")
-    # Of each corner that drew the last token.
-    corners = bounds({name: number(value) for name, value in passage.sampler.items()})
-    right = top("entropy", entropies, [bound.entropy for bound in corners.values()])
-    upper = top("varentropy", varentropies, [bound.varentropy for bound in corners.values()])
+    split = passage.header.quadrant_split
+    right = top("entropy", entropies, () if split is None else _entropies(split))
+    upper = top("varentropy", varentropies, ())
     squares: Counter[tuple[int, int, str]] = Counter()
     counts: Counter[str] = Counter()
     for cell, h, v in zip(passage.cells, entropies, varentropies, strict=True):
@@ -205,7 +203,8 @@ def plane(passage: Passage) -> str:
         column = min(int(_right(h, right) / SQUARE), WIDE // SQUARE - 1)
         row = min(int(_up(v, upper) / SQUARE), HIGH // SQUARE - 1)
         squares[column, row, LETTERS.get(cell.token.quadrant, NONE)] += 1
-        counts[cell.token.quadrant or "no quadrant"] += 1
+        quadrant = cell.token.quadrant
+        counts["no quadrant" if quadrant is None else word(quadrant, split)] += 1
     shares = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     described = f"Entropy goes right, varentropy up. Tokens: {shares or 'none measured'}."
     return "".join(
@@ -217,7 +216,7 @@ def plane(passage: Passage) -> str:
             f'<desc id="plane-d">{style.line(described)}</desc>',
             f'<rect class="frame" width="{WIDE}" height="{HIGH}"/>',
             *_axes(right, upper),
-            *_corners(corners, right, upper),
+            *(() if split is None else _boundaries(split, right, upper)),
             *_squares(squares),
             f'<circle class="here" data-right="{right!r}" data-upper="{upper!r}" r="0"/>',
             "</svg></figure>",
@@ -244,21 +243,42 @@ def _axes(right: float, upper: float) -> Iterator[str]:
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
 
 
-def _corners(corners: Mapping[Quadrant, Bound], right: float, upper: float) -> Iterator[str]:
-    """Where the four regions are."""
-    for corner, bound in corners.items():
-        high, wide = above(corner)
-        x, y = _right(bound.entropy, right), _up(bound.varentropy, upper)
-        across, down = (WIDE if high else 0), (0 if wide else HIGH)
-        letter = LETTERS[corner]
-        yield f'<path class="corner {letter}" d="M{x:.1f} {down}V{y:.1f}H{across}"/>'
-        at_x = WIDE - 6 if across else 6
-        at_y = HIGH - 8 if down else 16
-        anchor = "end" if across else "start"
-        yield (
-            f'<text class="corner {letter}" x="{at_x}" y="{at_y}" text-anchor="{anchor}">'
-            f"{corner}</text>"
+def _entropies(split: QuadrantSplit) -> list[float]:
+    """Where the split draws a line upwards."""
+    own = [] if split.entropy is None else [split.entropy]
+    return own + [h for h, _ in split.corners.values()]
+
+
+def _boundaries(split: QuadrantSplit, right: float, upper: float) -> Iterator[str]:
+    """Where the four quadrants are, and what they are called."""
+    lines = {
+        quadrant: _corner(quadrant, right, upper, *at) for quadrant, at in split.corners.items()
+    }
+    if split.entropy is not None:
+        x = _right(split.entropy, right)
+        yield f'<path class="corner" d="M{x:.1f} 0V{HIGH}"/>'
+        curve = "L".join(
+            f"{x} {_up(usual(right * (x / WIDE) ** 2, split), upper):.1f}"
+            for x in range(0, WIDE + 1, SQUARE)
         )
+        yield f'<path class="corner" d="M{curve}"/>'
+        lines = dict.fromkeys(QUADRANTS, "")
+    for quadrant, line in lines.items():
+        high, wide = above(quadrant)
+        letter = LETTERS[quadrant]
+        if line:
+            yield f'<path class="corner {letter}" d="{line}"/>'
+        yield (
+            f'<text class="corner {letter}" x="{WIDE - 6 if high else 6}"'
+            f' y="{16 if wide else HIGH - 8}" text-anchor="{"end" if high else "start"}">'
+            f"{word(quadrant, split)}</text>"
+        )
+
+
+def _corner(quadrant: Quadrant, right: float, upper: float, h: float, v: float) -> str:
+    high, wide = above(quadrant)
+    x, y = _right(h, right), _up(v, upper)
+    return f"M{x:.1f} {0 if wide else HIGH}V{y:.1f}H{WIDE if high else 0}"
 
 
 def _squares(squares: "Counter[tuple[int, int, str]]") -> Iterator[str]:

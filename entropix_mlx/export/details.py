@@ -20,7 +20,7 @@ PIECE = 1000
 """Tokens in a piece."""
 
 FIELDS = (
-    *("index", "nth", "id", "text", "bytes", "role", "quadrant", "region", "strategy", "forced"),
+    *("index", "nth", "id", "text", "bytes", "role", "quadrant", "strategy", "forced"),
     *("surprisal", "p", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
     *("agreement", "interaction_strength", "temperature", "top_k", "top_p", "min_p", "ms"),
     *("valley", "drawn", "candidates"),
@@ -70,7 +70,6 @@ def _row(passage: Passage, cell: Cell, texts: dict[str, int]) -> list[Any]:
         None if token.bytes == said.encode().hex() else text(token.bytes),
         text(one_line(cell.role)),
         text(token.quadrant),
-        text(token.region),
         text(token.strategy),
         text(token.forced),
         None if logprob is None else _rounded(-logprob / math.log(2)),

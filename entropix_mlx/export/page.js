@@ -80,8 +80,8 @@
 
     const list = document.createElement("dl"), table = document.createElement("table");
     const say = (name, value) => { make("dt", name, list); make("dd", value, list); };
-    say("quadrant", r.said(r.quadrant) || "–");
-    say("region", r.said(r.region) || "–");
+    const quadrant = r.said(r.quadrant);
+    say("quadrant", quadrant ? `${fields.words[quadrant]} (${quadrant})` : "–");
     for (const name of ["attn_entropy", "attn_varentropy", "agreement", "interaction_strength"])
       say(name.replaceAll("_", " "), short(r[name], 3));
     say("top k", r.top_k === null ? "–" : String(r.top_k));

@@ -16,7 +16,7 @@ import msgspec
 
 from entropix_mlx.export import charts, details, style, text
 from entropix_mlx.export.passage import Passage, Turn
-from entropix_mlx.records.quadrants import KINDS, QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence, word
 from entropix_mlx.terminal.palette import FORCED, VALLEY
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ LONGEST = 5000
 
 def page(passage: Passage) -> str:
     """The whole file."""
+    split = passage.header.quadrant_split
     names = {"piece": details.PIECE, "names": details.FIELDS, "units": details.UNITS}
     return _template().render(
         passage=passage,
         subtitle=_subtitle(passage),
         sheet=_sheet(),
         program=_asset("page.js"),
-        quadrants=[(quadrant, KINDS[quadrant].caption) for quadrant in QUADRANTS],
+        quadrants=[
+            (quadrant, word(quadrant, split), sentence(quadrant, split), KINDS[quadrant].caption)
+            for quadrant in QUADRANTS
+        ],
         letters=style.LETTERS,
         valley=VALLEY,
         forced=FORCED.items(),

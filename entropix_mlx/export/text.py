@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from entropix_mlx.export.passage import Passage
+from entropix_mlx.records.quadrants import QUADRANTS, word
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.terminal.glyphs import one_line, shown
 
@@ -61,8 +62,10 @@ def summary(passage: Passage) -> Iterator[Row]:
     ):
         if value is not None:
             yield name, f"{_plain(value)}{unit}"
-    for region, count in sorted(totals.regions.items()):
-        yield f"share of {region}", f"{100 * count / totals.tokens:.0f} %"
+    for quadrant in QUADRANTS:
+        if count := totals.quadrants[quadrant]:
+            name = f"{word(quadrant, passage.header.quadrant_split)} ({quadrant})"
+            yield f"share of {name}", f"{100 * count / totals.tokens:.0f} %"
     yield "valleys", str(len(passage.valleys))
 
 

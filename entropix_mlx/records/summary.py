@@ -4,16 +4,19 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from entropix_mlx.records.record import End, Event, Record, TokenRecord
+from entropix_mlx.records.quadrants import Quadrant, QuadrantSplit, word
+from entropix_mlx.records.record import End, Event, Record, RunHeader, TokenRecord
 
 
 class Summary:
-    """Running totals over records."""
+    """Running totals over records; a header among them says what its quadrants are called."""
 
     def __init__(self) -> None:
+        self.split: QuadrantSplit | None = None
         self.tokens = 0
         self.valleys = 0
         self.bytes = 0
+        self.quadrants: Counter[Quadrant] = Counter()
         self.regions: Counter[str] = Counter()
         self.finish_reason: str | None = None
         self._ended = 0  # tokens of the turns that have ended
@@ -47,6 +50,8 @@ class Summary:
             if record.ms is not None:
                 self._running += 1
                 self._running_ms += record.ms
+            if record.quadrant:
+                self.quadrants[record.quadrant] += 1
             if record.region:
                 self.regions[record.region] += 1
         elif isinstance(record, Event):
@@ -56,6 +61,8 @@ class Summary:
             self._ended += record.tokens
             self._seconds += record.seconds - record.prefill_seconds
             self._running, self._running_ms = 0, 0.0
+        elif isinstance(record, RunHeader):
+            self.split = record.quadrant_split
 
     @property
     def rate(self) -> float | None:
@@ -98,7 +105,10 @@ class Summary:
         if self.mean_entropy is not None and self.perplexity is not None:
             parts.append(f"mean entropy {self.mean_entropy:.2f} bits")
             parts.append(f"perplexity {self.perplexity:.2f}")
-        shares = [f"{name} {100 * n / self.tokens:.0f} %" for name, n in self.regions.most_common()]
+        shares = [
+            f"{word(quadrant, self.split)} {100 * count / self.tokens:.0f} %"
+            for quadrant, count in self.quadrants.most_common()
+        ]
         if shares:
             parts.append(" ".join(shares))
         if self.valleys:

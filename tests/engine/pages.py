@@ -67,7 +67,7 @@ class Page(HTMLParser):
         first, *pieces = [
             json.loads(text) for kind, text in self.scripts if kind == "application/json"
         ]
-        texts = {"text", "bytes", "role", "quadrant", "region", "strategy", "forced"}
+        texts = {"text", "bytes", "role", "quadrant", "strategy", "forced"}
         found = []
         for piece in pieces:
             for row in piece["r"]:

@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+import json
+import math
 import re
 import unicodedata
 from html import unescape
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +17,9 @@ from pages import SAMPLED, Page, asked, passage, said
 
 from entropix_mlx.export import details
 from entropix_mlx.export.page import LONGEST, fragment, page
+from entropix_mlx.records.quadrants import KINDS, sentence, usual, word
 from entropix_mlx.records.record import Event, RunHeader
+from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL
 from entropix_mlx.terminal.glyphs import one_line, shown
 
 HOSTILE = (
@@ -115,6 +120,37 @@ def test_thresholds_follow_the_settings_in_force() -> None:
     assert "helv_entropy 3" in read.words
     assert "helv_entropy, from token 3" in read.words
     assert any("seed 9" in words for words in read.words)
+
+
+def test_quadrants_are_told_by_the_split_of_the_header() -> None:
+    words = [said(0, "x", quadrant="LEHV"), said(1, "y", quadrant=None)]
+    calibrated = PROVISIONAL.split_of("calibrated")
+    for split in (calibrated, GUIDE, None):
+        header = msgspec.structs.replace(SAMPLED, quadrant_split=split)
+        source = page(passage(*words, header=header))
+        read = Page(source)
+        text = " ".join(read.words)
+        for quadrant, kind in KINDS.items():
+            assert word(quadrant, split) in read.words, "the legend"
+            assert f"({quadrant}): {sentence(quadrant, split)}" in text
+            assert kind.caption in read.words
+        assert f"share of {word('LEHV', split)} (LEHV)" in read.words
+        assert f"Tokens: 1 {word('LEHV', split)}, 1 no quadrant." in text
+        first = next(text for kind, text in read.scripts if kind == "application/json")
+        assert json.loads(first)["words"]["LEHV"] == word("LEHV", split)
+        drawn = [e for _, e in read.elements if (e.get("class") or "").startswith("corner")]
+        lines = [e["d"] or "" for e in drawn if "d" in e]
+        assert len(drawn) - len(lines) == (4 if split else 0), "a word in each"
+        if split is calibrated:
+            upwards, curve = lines
+            assert upwards.startswith(f"M{400 * math.sqrt(2.0 / 4):.1f} 0V")
+            points = [tuple(map(float, p.split())) for p in curve[1:].split("L")]
+            for x, y in points:
+                entropy = 4 * (x / 400) ** 2
+                expected = 300 * (1 - math.sqrt(min(usual(entropy, calibrated) / 8, 1)))
+                assert y == pytest.approx(expected, abs=0.06)
+        else:
+            assert len(lines) == (4 if split else 0)
 
 
 def test_nothing_is_loaded_and_only_its_own_program_runs() -> None:

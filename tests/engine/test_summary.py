@@ -5,9 +5,12 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from traces import HEADER
 
+from entropix_mlx.records.quadrants import Quadrant
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
+from entropix_mlx.sampling.calibration import PROVISIONAL
 
 FIRST = TokenRecord(
     index=0,
@@ -33,6 +36,7 @@ LOGPROBS = -RNG.exponential(2.0, 50)
 ENTROPIES = RNG.uniform(0, 6, 50)
 SIZES = RNG.integers(1, 6, 50)
 REGIONS = ["LELV"] * 30 + ["MID"] * 20
+CODES: list[Quadrant | None] = ["LEHV"] * 25 + ["HEHV"] * 20 + [None] * 5
 
 
 def records() -> list[TokenRecord]:
@@ -43,10 +47,11 @@ def records() -> list[TokenRecord]:
             logprob=float(logprob),
             entropy=float(entropy),
             region=region,
+            quadrant=quadrant,
             bytes="00" * int(size),
         )
-        for i, (logprob, entropy, region, size) in enumerate(
-            zip(LOGPROBS, ENTROPIES, REGIONS, SIZES, strict=True)
+        for i, (logprob, entropy, region, quadrant, size) in enumerate(
+            zip(LOGPROBS, ENTROPIES, REGIONS, CODES, SIZES, strict=True)
         )
     ]
 
@@ -67,12 +72,21 @@ def test_figures() -> None:
     assert summary.excess == pytest.approx(bits / 50 - ENTROPIES.mean())
     assert summary.valleys == 1
     assert summary.regions == {"LELV": 30, "MID": 20}
+    assert summary.quadrants == {"LEHV": 25, "HEHV": 20}
     assert summary.rate == pytest.approx(5.1)
     assert summary.mean_attn_entropy is None
     line = summary.line(7)
     assert "\n" not in line
     for word in ("51 tokens", "5.1 tokens/s", "perplexity", "1 valley", "seed 7", "stop"):
         assert word in line
+
+
+def test_quadrants_are_called_what_the_header_says() -> None:
+    summary = Summary.of([HEADER, *records()])
+    assert " · fork 50 % lost 40 %" in summary.line()
+    split = PROVISIONAL.split_of("calibrated")
+    summary.add(msgspec.structs.replace(HEADER, quadrant_split=split))
+    assert " · favoured 50 % scattered 40 %" in summary.line()
 
 
 def test_nothing_happened() -> None:
