@@ -13,6 +13,7 @@ _COMMANDS = {
     "score": "Score a given text: what surprised the model in it.",
     "trace": "Show, verify, compare and export what was recorded.",
     "models": "List, fetch, inspect and import models.",
+    "calibrate": "Measure a model, for thresholds and words of its own.",
     "samplers": "List the sampler presets and their settings.",
     "doctor": "Check this machine: device, libraries, numbers, speed.",
 }

@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class SessionOptions:
             trace=Storage(*written),
             progress=progress,
         )
-        note_calibration(model, session.calibration)
+        note_calibration(model, session.calibration, self.model)
         if self.seed is None and self.settings.temperature is not None:
             click.echo(f"seed: {session.seed}", err=True)
         return session
@@ -223,11 +224,11 @@ def load_model(name: str | None, device: str, progress: Progress) -> "LanguageMo
     return loader.load(sources.resolve(name, progress=progress), chosen, progress)
 
 
-def note_calibration(model: "LanguageModel", calibration: Calibration) -> None:
-    """Say so if the thresholds are not the model's own."""
+def note_calibration(model: "LanguageModel", calibration: Calibration, named: str | None) -> None:
+    """Say so if the thresholds are not the model's own; `named`: as --model has it."""
     if calibration is PROVISIONAL:
         click.echo(
             f"note: {model.info.name} has no calibration, so provisional thresholds are used "
-            "(scripts/calibrate.py makes one)",
+            f"(entropix-mlx calibrate --model {shlex.quote(named or model.info.name)} makes one)",
             err=True,
         )

@@ -73,13 +73,14 @@ def score(
             with stderr_progress() as progress:
                 loaded = load_model(model, device, progress)
             output = Output(format_)
-            return _stream(loaded, given, output, written, bos=not no_bos)
+            return _stream(loaded, model, given, output, written, bos=not no_bos)
     finally:
         release_thread()
 
 
 def _stream(
     model: "LanguageModel",
+    named: str | None,
     text: str,
     output: Output,
     written: Writers,
@@ -95,7 +96,7 @@ def _stream(
     tokenizer = model.tokenizer
     ids = tokenizer.encode(text, special=True, bos=bos and tokenizer.adds_bos)
     calibration = calibration_of(model)
-    note_calibration(model, calibration)
+    note_calibration(model, calibration, named)
     summary = Summary()
     kept: list[TokenRecord | Event] = []
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.records.record import Candidate, RunHeader, TokenRecord
-from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Calibration, shipped
+from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Calibration, key, stored
 from entropix_mlx.sampling.settings import Settings
 from entropix_models.language_model import LanguageModel
 from entropix_models.tokenizer.tokenizer import Tokenizer
@@ -89,9 +89,12 @@ def given_records(
 
 
 def calibration_of(model: LanguageModel) -> Calibration:
-    """That which comes with the program for exactly these weights, or `PROVISIONAL`."""
+    """The user's for exactly these weights, or the program's, or `PROVISIONAL`.
+
+    Raises what `stored` raises.
+    """
     info = model.info
-    return shipped(info.name, info.revision, info.quantization) or PROVISIONAL
+    return stored(key(info.name, info.revision, info.quantization)) or PROVISIONAL
 
 
 def header_of(

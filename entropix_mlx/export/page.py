@@ -32,7 +32,12 @@ LONGEST = 5000
 def page(passage: Passage) -> str:
     """The whole file."""
     split = passage.header.quadrant_split
-    names = {"piece": details.PIECE, "names": details.FIELDS, "units": details.UNITS}
+    names = {
+        "piece": details.PIECE,
+        "names": details.FIELDS,
+        "units": details.UNITS,
+        "words": {quadrant: word(quadrant, split) for quadrant in QUADRANTS},
+    }
     return _template().render(
         passage=passage,
         subtitle=_subtitle(passage),

@@ -1,4 +1,4 @@
-"""Thresholds that belong to one model: the file that `calibrate` writes and samplers read.
+"""What belongs to one model: the file that `calibrate` writes and samplers read.
 
 One JSON file a model, named by `key`. Entropy and varentropy go together (they correlate at about
 0.75), so the varentropy bands are taken for each side of the median entropy; independent
@@ -6,12 +6,14 @@ quantiles would leave one corner of the plane empty.
 """
 
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from entropix_mlx.records.quadrants import KINDS, Level, Quadrant, QuadrantSplit
-from entropix_models.errors import DamagedFileError, UnsupportedError
+from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
+from entropix_models.paths import data_root, write_whole
 
 METRICS = (
     "entropy",
@@ -115,14 +117,39 @@ def key(model: str, revision: str | None, quantization: str | None) -> str:
     return "@".join("".join(c if c.isalnum() or c in ".-" else "-" for c in p) for p in parts)
 
 
-def shipped(model: str, revision: str | None, quantization: str | None) -> Calibration | None:
-    """The calibration that comes with the program, if there is one for exactly these weights."""
-    file = (
-        resources.files("entropix_mlx")
-        / "calibrations"
-        / f"{key(model, revision, quantization)}.json"
-    )
-    return parse(file.read_bytes(), str(file)) if file.is_file() else None
+def own_file(name: str) -> Path:
+    """Where a calibration of the user's is, which goes before the one that comes with the program;
+    `name`: its `key`.
+    """
+    return data_root() / "calibrations" / f"{name}.json"
+
+
+def stored(name: str) -> Calibration | None:
+    """The user's calibration of that name (a `key`), or that which comes with the program, if any.
+
+    Raises DamagedFileError or UnsupportedError, which name the file, and EntropixError for a file
+    that cannot be read.
+    """
+    own = own_file(name)
+    for file in (own, resources.files("entropix_mlx") / "calibrations" / own.name):
+        try:
+            data = file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise EntropixError(f"{file} could not be read ({reason})") from error
+        found = parse(data, str(file))
+        if found.name != name:
+            raise DamagedFileError(f"{file}: the calibration of {found.name}; remove it")
+        return found
+    return None
+
+
+def save(calibration: Calibration, target: Path) -> None:
+    """Write it whole or not at all. Raises EntropixError for a disk that refuses."""
+    content = msgspec.json.format(msgspec.json.encode(calibration), indent=2)
+    write_whole(target, content + b"\n")
 
 
 class _Kind(msgspec.Struct):
@@ -142,14 +169,14 @@ def parse(data: bytes, name: str) -> Calibration:
             )
         calibration = msgspec.json.decode(data, type=Calibration)
     except msgspec.MsgspecError as error:
-        raise DamagedFileError(f"{name}: not a calibration file ({error})") from error
+        raise DamagedFileError(f"{name}: not a calibration file ({error}); remove it") from error
     missing = set(METRICS) - set(calibration.ranges)
     if set(calibration.varentropy) != {"low", "high"}:
         missing.add("a side")
     if calibration.schema > 1 and calibration.split is None:
         missing.add("a split into quadrants")
     if missing:
-        raise DamagedFileError(f"{name}: calibration lacks {', '.join(sorted(missing))}")
+        raise DamagedFileError(f"{name}: calibration lacks {', '.join(sorted(missing))}; remove it")
     return calibration
 
 

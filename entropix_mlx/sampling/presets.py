@@ -14,7 +14,7 @@ from typing import NamedTuple
 from platformdirs import user_config_path
 
 from entropix_models.errors import DamagedFileError, EntropixError, UsageError
-from entropix_models.paths import atomic_file, disk_errors
+from entropix_models.paths import write_whole
 
 NAME = re.compile("[a-z0-9-]{1,40}")
 _BARE = re.compile(r"true|false|(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
@@ -64,10 +64,7 @@ def save(presets: Mapping[str, Preset]) -> None:
     for name, preset in presets.items():
         content += f"\n[{name}]\nbase = {json.dumps(preset.base)}\n"
         content += "".join(f"{key} = {_toml(value)}\n" for key, value in preset.values.items())
-    with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(target) as unfinished:
-            unfinished.write_text(content, encoding="utf-8")
+    write_whole(target, content.encode())
 
 
 def text(value: bool | int | float | str) -> str:

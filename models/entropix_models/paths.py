@@ -91,6 +91,17 @@ def atomic_file(target: Path, ending: str = ".part") -> Iterator[Path]:
             unfinished.unlink()
 
 
+def write_whole(target: Path, content: bytes) -> None:
+    """Replace a file, whole or not at all, in a folder that is made if it isn't there.
+
+    Raises EntropixError for a disk that refuses.
+    """
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(target) as unfinished:
+            unfinished.write_bytes(content)
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 

@@ -81,12 +81,12 @@ def test_jsonl_is_the_trace(generate: Call, tmp_path: Path) -> None:
     assert len(result.records) == 1 + 1 + 16 + 1
 
 
-def test_everything_but_the_text_goes_to_standard_error(generate: Call) -> None:
+def test_everything_but_the_text_goes_to_standard_error(generate: Call, tiny_model: Path) -> None:
     result = generate()
     loading, note, summary = result.err.splitlines()
     assert loading == "loading weights"
     assert note.startswith("note: tiny has no calibration")
-    assert "calibrate" in note
+    assert f"entropix-mlx calibrate --model {tiny_model}" in note
     assert summary.startswith("16 tokens · ")
     assert summary.endswith(" · seed 7 · length")
     assert "tokens/s" in summary

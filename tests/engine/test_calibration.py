@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from entropix_mlx.records.quadrants import KINDS
 from entropix_mlx.sampling import calibration
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Calibration
-from entropix_models.errors import DamagedFileError
+from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
 
 CONTENT: dict[str, Any] = json.loads(msgspec.json.encode(PROVISIONAL))
 
@@ -35,6 +36,11 @@ def test_a_file_reads_back() -> None:
         {"ranges": {name: [0] for name in METRICS}},
         {"valley_delta": "x"},
         {"model": 3},
+        {"schema": 0},
+        {"schema": "2"},
+        {"split": None},
+        {"split": {"name": "x", "entropy": 1, "usual": [[2, 1], [1, 1]]}},
+        {"held_out": {"LELV": {"tokens": 3}}},
     ],
     ids=str,
 )
@@ -43,6 +49,62 @@ def test_what_lacks_something_is_refused(change: dict[str, Any]) -> None:
         calibration.parse(json.dumps(CONTENT | change).encode(), "some-file")
     assert str(caught.value).startswith("some-file: ")
     assert "\n" not in str(caught.value)
+
+
+def test_one_of_a_newer_program_is_refused() -> None:
+    data = json.dumps(CONTENT | {"schema": 3, "entropy": "elsewhere"}).encode()
+    with pytest.raises(UnsupportedError, match=r"^some-file: [^\n]*schema 3[^\n]*update"):
+        calibration.parse(data, "some-file")
+
+
+def test_one_of_before_has_the_split_at_the_medians() -> None:
+    older = {k: v for k, v in CONTENT.items() if k not in ("split", "held_out")} | {"schema": 1}
+    found = calibration.parse(json.dumps(older).encode(), "some-file")
+    assert found.thresholds == PROVISIONAL.thresholds
+    assert found.split_of("calibrated") == found.median == PROVISIONAL.median
+    assert found.median.entropy == found.entropy.mid
+    assert PROVISIONAL.split_of("calibrated").name == "provisional"
+    assert found.split_of("guide").name == "guide"
+
+
+class TestTheUsersOwn:
+    MINE = msgspec.structs.replace(PROVISIONAL, model="mine", revision="1", quantization="Q4_1")
+
+    def test_it_is_found_and_goes_before_the_programs(self) -> None:
+        assert calibration.stored(self.MINE.name) is None
+        calibration.save(self.MINE, calibration.own_file(self.MINE.name))
+        assert calibration.stored(self.MINE.name) == self.MINE
+        for file in shipped_files():
+            theirs = calibration.parse(file.read_bytes(), file.name)
+            mine = msgspec.structs.replace(theirs, valley_delta=0.125)
+            calibration.save(mine, calibration.own_file(mine.name))
+            assert calibration.stored(mine.name) == mine
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            (b"{", "not a calibration file"),
+            (msgspec.json.encode(PROVISIONAL), "the calibration of provisional@unversioned@dense"),
+            (json.dumps(CONTENT | {"ranges": {}}).encode(), "lacks"),
+        ],
+    )
+    def test_a_damaged_one_is_named(self, data: bytes, reason: str) -> None:
+        file = calibration.own_file(self.MINE.name)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(data)
+        with pytest.raises(DamagedFileError) as caught:
+            calibration.stored(self.MINE.name)
+        message = str(caught.value)
+        assert message.startswith(f"{file}: ")
+        assert reason in message
+        assert message.endswith("; remove it")
+        assert "\n" not in message
+
+    def test_one_that_cannot_be_read_is_named(self) -> None:
+        file = calibration.own_file(self.MINE.name)
+        file.mkdir(parents=True)
+        with pytest.raises(EntropixError, match="could not be read"):
+            calibration.stored(self.MINE.name)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b"NaN", b"[" * 10_000])
@@ -65,11 +127,12 @@ def test_keys_are_file_names() -> None:
 
 
 def test_only_exactly_these_weights_have_it() -> None:
-    assert calibration.shipped("no-such-model", "1", "Q4_1") is None
+    assert calibration.stored(calibration.key("no-such-model", "1", "Q4_1")) is None
     for file in shipped_files():
         found = calibration.parse(file.read_bytes(), file.name)
-        assert calibration.shipped(found.model, found.revision, found.quantization) == found
-        assert calibration.shipped(found.model, "another", found.quantization) is None
+        assert calibration.stored(found.name) == found
+        other = calibration.key(found.model, "another", found.quantization)
+        assert calibration.stored(other) is None
 
 
 @pytest.mark.parametrize("file", shipped_files(), ids=lambda file: file.name)
@@ -85,4 +148,15 @@ def test_shipped_files_make_sense(file: Any) -> None:
     assert sum(found.shares.values()) == pytest.approx(1, abs=0.01)
     assert all(0.02 <= share <= 0.6 for share in found.shares.values())
     assert found.source
+    held_out = 0
+    for quadrant, kind in KINDS.items():
+        counted = found.held_out[quadrant]
+        held_out += counted.tokens
+        assert counted.holds >= 0.9 * counted.tokens > 0, quadrant
+        assert counted.rate == pytest.approx(counted.holds / counted.tokens, abs=1e-4)
+        assert found.split is not None
+        assert found.split.sentences[quadrant] in [sentence.id for sentence in kind.sentences]
+    assert held_out == found.source["held_out"]
+    for counted in found.held_out.values():
+        assert counted.share == pytest.approx(counted.tokens / held_out, abs=1e-4)
     assert 0 < found.valley_delta < 5

@@ -169,7 +169,7 @@ def test_a_full_disk_leaves_the_file_as_it_was() -> None:
     save_preset("warm", Settings.make())
     before = presets.file().read_bytes()
     with (
-        mock.patch.object(Path, "write_text", side_effect=OSError(28, "No space left")),
+        mock.patch.object(Path, "write_bytes", side_effect=OSError(28, "No space left")),
         pytest.raises(EntropixError, match="disk is full"),
     ):
         save_preset("cold", Settings.make())

@@ -1,6 +1,7 @@
 """Quadrants: words, sentences that can be checked, and the split, on the host and on the device."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -22,7 +23,7 @@ from entropix_mlx.records.quadrants import (
     word,
 )
 from entropix_mlx.sampling import draw
-from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL
+from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL, key, stored
 from entropix_mlx.sampling.settings import declared
 
 MEDIAN = PROVISIONAL.median
@@ -213,3 +214,17 @@ class TestWords:
             "Entropy below 2 bits, varentropy of what is usual at that entropy or more."
         )
         assert word("LEHV", unknown) == "favoured"
+
+
+def test_the_documentation_has_every_word_and_every_figure() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sampling.md").read_text("utf-8")
+    for quadrant, kind in KINDS.items():
+        strong, weak = (found.text for found in kind.sentences)
+        assert f"| {quadrant} | {kind.word} | {strong} | {weak} |" in page
+    found = stored(key("smollm2-135m", "0.1.2", "Q4_1"))
+    assert found is not None
+    assert found.split is not None
+    assert f"split at {found.split.entropy} bits" in page
+    for quadrant, counted in found.held_out.items():
+        share, rate = f"{100 * counted.share:.1f} %", f"{100 * counted.rate:.1f} %"
+        assert f"| {quadrant} | {share} | {rate} of {counted.tokens} " in page

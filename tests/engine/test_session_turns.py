@@ -181,12 +181,10 @@ class TestRealModel:
         assert made.header.revision == "0.1.2"
 
     def test_its_own_calibration_is_told(self, smollm2: LanguageModel) -> None:
-        from entropix_mlx.sampling.calibration import key, shipped
+        from entropix_mlx.sampling.calibration import key, stored
 
         info = smollm2.info
         made = session(smollm2)
-        if shipped(info.name, info.revision, info.quantization) is None:
-            assert made.header.calibration is None
-        else:
-            own = key(info.name, info.revision, info.quantization)
-            assert made.header.calibration == own
+        own = key(info.name, info.revision, info.quantization)
+        assert stored(own) is not None
+        assert made.header.calibration == own

@@ -272,7 +272,11 @@ class SessionFactory:
 
         notes = [self._default_note] if self._default_note else []
         if session.calibration is PROVISIONAL:
-            notes.append(f"{session.header.model} has no calibration: thresholds are provisional")
+            model = session.header.model
+            notes.append(
+                f"{model} has no calibration: thresholds are provisional "
+                f"(entropix-mlx calibrate --model {model} makes one)"
+            )
         return Ready(
             session.header,
             session.context_length,

@@ -2,12 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 
 from entropix_mlx.records.quadrants import QUADRANTS, above
 from entropix_mlx.records.record import RunHeader
-from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, parse
+from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, stored
 from entropix_mlx.sampling.parameters import GROUPS as GROUPS_OF_ALL
 from entropix_mlx.sampling.regions import names
 from entropix_mlx.sampling.settings import (
@@ -195,13 +194,11 @@ def _measured(settings: Settings) -> list[str]:
 def calibration_of(header: RunHeader) -> Calibration | None:
     """The calibration that a run's thresholds are from; None if it isn't here.
 
-    Raises DamagedFileError.
+    Raises what `stored` raises.
     """
     if header.calibration is None:
         return PROVISIONAL
-    name = Path(header.calibration).name  # a header may come from anywhere
-    file = resources.files("entropix_mlx") / "calibrations" / f"{name}.json"
-    return parse(file.read_bytes(), str(file)) if file.is_file() else None
+    return stored(Path(header.calibration).name)  # a header may come from anywhere
 
 
 def shown(value: Value) -> str:

@@ -1,0 +1,186 @@
+"""`entropix-mlx calibrate`: thresholds and words that are a model's own."""
+
+import os
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from entropix_mlx.cli.exit_status import debug_option
+from entropix_mlx.cli.input import read_text
+from entropix_mlx.cli.options import load_model, model_options
+from entropix_mlx.cli.output import columns
+from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.records.quadrants import QUADRANTS, sentence, word
+from entropix_mlx.terminal.visible import escaped
+from entropix_models.errors import EntropixError, UsageError
+
+if TYPE_CHECKING:
+    from entropix_mlx.sampling.calibration import Calibration
+
+_OFTEN = 0.2
+"""Seconds between two pictures of the progress on a terminal."""
+
+
+@click.command()
+@model_options
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Prompts, one a line, of every fourth of which the answer is held out. Default: 48 own.",
+)
+@click.option(
+    "--tokens",
+    type=click.IntRange(1),
+    default=96,
+    metavar="N",
+    help="The longest answer, in tokens. Default: 96.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**62),
+    default=1,
+    metavar="N",
+    help="Same seed, same file. Default: 1.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Write it there. Default: among your own calibrations, which go before the program's.",
+)
+@debug_option
+def calibrate(
+    model: str | None, device: str, prompts: Path | None, tokens: int, seed: int, out: Path | None
+) -> None:
+    """Measure where a model is sure and where it is not, for its thresholds and its words.
+
+    It answers prompts; the answers of three in four are fitted to, and on the others is counted
+    for how many tokens the sentence of each quadrant holds. A split that holds for less than nine
+    tenths of them is refused. Ten minutes for a small model on two CPU cores, one or less on a GPU.
+    """
+    lines = _prompts(prompts)
+    if out is not None:
+        _check(out)
+
+    from entropix_mlx.sampling.calibration import own_file, save
+    from entropix_mlx.session.survey import survey
+    from entropix_models.devices import release_thread
+
+    try:
+        with stderr_progress() as progress:
+            loaded = load_model(model, device, progress)
+        if not loaded.tokenizer.has_chat_template:
+            click.echo(f"note: {loaded.info.name} has no chat template; raw prompts", err=True)
+        shown = _Shown(len(lines))
+        try:
+            found = survey(loaded, lines, tokens=tokens, seed=seed, told=shown.told)
+        except UsageError:
+            raise
+        except ValueError as error:
+            raise EntropixError(f"{loaded.info.name} is not calibrated: {error}") from error
+        finally:
+            shown.close()
+        target = out or own_file(found.name)
+        save(found, target)
+        click.echo("\n".join(_table(found)))
+        click.echo(f"written: {escaped(str(target))}", err=True)
+    finally:
+        release_thread()
+
+
+def _prompts(file: Path | None) -> list[str]:
+    """Raises UsageError for a file that is empty or no text, EntropixError for none."""
+    if file is None:
+        text = (resources.files("entropix_mlx") / "calibrations" / "prompts.txt").read_text("utf-8")
+    else:
+        text = read_text(None, file)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _check(out: Path) -> None:
+    """Minutes of work shall not end with a path that was wrong from the start."""
+    if out.exists() and not out.is_file():
+        raise UsageError(f"{out} is no regular file: name another with -o")
+    folder = out.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise EntropixError(f"cannot write into {folder}: make that folder, or name another place")
+
+
+class _Shown:
+    """Progress on standard error: a line that is written over on a terminal, else one a prompt."""
+
+    def __init__(self, prompts: int) -> None:
+        self._prompts = prompts
+        self._began = time.monotonic()
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._last = -1
+        self._next = 0.0
+
+    def told(self, answered: int, tokens: int) -> None:
+        now = time.monotonic()
+        if answered >= self._prompts or (now < self._next if self._terminal else False):
+            return
+        if not self._terminal and answered == self._last:
+            return
+        self._last, self._next = answered, now + _OFTEN
+        line = self._line(answered, tokens, now - self._began)
+        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=not self._terminal)
+
+    def close(self) -> None:
+        if self._terminal:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+    def _line(self, answered: int, tokens: int, seconds: float) -> str:
+        parts = [f"prompt {answered + 1} of {self._prompts}", f"{tokens} tokens"]
+        if tokens and seconds > 0:
+            parts.append(f"{tokens / seconds:.1f} tokens/s")
+        if answered:
+            left = seconds / answered * (self._prompts - answered)
+            parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
+        return " · ".join(parts)
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.1f} %"
+
+
+def _table(found: "Calibration") -> list[str]:
+    """Everything that was measured, the shares and rates on the answers that were held out."""
+    split, source = found.split, found.source
+    assert split is not None
+    head = (
+        f"{found.model} {found.revision or ''}, {found.quantization or 'dense'}: "
+        f"{source['tokens']} tokens, {source['held_out']} of them held out"
+    )
+    rows = [("quadrant", "code", "share", "holds for", "sentence")]
+    for quadrant in QUADRANTS:
+        counted = found.held_out[quadrant]
+        rows.append(
+            (
+                word(quadrant, split),
+                quadrant,
+                _percent(counted.share),
+                f"{_percent(counted.rate)} ({counted.holds} of {counted.tokens})",
+                sentence(quadrant, split),
+            )
+        )
+    usual = [("entropy", "usual varentropy"), *((f"{h:.2f}", f"{v:.2f}") for h, v in split.usual)]
+    shares = [("region", "share"), *((name, _percent(s)) for name, s in found.shares.items())]
+    return [
+        escaped(head),
+        "",
+        f"entropy is high from {split.entropy:.2f} bits on, varentropy wide from what is usual on",
+        *columns(rows),
+        "",
+        *columns(usual),
+        "",
+        *columns([("threshold", ""), *((n, f"{v:.2f}") for n, v in found.thresholds.items())]),
+        "",
+        *columns(shares),
+    ]

@@ -1,0 +1,74 @@
+"""What a model answers to a list of prompts, and the calibration that follows from it."""
+
+import datetime
+from collections.abc import Callable, Sequence
+
+from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.calibration import Calibration
+from entropix_mlx.sampling.fit import fit
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.session import Session
+from entropix_models.errors import UsageError
+from entropix_models.language_model import LanguageModel
+
+HELD_OUT = 4
+"""Of so many answers the last is not fitted to: what is told of the fit is counted there."""
+
+_SAMPLER = {"temperature": "0.7", "min_p": "0.03"}
+_DATE = datetime.date(2026, 1, 1)
+"""For templates that print one: the same prompts are the same ids on every day."""
+
+Told = Callable[[int, int], object]
+"""Told how many prompts are answered, and how many tokens there are."""
+
+
+def survey(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    *,
+    tokens: int,
+    seed: int,
+    told: Told = lambda _answered, _tokens: None,
+) -> Calibration:
+    """Have the prompts answered by plain sampling, and fit to that.
+
+    Answers are up to `tokens` long; the same seed gives the same ones. A model without a chat
+    template goes on from the prompt as it stands. Raises UsageError for too few prompts, ValueError
+    as `fit`, and what a session raises.
+    """
+    if len(prompts) < HELD_OUT:
+        raise UsageError(
+            f"{len(prompts)} prompts are too few: of every {HELD_OUT} one is held out, and some 40 "
+            "make a calibration"
+        )
+    settings, raw = Settings.make("temperature", _SAMPLER), not model.tokenizer.has_chat_template
+    answers: list[list[TokenRecord]] = []
+    count = 0
+    for number, prompt in enumerate(prompts):
+        told(number, count)
+        session = Session(model, settings, seed=seed + number, date=_DATE)
+        answers.append([])
+        for record in session.send(prompt, max_tokens=tokens, raw=raw):
+            if isinstance(record, TokenRecord):
+                answers[-1].append(record)
+                count += 1
+                told(number, count)
+    told(len(prompts), count)
+    held_out = answers[HELD_OUT - 1 :: HELD_OUT]
+    return fit(
+        [answer for n, answer in enumerate(answers) if n % HELD_OUT != HELD_OUT - 1],
+        held_out,
+        model=model.info.name,
+        revision=model.info.revision,
+        quantization=model.info.quantization,
+        source={
+            "prompts": len(prompts),
+            "tokens": count,
+            "held_out": sum(map(len, held_out)),
+            "longest": tokens,
+            "sampler": ", ".join(f"{name} {value}" for name, value in _SAMPLER.items()),
+            "seed": seed,
+            "device": model.device.kind,
+            "dtype": model.info.dtype,
+        },
+    )
