@@ -55,6 +55,7 @@ def switch(default: bool, doc: str, *, group: str) -> Any:
 def choice(default: str, *others: str, doc: str) -> Any:
     """One of several words."""
     kind = (default, *others)
+    doc = f"{doc}: {', '.join(kind)}"
     return field(default=default, metadata={"kind": kind, "doc": doc, "group": "measured"})
 
 

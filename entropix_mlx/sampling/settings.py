@@ -89,7 +89,10 @@ class Settings:
     capture: bool = switch(True, "measure attention", group="measured")
     layers: str = layers("layers averaged for attention: all, or 0,3-5")
     quadrants: str = choice(
-        "calibrated", "median", "guide", doc="the split that colours and words follow"
+        "calibrated",
+        "median",
+        "guide",
+        doc="split of the plane that colours and words follow",
     )
 
     summary: ClassVar[str]

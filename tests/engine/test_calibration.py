@@ -1,16 +1,20 @@
 """Calibration files: whose they are, and what is refused."""
 
 import json
+import math
 from importlib import resources
 from typing import Any
 
 import msgspec
 import pytest
+from scipy.stats import binomtest
+from turns import session, tokens, turn
 
 from entropix_mlx.records.quadrants import KINDS
 from entropix_mlx.sampling import calibration
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL, Calibration
 from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
+from entropix_models.language_model import LanguageModel
 
 CONTENT: dict[str, Any] = json.loads(msgspec.json.encode(PROVISIONAL))
 
@@ -105,6 +109,31 @@ class TestTheUsersOwn:
         file.mkdir(parents=True)
         with pytest.raises(EntropixError, match="could not be read"):
             calibration.stored(self.MINE.name)
+
+
+@pytest.mark.model
+def test_the_sentences_hold_for_what_the_real_model_says(smollm2: LanguageModel) -> None:
+    """On answers to prompts that it was not calibrated on, not too seldom to be chance."""
+    prompts = ("Why do leaves turn red?", "Describe a harbour at dawn.", "Name uses of a brick.")
+    counts: dict[str, list[bool]] = {quadrant: [] for quadrant in KINDS}
+    for seed, prompt in enumerate(prompts):
+        made = session(smollm2, "temperature", seed=seed)
+        split = made.header.quadrant_split
+        assert split is not None
+        assert split.name == "calibrated"
+        for record in tokens(turn(made, prompt, 64)):
+            assert record.quadrant is not None
+            p = sorted((math.exp(logprob) for _, _, logprob, _ in record.candidates), reverse=True)
+            (found,) = [
+                found
+                for found in KINDS[record.quadrant].sentences
+                if found.id == split.sentences[record.quadrant]
+            ]
+            counts[record.quadrant].append(bool(found.holds(*p[:3])))
+    for quadrant, held in counts.items():
+        assert len(held) >= 10, quadrant
+        seldom = binomtest(sum(held), len(held), 0.9, alternative="less")
+        assert seldom.pvalue > 0.01, f"{quadrant}: {sum(held)} of {len(held)}"
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b"NaN", b"[" * 10_000])
