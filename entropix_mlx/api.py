@@ -14,6 +14,7 @@ from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.sampling.valleys import marked
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models import devices, loader
@@ -81,7 +82,7 @@ class EntropixSampler:
         overrides = {name: str(value) for name, value in settings.items()}
         chosen = Settings.make(preset, overrides)
         self.seed = secrets.randbelow(2**32) if seed is None else seed
-        self._sampler = Sampler(chosen, PROVISIONAL, (), attention=False)
+        self._sampler = Sampler(chosen, PROVISIONAL, Vocabulary(), attention=False)
         self._state = self._sampler.state(())
         self._depth = 0
         logging.getLogger("entropix_mlx").warning(

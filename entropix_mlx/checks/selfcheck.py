@@ -9,6 +9,7 @@ from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.vocabulary import Vocabulary
 
 _VOCABULARY = 128_256
 _DRAWS = 400
@@ -82,7 +83,7 @@ def _draws() -> Check:
     logits = np.full(_VOCABULARY, -30, np.float32)
     logits[:4] = np.log([0.4, 0.3, 0.2, 0.1])
     settings = Settings.make("temperature", {"temperature": "1"})
-    sampler = Sampler(settings, PROVISIONAL, (), attention=False)
+    sampler = Sampler(settings, PROVISIONAL, Vocabulary(), attention=False)
     device_logits, state = mx.array(logits), sampler.state(())
     drawn = [
         sampler.decide(device_logits, None, 1, state, draw_key(1, i)).token for i in range(_DRAWS)

@@ -13,7 +13,14 @@ from entropix_mlx.conditions.operands import Proposed
 from entropix_mlx.debugger.breakpoints import Breakpoints, Hit
 from entropix_mlx.debugger.outputs import Finished, Halt, Looking, Message, Output, Place
 from entropix_mlx.debugger.stepper import Stepper
-from entropix_mlx.records.record import Event, FinishReason, PromptRecord, TokenRecord, TurnRecord
+from entropix_mlx.records.record import (
+    USER,
+    Event,
+    FinishReason,
+    PromptRecord,
+    TokenRecord,
+    TurnRecord,
+)
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.request import TurnRequest
@@ -209,7 +216,7 @@ class Debugger:
             before=before[-1] if before else None,
             step=len(before),
             so_far="".join(token.text for token in before)[-TAIL:] + record.text,
-            is_end=record.id in tokenizer.stop_ids and record.forced is None,
+            is_end=record.id in tokenizer.stop_ids and record.forced != USER,
             is_special=record.id in tokenizer.special_ids,
             **known,
         )

@@ -1,4 +1,4 @@
-"""An answer as it is drawn: records with their text, held against stop texts, valleys marked."""
+"""An answer as it is drawn: records with their text, held against stop texts, and events."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.make_records import Attend, token_record
 from entropix_mlx.decoding.stop_texts import StopTexts
-from entropix_mlx.records.record import Event, TokenRecord
+from entropix_mlx.records.record import CLARIFY, USER, Event, TokenRecord
 from entropix_mlx.sampling.valleys import ValleyMarks
 from entropix_models.tokenizer.tokenizer import Tokenizer
 from entropix_models.tokenizer.utf8 import Utf8Stream
@@ -36,11 +36,13 @@ class Answer:
         self._attend = attend
         self._stops, self._utf8 = StopTexts(stop), Utf8Stream()
         self._valleys = ValleyMarks(valley_delta)
-        self._events: dict[int, Event] = {}
+        self._put_in: int | None = None  # the first record that a sampler put in
+        self._events: dict[int, list[Event]] = {}
         self._settled: deque[TokenRecord | Event] = deque()
         for record in before:
-            if record.id not in tokenizer.stop_ids or record.forced:
+            if not self._ends(record.id, record.forced):
                 self._utf8.feed(bytes.fromhex(record.bytes))
+            self._note(record.index, record.forced)
             self._valleys.take(record.index, record.entropy)
 
     def add(self, choice: Choice, ms: float) -> bool:
@@ -51,8 +53,12 @@ class Answer:
             self._attend(index, choice.heads)
         record = token_record(self._tokenizer, choice, index, self._parent, text, ms)
         self._parent = index
+        self._note(index, choice.forced)
+        events = self._events.setdefault(index, [])
         if (valley := self._valleys.take(index, choice.entropy)) is not None:
-            self._events[index] = valley
+            events.append(valley)
+        if ends and choice.forced == CLARIFY:
+            events.append(Event(kind="question", index=index, at=self._put_in))
         ready, hit = self._stops.feed(record)
         self._settle(ready)
         return hit or ends
@@ -62,7 +68,7 @@ class Answer:
         self._settle(self._stops.flush())
 
     def settled(self) -> Iterator[TokenRecord | Event]:
-        """What is sure and was not given yet: records, each followed by its valley if any."""
+        """What is sure and was not given yet: records, each followed by its events."""
         while self._settled:
             yield self._settled.popleft()
 
@@ -79,11 +85,18 @@ class Answer:
         stream.feed(self._tokenizer.token_bytes(id))
         return bool(stream.pending)
 
+    def _note(self, index: int, forced: str | None) -> None:
+        if forced == CLARIFY and self._put_in is None:
+            self._put_in = index
+
     def _settle(self, records: Sequence[TokenRecord]) -> None:
         for record in records:
             self._settled.append(record)
-            if record.index in self._events:
-                self._settled.append(self._events.pop(record.index))
+            self._settled.extend(self._events.pop(record.index))
 
     def _is_end(self, choice: Choice) -> bool:
-        return choice.id in self._tokenizer.stop_ids and not choice.forced
+        return self._ends(choice.id, choice.forced)
+
+    def _ends(self, id: int, forced: str | None) -> bool:
+        """A stop id that the user puts in is text."""
+        return id in self._tokenizer.stop_ids and forced != USER

@@ -13,8 +13,8 @@ from entropix_mlx.records.record import REGIONS, Region
 from entropix_mlx.sampling import draw, metrics
 from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.draw import Scalars
+from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.sampler import CANDIDATES
-from entropix_mlx.sampling.settings import Past
 
 AttentionMetrics = tuple[float, float, float, float]
 
@@ -50,7 +50,7 @@ class Choice(NamedTuple):
     def past(self) -> Past:
         """What a sampler may remember of it."""
         attention = self.attention or (0.0, 0.0, 0.0, 0.0)
-        return Past(self.forced, (self.entropy, self.varentropy, *attention))
+        return Past(self.id, self.forced, (self.entropy, self.varentropy, *attention))
 
 
 def drawn(decision: Decision, *, attention: bool) -> Choice:

@@ -8,6 +8,7 @@ from entropix_mlx.decoding.cache_pool import PromptCachePool, common
 from entropix_mlx.decoding.decoder import Decoder, OnChunk, prefill
 from entropix_mlx.decoding.make_records import given_records
 from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.past import Past
 from entropix_models.language_model import Cache
 
 LEAST_KEPT = 256
@@ -53,6 +54,12 @@ class PromptContext:
         model = self.decoder.model
         excess = model.cached(cache) - length
         return excess == 0 or model.trim(model.fork(cache), excess)
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Go on with what is said to the model."""
+        self.ids += ids
+        if ids:
+            self.decoder.remember([*self.decoder.path, Past(ids[-1])])
 
     @property
     def is_under_way(self) -> bool:

@@ -18,8 +18,10 @@ from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.decision import Decision
+from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.sampler import Sampler, Stages, draw_key
-from entropix_mlx.sampling.settings import Past, Settings
+from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.language_model import Cache, LanguageModel
 
 _CLEAR_EVERY = 256
@@ -109,7 +111,7 @@ class Decoder:
         self.captures = settings.capture
         statistics = partial(metrics.attention_statistics, by_head=heads)
         self._reducer = statistics if settings.capture else None
-        self.clarify = tuple(model.tokenizer.encode(model.info.clarify))
+        self._vocabulary = Vocabulary.of(model.tokenizer, model.info.clarify)
         self.calibration = calibration
         self.pending: PendingStep | None = None
         """The next token's step, if it is under way: the cache holds all ids before that token."""
@@ -125,7 +127,7 @@ class Decoder:
         self._sampler = Sampler(
             settings,
             self.calibration,
-            self.clarify,
+            self._vocabulary,
             attention=self.captures,
             split=self.split,
         )

@@ -18,7 +18,8 @@ Region = Literal["LELV", "HELV", "LEHV", "HEHV", "MID"]
 FinishReason = Literal["stop", "length", "exit", "break", "interrupted", "error"]
 """Why this program ends a run (`break`: where it was told to); a trace may say others."""
 
-FORCED = ("clarify", "user", "exit")
+CLARIFY, USER = "clarify", "user"
+FORCED = (CLARIFY, USER, "exit")
 """What this program puts tokens in for; a trace may say others."""
 
 REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")
@@ -101,7 +102,9 @@ class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True, omit_defaults=True):
-    """Something that happened at record `index`; a valley's minimum was at record `at`."""
+    """Something that happened at record `index`; `at`: where a valley's minimum was, or where a
+    question began.
+    """
 
     kind: str
     index: int

@@ -17,20 +17,21 @@ Scalars = dict[str, mx.array]
 class Seen(NamedTuple):
     """A distribution as a step sees it.
 
-    `logits` float32 `[support]`: of the ids that can be drawn, most likely first if `ordered`.
+    `logits` float32 `[support]`: of the `ids` that can be drawn, most likely first if `ordered`.
     `measured` float32 `[6]` in the order of `calibration.METRICS`, zeros from the third on where no
     `attention` was measured; `keys` float32: how many the query attended to. `key` uint32 `[2]`
-    draws; `taken` bool: whether the user gives the token, whatever would be drawn. `state`: the
+    draws; `given` int32: the id that the user gives, whatever would be drawn, or -1. `state`: the
     sampler's; `p`: its `scalars`, `fixed`: what it is compiled for.
     """
 
+    ids: mx.array
     logits: mx.array
     ordered: bool
     measured: mx.array
     attention: bool
     keys: mx.array
     key: mx.array
-    taken: mx.array
+    given: mx.array
     state: tuple[mx.array, ...]
     p: Scalars
     fixed: Any

@@ -8,49 +8,62 @@ import textwrap
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from entropix_mlx.records.quadrants import QUADRANTS
-from entropix_mlx.records.record import REGIONS, Region, TokenRecord
-from entropix_mlx.sampling import explanation, rules
+from entropix_mlx.records.record import CLARIFY, REGIONS, Region, TokenRecord
+from entropix_mlx.sampling import clarification, explanation, rules
 from entropix_mlx.sampling.calibration import METRICS, Calibration
 from entropix_mlx.sampling.explanation import Checks, Line, Told
-from entropix_mlx.sampling.parameters import absent, number, switch, threshold
+from entropix_mlx.sampling.parameters import absent, choice, number, threshold
+from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.rules import METRIC_OF, STRATEGY_OF, Entered
-from entropix_mlx.sampling.settings import Past, Settings, Strategy, Support
+from entropix_mlx.sampling.settings import Settings, Strategy, Support
+from entropix_mlx.sampling.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
     from entropix_mlx.sampling.draw import Outcome, Seen
 
-LONG_AGO = 1 << 30
-"""Stands for never."""
-
 _HELV, _GREEDY, _ADAPTIVE = (REGIONS.index(region) for region in ("HELV", "LELV", "MID"))
 """Regions and their strategies are listed in the same order."""
+
+
+_NOT_INSERTED = {
+    "off": ", nothing inserted (clarify=off)",
+    "insert": ": the text comes between words, once a sentence",
+    "ask": ": a question comes where a sentence begins, once",
+    "guide": " instead: a clarifying text had just been inserted",
+}
 
 
 class State(NamedTuple):
     """Arrays, never read back.
 
-    int32: ids `since` the last one that clarified, how many of the clarifying ids were forced so
-    far (`position`, 0 = none under way), `steps`. `means` float32 `[6]`: the rolling metrics.
+    `steps` int32; `means` float32 `[6]`: the rolling metrics; then what the way to clarify
+    remembers.
     """
 
-    since: "mx.array"
-    position: "mx.array"
     steps: "mx.array"
     means: "mx.array"
+    memory: "tuple[mx.array, ...]"
+
+    @staticmethod
+    def of(arrays: "tuple[mx.array, ...]") -> "State":
+        return State(arrays[0], arrays[1], arrays[2:])
+
+    @property
+    def arrays(self) -> "tuple[mx.array, ...]":
+        return self.steps, self.means, *self.memory
 
 
 class Fixed(NamedTuple):
-    """In the middle the `best_of` so many draws; the ids of the clarifying text."""
+    """In the middle the `best_of` so many draws; how to clarify, if anything is put in."""
 
     best_of: int
-    clarify: tuple[int, ...]
+    way: clarification.Way | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +97,24 @@ class Entropix(Settings):
         step=(0.05, 0.25),
         group="limits",
     )
-    clarify: bool = switch(
-        False, "insert the clarifying text; false: only draw hotter", group="limits"
+    clarify: str = choice(
+        *clarification.WAYS,
+        doc="a text where it is to clarify, or a question to you",
+        group="limits",
+        switched=("off", "guide"),
     )
 
     strategies: ClassVar[Mapping[str, Strategy]] = {
         name: Strategy(next((q for q in QUADRANTS if q == region), None), name != "greedy")
         for region, name in STRATEGY_OF.items()
     }
-    inserts: ClassVar[str | None] = "clarify"
+    inserts: ClassVar[str | None] = CLARIFY
 
     def support(self) -> Support:
         return Support(max(128, self.top_k * 3 // 2))  # the formulas widen it by up to a half
 
-    def fixed(self, clarify: tuple[int, ...]) -> Fixed:
-        return Fixed(self.draws, clarify if self.clarify else ())
+    def fixed(self, vocabulary: Vocabulary) -> Fixed:
+        return Fixed(self.draws, clarification.way(self.clarify, vocabulary))
 
     def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
         limits = {
@@ -119,23 +135,23 @@ class Entropix(Settings):
         del seen
         return scaled
 
-    def state(self, path: Sequence[Past], clarify: int) -> State:
+    def state(self, path: Sequence[Past], vocabulary: Vocabulary) -> "tuple[mx.array, ...]":
         import mlx.core as mx
         import numpy as np
 
-        back = [past.forced == "clarify" for past in reversed(path)]
-        run = sum(takewhile(bool, back))
+        measured = [past.measured for past in path if past.measured is not None]
         means = np.zeros(len(METRICS), np.float32)
         weight = np.float32(self.rolling)
-        for n, past in enumerate(path[-1:] if self.rolling == 1 else path):
-            measured = np.array(past.measured, np.float32)
-            means = weight * measured + (1 - weight) * means if n else measured
+        for n, metrics in enumerate(measured[-1:] if self.rolling == 1 else measured):
+            newest = np.array(metrics, np.float32)
+            means = weight * newest + (1 - weight) * means if n else newest
+        way = clarification.way(self.clarify, vocabulary)
+        remembered = way.remembered(path) if way else ()
         return State(
-            since=mx.array(back.index(True) if True in back else LONG_AGO, mx.int32),
-            position=mx.array(run % clarify if clarify else 0, mx.int32),
-            steps=mx.array(len(path), mx.int32),
+            steps=mx.array(len(measured), mx.int32),
             means=mx.array(means),
-        )
+            memory=tuple(mx.array(value, mx.int32) for value in remembered),
+        ).arrays
 
     @classmethod
     def step(cls, seen: "Seen") -> "Outcome":
@@ -143,7 +159,7 @@ class Entropix(Settings):
 
         from entropix_mlx.sampling import draw, filters
 
-        past, p, fixed = State(*seen.state), seen.p, seen.fixed
+        past, p, fixed = State.of(seen.state), seen.p, seen.fixed
         newest = p["rolling"]
         means = newest * seen.measured + (1 - newest) * past.means
         means = mx.where(past.steps == 0, seen.measured, means)
@@ -161,7 +177,11 @@ class Entropix(Settings):
         # the drawn is the one that comes first in the order.
         looked = mx.where(middle, fixed.best_of, 1)
         final = filters.best_of(mx.exp(log_p), looked)
-        inserted, state = cls._clarified(region, seen.taken, past._replace(means=means), fixed)
+        chosen = mx.where(middle, mx.min(drawn), drawn[0])
+        inserted, memory = None, past.memory
+        if fixed.way is not None:
+            drawn_id, calls = seen.ids[chosen], region == _HELV
+            inserted, memory = fixed.way.step(seen, drawn_id, calls, memory)
         return draw.Outcome(
             region=region,
             strategy=region,
@@ -169,33 +189,11 @@ class Entropix(Settings):
             stages=stages,
             drawn=drawn,
             looked=looked,
-            chosen=mx.where(middle, mx.min(drawn), drawn[0]),
+            chosen=chosen,
             final=mx.where(greedy, draw.one_hot(0, final.shape[0]), final),
-            state=state,
+            state=State(past.steps + 1, means, memory).arrays,
             inserted=inserted,
         )
-
-    @classmethod
-    def _clarified(
-        cls, region: "mx.array", taken: "mx.array", state: State, fixed: Fixed
-    ) -> "tuple[mx.array | None, State]":
-        """The id to insert, and the next state.
-
-        In HELV, if none of the last n ids was a forced clarifying one (n = the text's length), all
-        n are forced, one a step.
-        """
-        import mlx.core as mx
-
-        since, position = mx.minimum(state.since + 1, LONG_AGO), state.position
-        inserted = None
-        if n := len(fixed.clarify):
-            begins = (position == 0) & (region == _HELV) & (state.since >= n)
-            clarifying = (begins | (position > 0)) & ~taken
-            text = mx.array(fixed.clarify, mx.int32)
-            inserted = mx.where(clarifying, text[position], -1)
-            position = mx.where(clarifying, (position + 1) % n, 0)
-            since = mx.where(clarifying, 0, since)
-        return inserted, State(since, position, state.steps + 1, state.means)
 
     # What it says.
 
@@ -213,12 +211,13 @@ class Entropix(Settings):
         record, ruled = told.record, self._ruled(told.record, told.words)
         if record.forced is None:
             return [*ruled, *self._drawn(told)]
-        if record.forced != "clarify":
+        if record.forced != CLARIFY:
             return ruled
         alone = self._alone(record)
         goes_on = self.rolling == 1 and (alone is None or alone[0] != "HELV")
+        what = "a question to you" if self.clarify == "ask" else "a clarifying text"
         text = (
-            "inserted: a clarifying text, begun at a token before this one, goes on"
+            f"inserted: {what}, begun at a token before this one, goes on"
             if goes_on
             else "inserted to clarify, not drawn"
         )
@@ -265,11 +264,7 @@ class Entropix(Settings):
     def _drawn(self, told: Told) -> list[Line]:
         record, lines = told.record, []
         if record.strategy == "clarify":
-            inserted = "a clarifying text had just been inserted"
-            nothing = "drawn hotter, nothing inserted (clarify=false)"
-            lines.append(
-                Line("note", f"drawn hotter instead: {inserted}" if self.clarify else nothing)
-            )
+            lines.append(Line("note", f"drawn hotter{_NOT_INSERTED[self.clarify]}"))
         entered = {symbol: self.entered(symbol, told) for symbol in METRIC_OF}
         settings = self.to_dict()
         formula = rules.temperature(record, settings, entered)

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, NamedTuple
 
@@ -24,6 +24,13 @@ class Number(NamedTuple):
     high: float
     step: tuple[float, float]
     whole: bool = False
+
+
+class OneOf(NamedTuple):
+    """One of the `values`; `also`: what else stands for one."""
+
+    values: tuple[str, ...]
+    also: Mapping[str, str] = {}
 
 
 def number(
@@ -52,11 +59,19 @@ def switch(default: bool, doc: str, *, group: str) -> Any:
     return field(default=default, metadata={"kind": bool, "doc": doc, "group": group})
 
 
-def choice(default: str, *others: str, doc: str) -> Any:
-    """One of several words."""
-    kind = (default, *others)
-    doc = f"{doc}: {', '.join(kind)}"
-    return field(default=default, metadata={"kind": kind, "doc": doc, "group": "measured"})
+def choice(
+    default: str,
+    *others: str,
+    doc: str,
+    group: str = "measured",
+    switched: tuple[str, str] | None = None,
+) -> Any:
+    """One of several words; `switched`: what false and true stand for, where it was a switch."""
+    values = (default, *others)
+    also = {text: switched[on] for text, on in _BOOLEANS.items()} if switched else {}
+    kind = OneOf(values, {text: value for text, value in also.items() if text not in values})
+    doc = f"{doc}: {', '.join(values)}"
+    return field(default=default, metadata={"kind": kind, "doc": doc, "group": group})
 
 
 def layers(doc: str) -> Any:
@@ -77,10 +92,10 @@ def usually(sampler: Any, name: str, default: Any) -> Any:
 def admits(declared: dataclasses.Field[Any], value: object) -> bool:
     """Whether a parameter can have a value."""
     kind = declared.metadata["kind"]
-    if isinstance(kind, type):
-        return isinstance(value, kind)
+    if isinstance(kind, OneOf):
+        return str(value).lower() in {*kind.values, *kind.also}
     if not isinstance(kind, Number):
-        return value in kind
+        return isinstance(value, kind)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return kind.low <= value <= kind.high  # no NaN is
@@ -96,10 +111,11 @@ def parsed(declared: dataclasses.Field[Any], text: str) -> float | int | bool | 
         if text.lower() not in _BOOLEANS:
             raise UsageError(f"{name}={text!r}: give true or false")
         return _BOOLEANS[text.lower()]
-    if not isinstance(kind, Number):
-        if text not in kind:
-            raise UsageError(f"{name}={text!r}: give {', '.join(kind[:-1])} or {kind[-1]}")
-        return text
+    if isinstance(kind, OneOf):
+        if not admits(declared, text):
+            *some, last = kind.values
+            raise UsageError(f"{name}={text!r}: give {', '.join(some)} or {last}")
+        return kind.also.get(text.lower(), text.lower())
     try:
         value = int(text) if kind.whole else float(text)
     except ValueError:

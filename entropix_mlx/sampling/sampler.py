@@ -14,7 +14,9 @@ from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.decision import Decision, Floats, Ints, forces, packed
 from entropix_mlx.sampling.draw import Outcome, Scalars, Seen
 from entropix_mlx.sampling.filters import Stage
-from entropix_mlx.sampling.settings import Past, Settings, Support
+from entropix_mlx.sampling.past import Past
+from entropix_mlx.sampling.settings import Settings, Support
+from entropix_mlx.sampling.vocabulary import Vocabulary
 
 CANDIDATES = 8
 """How many of the most likely tokens a decision lists."""
@@ -65,7 +67,7 @@ class Sampler:
         self,
         settings: Settings,
         calibration: Calibration,
-        clarify: tuple[int, ...],
+        vocabulary: Vocabulary,
         *,
         attention: bool,
         split: QuadrantSplit | None = None,
@@ -73,10 +75,10 @@ class Sampler:
         """`split`: by which quadrants are told, if not by the one that the settings name."""
         bound = settings.bind(calibration)
         self.settings = bound
-        self._clarify = len(clarify)
+        self._vocabulary = vocabulary
         size, ordered = bound.support()
         support = Support(size and max(CANDIDATES, size), ordered)
-        program = _Program(type(bound), bound.fixed(clarify), support, attention)
+        program = _Program(type(bound), bound.fixed(vocabulary), support, attention)
         self._program = program
         # Nothing is compiled on the CPU (devices.choose says why), whoever chose it.
         on_gpu = mx.default_device().type == mx.gpu
@@ -87,7 +89,7 @@ class Sampler:
 
     def state(self, path: Sequence[Past]) -> tuple[mx.array, ...]:
         """The memory at the end of a path."""
-        return self.settings.state(path, self._clarify)
+        return self.settings.state(path, self._vocabulary)
 
     def decide(
         self,
@@ -128,9 +130,9 @@ class Sampler:
         ban = _ban(logits, banned) if banned else None
         measured = _measured(given.logits, given.attention)[0]
         places = _places(self._program.support, given.logits, ban)
-        outcome = _stepped(self._program, given, places.logits, measured, state, self.scalars)
+        outcome = _stepped(self._program, given, places, measured, state, self.scalars)
         all_ = _places(Support(None), given.logits, ban)
-        whole = _stepped(self._program, given, all_.logits, measured, state, self.scalars)
+        whole = _stepped(self._program, given, all_, measured, state, self.scalars)
         return Stages(outcome, places.ids, all_.ids, whole.stages)
 
 
@@ -163,8 +165,9 @@ def _decide(
     given = _Given(*given)  # a plain tuple, where it was compiled
     logits = given.logits
     measured, log_normaliser = _measured(logits, given.attention)
-    ids, values, listed, places = _places(program.support, logits, ban)
-    outcome = _stepped(program, given, values, measured, state, p)
+    drawable = _places(program.support, logits, ban)
+    ids, _, listed, places = drawable
+    outcome = _stepped(program, given, drawable, measured, state, p)
     token, forced = _forced(program, given.forced, ids[outcome.chosen], outcome.inserted)
     named = mx.concatenate([token[None], listed])
     log_p = logits[0][named].astype(mx.float32) - log_normaliser
@@ -202,21 +205,22 @@ def _measured(logits: mx.array, attention: mx.array) -> tuple[mx.array, mx.array
 def _stepped(
     program: _Program,
     given: _Given,
-    logits: mx.array,
+    places: _Places,
     measured: mx.array,
     state: tuple[mx.array, ...],
     p: Scalars,
 ) -> Outcome:
-    """What the sampler makes of `logits`, those that can be drawn."""
+    """What the sampler makes of what can be drawn."""
     return program.sampler.step(
         Seen(
-            logits=logits,
+            ids=places.ids,
+            logits=places.logits,
             ordered=program.support.ordered,
             measured=measured,
             attention=program.attention,
             keys=given.keys,
             key=given.key,
-            taken=given.forced >= 0,
+            given=given.forced,
             state=state,
             p=p,
             fixed=program.fixed,

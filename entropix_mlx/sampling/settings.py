@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from entropix_mlx.records.measures import MEASURES, Measure
 from entropix_mlx.records.quadrants import Quadrant
-from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling import presets
-from entropix_mlx.sampling.calibration import METRICS, Calibration
+from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.explanation import Line, Told
 from entropix_mlx.sampling.parameters import (
     GROUPS,
+    OneOf,
     absent,
     admits,
     choice,
@@ -31,7 +31,9 @@ from entropix_mlx.sampling.parameters import (
     parsed,
     switch,
 )
+from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.presets import Preset
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.errors import DamagedFileError, UsageError
 
 if TYPE_CHECKING:
@@ -54,19 +56,6 @@ class Support(NamedTuple):
 
     size: int | None
     ordered: bool = True
-
-
-class Past(NamedTuple):
-    """What a state may follow from, of one token of the path: what forced it, and its metrics in
-    the order of `METRICS`, 0 where they were not measured.
-    """
-
-    forced: str | None
-    measured: tuple[float, ...]
-
-    @staticmethod
-    def of(record: TokenRecord) -> "Past":
-        return Past(record.forced, tuple(getattr(record, name) or 0.0 for name in METRICS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +99,9 @@ class Settings:
         """Which ids a step is to see."""
         return Support(None)
 
-    def fixed(self, clarify: tuple[int, ...]) -> Hashable:
-        """What a step is compiled for; `clarify`: the ids of the model's clarifying text."""
-        del clarify
+    def fixed(self, vocabulary: Vocabulary) -> Hashable:
+        """What a step is compiled for."""
+        del vocabulary
         return None
 
     def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
@@ -122,11 +111,9 @@ class Settings:
         values = {field.name: getattr(self, field.name) for field in declared}
         return {k: float(v) for k, v in values.items() if not isinstance(v, bool | str | None)}
 
-    def state(self, path: Sequence[Past], clarify: int) -> "tuple[mx.array, ...]":
-        """The sampler's memory at the end of a path, from its tokens alone; `clarify`: how many ids
-        the clarifying text has.
-        """
-        del path, clarify  # most remember nothing
+    def state(self, path: Sequence[Past], vocabulary: Vocabulary) -> "tuple[mx.array, ...]":
+        """The sampler's memory at the end of a path, from what is on it alone."""
+        del path, vocabulary  # most remember nothing
         return ()
 
     def check(self) -> None:
@@ -267,13 +254,21 @@ def can_be(name: str, value: object) -> bool:
 
 
 def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
-    """A trace's settings; what they do not say was as it always was when traces began.
+    """A trace's settings as they are called now; what they do not say was as it always was when
+    traces began.
 
-    A text was inserted, by every preset that has the setting, and quadrants were split at medians.
+    A text was inserted, by every preset that has the setting, as the guide has it, and quadrants
+    were split at medians.
     """
     known = declared().get(str(sampler.get("preset")))
+    has = known.parameters() if known else {}
     first = {"clarify": True, "quadrants": "median"}
-    return {n: first[n] for n in first if known and n in known.parameters()} | dict(sampler)
+    found = {name: first[name] for name in first if name in has} | dict(sampler)
+    for name, parameter in has.items():
+        kind = parameter.metadata["kind"]
+        if isinstance(kind, OneOf) and isinstance(text := found.get(name), str | bool):
+            found[name] = kind.also.get(str(text).lower(), text)
+    return found
 
 
 def own_presets() -> dict[str, Preset]:

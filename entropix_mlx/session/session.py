@@ -16,7 +16,8 @@ from entropix_mlx.decoding.make_records import calibration_of, header_of
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import ROOT, Node, ids_of
-from entropix_mlx.sampling.settings import Past, Settings
+from entropix_mlx.sampling.past import Past
+from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.halted import Halted
 from entropix_mlx.session.journal import Journal, Storage, Writer
 from entropix_mlx.session.request import TurnRequest
@@ -278,7 +279,7 @@ class Session:
     def _go_to(self, path: list[Node]) -> None:
         """Return to the end of a path: what the model has read and the sampler's memory."""
         self.context.go_to(ids_of(path))
-        self._decoder.remember([Past.of(node) for node in path if isinstance(node, TokenRecord)])
+        self._decoder.remember(Past.along(path))
         self.tree.leaf = path[-1].index if path else ROOT
 
     def _on_chunk(self, done: int, total: int) -> bool:

@@ -74,7 +74,7 @@ class Turn:
         prompts come once they were measured.
         """
         began = time.perf_counter()
-        context.ids += self.added
+        context.add(self.added)
         if score and self.prompts and self.request.max_tokens > 0:
             scored = context.score(len(self.added), on_chunk)
             yield from self._prompts(journal, scored, context.decoder.calibration.valley_delta)

@@ -8,6 +8,7 @@ from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.draw import Outcome, Scalars, Seen
 from entropix_mlx.sampling.sampler import draw_key
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.vocabulary import Vocabulary
 
 
 def scalars(bound: Settings, calibration: Calibration) -> Scalars:
@@ -25,15 +26,16 @@ def step(
     """The first one of a path, on eight logits."""
     values = mx.array(list(measured))
     seen = Seen(
+        ids=mx.arange(8),
         logits=mx.arange(8, 0, -1).astype(mx.float32),
         ordered=True,
         measured=values if attention else values * mx.array([1.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
         attention=attention,
         keys=mx.array(keys, mx.float32),
         key=draw_key(0, 0),
-        taken=mx.array(False),
-        state=bound.state((), 0),
+        given=mx.array(-1),
+        state=bound.state((), Vocabulary()),
         p=scalars(bound, calibration),
-        fixed=bound.fixed(()),
+        fixed=bound.fixed(Vocabulary()),
     )
     return type(bound).step(seen)

@@ -15,6 +15,7 @@ import entropix_mlx as ex
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.errors import ModelNotFoundError, UsageError
 from entropix_models.language_model import LanguageModel
 
@@ -143,7 +144,10 @@ class TestSampler:
         """Log-probabilities are logits, shifted; without attention its terms are gone."""
         ours = ex.EntropixSampler("calibrated", seed=3, settings={"clarify": False})
         engine = Sampler(
-            Settings.make("calibrated", {"clarify": "false"}), PROVISIONAL, (), attention=False
+            Settings.make("calibrated", {"clarify": "false"}),
+            PROVISIONAL,
+            Vocabulary(),
+            attention=False,
         )
         state = engine.state(())
         for depth in range(20):

@@ -12,8 +12,11 @@ from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.make_records import token_record
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.sampling.entropix import LONG_AGO, State
-from entropix_mlx.sampling.settings import Past, Settings, declared
+from entropix_mlx.sampling.clarification import LONG_AGO
+from entropix_mlx.sampling.entropix import State
+from entropix_mlx.sampling.past import Past
+from entropix_mlx.sampling.settings import Settings, declared
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel, Step
 
@@ -170,7 +173,7 @@ def test_a_failed_step_leaves_the_state_of_the_path(
     running = made.generate(PROMPT[-1], 8)
     next(running)
     before = [part.tolist() for part in made.state]
-    assert State(*before).steps == 1
+    assert State.of(before).steps == 1
 
     def fail(_decision: object) -> Choice:
         raise RuntimeError("the device is gone")
@@ -272,20 +275,23 @@ class TestForced:
 
 
 def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
+    vocabulary = Vocabulary.of(llama.tokenizer, llama.info.clarify)
     for rolling in ("1", "0.3"):
         made = decoder(llama, "calibrated", clarify="true", **CLARIFYING, rolling=rolling)
         records = []
         for n, c in enumerate(made.generate(PROMPT[-1], 14, force=[70])):
             records.append(token_record(llama.tokenizer, c, n, n - 1, "", None))
-            again = State(*made.settings.state([Past.of(record) for record in records], 4))
-            kept = State(*made.state)
-            assert again.position.item() == kept.position.item()
+            again = State.of(made.settings.state(Past.along(records), vocabulary))
+            kept = State.of(made.state)
+            (since, place), (kept_since, kept_place) = again.memory, kept.memory
+            assert place.item() == kept_place.item()
             assert again.steps.item() == kept.steps.item()
-            assert again.since.item() == (kept.since.item() if n else LONG_AGO)
+            assert since.item() == (kept_since.item() if n else LONG_AGO)
             np.testing.assert_allclose(np.array(again.means), np.array(kept.means), rtol=1e-6)
 
 
 def test_another_sampler_in_mid_run_has_the_state_of_the_path(llama: LanguageModel) -> None:
+    vocabulary = Vocabulary.of(llama.tokenizer, llama.info.clarify)
     rolling = Settings.make("calibrated", {**CLARIFYING, "clarify": "true", "rolling": "0.4"})
     made = decoder(llama, "calibrated", clarify="true", **CLARIFYING, rolling="0.4")
     records, running = [], made.generate(PROMPT[-1], 14)
@@ -297,7 +303,7 @@ def test_another_sampler_in_mid_run_has_the_state_of_the_path(llama: LanguageMod
             made.use(rolling)
             assert made.pending is not None
             for state in (made.state, made.pending.state):
-                again = made.settings.state([Past.of(record) for record in records], 4)
+                again = made.settings.state(Past.along(records), vocabulary)
                 assert [x.tolist() for x in again] == [x.tolist() for x in state]
     assert [r.strategy for r in records[6:9]] == ["sample"] * 3
     assert {r.strategy for r in records[9:]} == {"clarify"}

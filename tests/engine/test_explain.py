@@ -243,10 +243,15 @@ class TestRules:
 
     @pytest.mark.parametrize(
         ("clarify", "text"),
-        [(True, "just been inserted"), (False, "nothing inserted (clarify=false)")],
+        [
+            ("guide", "just been inserted"),
+            ("off", "nothing inserted (clarify=off)"),
+            ("insert", "between words, once a sentence"),
+            ("ask", "where a sentence begins, once"),
+        ],
     )
-    def test_clarify_without_an_insertion(self, clarify: bool, text: str) -> None:
-        of = Settings.make("calibrated", {"clarify": str(clarify)}).bind(PROVISIONAL)
+    def test_clarify_without_an_insertion(self, clarify: str, text: str) -> None:
+        of = Settings.make("calibrated", {"clarify": clarify}).bind(PROVISIONAL)
         record = token(entropy=4.5, varentropy=3.1, region="HELV", strategy="clarify")
         assert text in said(why(record, of), "note")
 

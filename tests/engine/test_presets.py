@@ -52,7 +52,7 @@ def test_what_is_saved_can_be_named() -> None:
     assert own_presets()["warm"].values == {
         "temperature": "1.25",
         "top_k": "9",
-        "clarify": "true",
+        "clarify": "guide",
     }
     save_preset("warm", Settings.make("greedy"))
     delete_preset("plain")
@@ -152,7 +152,7 @@ def test_a_damaged_file_is_one_line_and_stops_no_built_in_preset(
 def test_written_by_hand() -> None:
     put("# mine\n[warm]\ntemperature = 1\nclarify = true\nlayers = '0, 2'\n")
     warm = Settings.make("warm")
-    assert (warm.preset, warm.temperature, warm.clarify) == ("calibrated", 1.0, True)
+    assert (warm.preset, warm.temperature, warm.clarify) == ("calibrated", 1.0, "guide")
     save_preset("other", warm)
     assert Settings.make("warm") == Settings.make("other") == warm
 

@@ -18,6 +18,7 @@ from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.entropix import State
 from entropix_mlx.sampling.sampler import CANDIDATES, Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.vocabulary import Vocabulary
 
 ATTENTION = (2.5, 1.0, 0.5, 4.0)
 
@@ -50,7 +51,7 @@ def bound(
     attention: bool = True,
 ) -> Sampler:
     settings = Settings.make(preset, overrides or {})
-    return Sampler(settings, PROVISIONAL, clarify, attention=attention)
+    return Sampler(settings, PROVISIONAL, Vocabulary(clarify), attention=attention)
 
 
 def decide(
@@ -302,7 +303,7 @@ class TestState:
             own = np.array([entropy, (np.exp2(raw) * (raw + entropy) ** 2).sum()])
             mean = own if depth == 0 else weight * own + (1 - weight) * mean
             assert told.measured[:2] == pytest.approx(own, abs=1e-4)
-            np.testing.assert_allclose(np.array(State(*state).means)[:2], mean, atol=1e-4)
+            np.testing.assert_allclose(np.array(State.of(state).means)[:2], mean, atol=1e-4)
             low_h, low_v = mean[0] < 3.9, mean[1] < 1.5
             expected = (
                 "LELV" if low_h and low_v else "LEHV" if mean[0] < 4.1 and mean[1] > 2 else "MID"
@@ -310,7 +311,7 @@ class TestState:
             assert told.region == expected
             regions.append(told.region)
         assert len(set(regions)) == 2
-        assert len(State(*state).means) == len(METRICS)
+        assert len(State.of(state).means) == len(METRICS)
 
 
 def test_every_token_is_possible_that_the_filters_leave() -> None:

@@ -23,8 +23,10 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.decision import Decision
 from entropix_mlx.sampling.parameters import Number
+from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.sampler import Sampler, Stages, draw_key
-from entropix_mlx.sampling.settings import Past, Settings, declared
+from entropix_mlx.sampling.settings import Settings, declared
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_mlx.session.resume import settings_of
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
@@ -35,11 +37,11 @@ every_row = pytest.mark.parametrize("row", range(4))
 ROWS = np.random.default_rng(4).normal(0, 1, (12, 24)) * np.linspace(0.02, 6, 12)[:, None]
 """From even ones to steep ones."""
 ATTENTION = (2.5, 1.0, 0.5, 4.0)
-CLARIFY = (20, 21)
+WORDS = Vocabulary((20, 21))
 
 
 def bound(name: str, **overrides: str) -> Sampler:
-    return Sampler(Settings.make(name, overrides), PROVISIONAL, CLARIFY, attention=True)
+    return Sampler(Settings.make(name, overrides), PROVISIONAL, WORDS, attention=True)
 
 
 def logits(row: int) -> mx.array:
@@ -183,7 +185,7 @@ class TestStep:
     def test_a_record_is_the_same_past(self, name: str, llama: LanguageModel) -> None:
         for one in path(bound(name))[0]:
             record = token_record(llama.tokenizer, one, 1, 0, "", None)
-            assert Past.of(record) == one.past
+            assert Past.along([record]) == [one.past]
 
 
 class TestExplanation:
@@ -248,9 +250,9 @@ class Typical(Settings):
     }
     measures: ClassVar[tuple[Measure, ...]] = (GAP,)
 
-    def state(self, path, clarify):
+    def state(self, path, vocabulary):
         import mlx.core as mx
-        return (mx.array(len(path)),)
+        return (mx.array(sum(not past.is_prompt for past in path)),)
 
     @classmethod
     def step(cls, seen):

@@ -87,6 +87,7 @@ def test_typing_errors_get_a_suggestion() -> None:
         ("lelv_entropy", "-1"),
         ("rolling", "0"),
         ("clarify", "maybe"),
+        ("clarify", "2"),
         ("capture", "2"),
         ("layers", ""),
         ("layers", "a"),

@@ -147,10 +147,11 @@ def test_all_is_generated_again(llama: LanguageModel, file: Path) -> None:
     assert found.same == sum(isinstance(r, TokenRecord) for r in trace.records)
 
 
-@pytest.mark.parametrize("says_so", [True, False])
+@pytest.mark.parametrize("said", [{"clarify": "guide"}, {"clarify": True}, {}])
 def test_a_trace_from_when_a_text_was_inserted_by_default(
-    llama: LanguageModel, tmp_path: Path, says_so: bool
+    llama: LanguageModel, tmp_path: Path, said: dict[str, Any]
 ) -> None:
+    """It was a switch, and before that no setting at all."""
     path = tmp_path / "run.jsonl"
     inserting = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
     inserting |= {"clarify": "true"}
@@ -159,7 +160,7 @@ def test_a_trace_from_when_a_text_was_inserted_by_default(
     made.close()
     assert [r.forced for r in recorded[:5]] == [*["clarify"] * 4, None]
     trace = whole(path)
-    sampler = {k: v for k, v in trace.header.sampler.items() if says_so or k != "clarify"}
+    sampler = {k: v for k, v in trace.header.sampler.items() if k != "clarify"} | said
     trace = replace(trace, header=msgspec.structs.replace(trace.header, sampler=sampler))
     assert checked(llama, trace).stands
     again = rerun(llama, trace, path)

@@ -240,15 +240,17 @@ def test_a_drawer_scrolls_to_the_setting() -> None:
 
 
 @pytest.mark.slow
-def test_switches() -> None:
+def test_one_of_a_few_words() -> None:
     panel = panel_of()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         panel.focus()
         await pilot.press("end", "right")
-        assert (await posted(host, pilot, 1)).clarify is True
+        assert (await posted(host, pilot, 1)).clarify == "insert"
         await pilot.press("enter")
-        assert (await posted(host, pilot, 2)).clarify is False
+        assert (await posted(host, pilot, 2)).clarify == "ask"
+        await pilot.press("left")
+        assert (await posted(host, pilot, 3)).clarify == "insert"
 
     drive(panel, steps, SIDE)
 

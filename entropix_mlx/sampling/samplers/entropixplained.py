@@ -31,7 +31,7 @@ class Entropixplained(Entropix):
     hehv_entropy: float | None = usually(Entropix, "hehv_entropy", 5.0)
     hehv_varentropy: float | None = usually(Entropix, "hehv_varentropy", 5.0)
     resample_floor: float = usually(Entropix, "resample_floor", 2.0)
-    clarify: bool = usually(Entropix, "clarify", True)
+    clarify: str = usually(Entropix, "clarify", "guide")
 
     summary: ClassVar[str] = "the guide's fixed thresholds and formulas, to the letter"
 

@@ -5,6 +5,7 @@ import datetime
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tokenizers.pre_tokenizers import PreTokenizer
 
 from entropix_models.errors import DamagedFileError, UnsupportedError, UsageError, one_line
 from entropix_models.tokenizer.chat_template import ChatTemplate, Message
+from entropix_models.tokenizer.marks import marks_of
 from entropix_models.tokenizer.tokenizer_files import TokenizerFiles, read_tokenizer_files
 from entropix_models.tokenizer.vocabulary import token_bytes_table
 
@@ -105,6 +107,26 @@ class Tokenizer:
         if self._bos_by_default is not None:
             return self._bos_by_default
         return self._inner.encode("a").ids[:1] == [self.bos_id]
+
+    @cached_property
+    def marks(self) -> bytes:
+        """What each id says of words and sentences, see `marks_of`."""
+        return marks_of(self._bytes, self.special_ids, self.stop_ids)
+
+    @cached_property
+    def turn_end(self) -> int | None:
+        """The id of `stop_ids` that ends an answer as the template does; any without one."""
+        ids: list[int] = []
+        if self._template is not None:
+            messages: list[Message] = [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "content": "x"},
+            ]
+            with suppress(UsageError):
+                ids = self.chat(messages, date=datetime.date.min, answer=False)
+        return next(
+            (id for id in reversed(ids) if id in self.stop_ids), min(self.stop_ids, default=None)
+        )
 
     def encode(self, text: str, *, special: bool = False, bos: bool = False) -> list[int]:
         """The ids of `text`.

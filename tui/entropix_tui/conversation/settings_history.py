@@ -39,7 +39,7 @@ class Samplers:
 
 def changed(settings: Settings, event: Event) -> Settings:
     """The settings after a change."""
-    return _made(settings.to_dict() | possible(event.detail or {}))
+    return _made(recorded(settings.to_dict() | possible(event.detail or {})))
 
 
 def _made(values: Mapping[str, Any]) -> Settings:

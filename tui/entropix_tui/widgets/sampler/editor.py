@@ -8,6 +8,7 @@ from entropix_mlx.records.quadrants import QUADRANTS, above
 from entropix_mlx.records.record import RunHeader
 from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, stored
 from entropix_mlx.sampling.parameters import GROUPS as GROUPS_OF_ALL
+from entropix_mlx.sampling.parameters import OneOf
 from entropix_mlx.sampling.regions import names
 from entropix_mlx.sampling.settings import (
     Settings,
@@ -43,8 +44,10 @@ def note(name: str) -> str:
     return f"and V {'>' if wide else '<'}"
 
 
-def is_switch(name: str) -> bool:
-    return name in parameters() and parameters()[name].metadata["kind"] is bool
+def ways(name: str) -> tuple[str, ...]:
+    """What a setting can be, if it is one of a few words."""
+    kind = parameters()[name].metadata["kind"] if name in parameters() else None
+    return kind.values if isinstance(kind, OneOf) else ()
 
 
 class SamplerEditor:
@@ -127,8 +130,8 @@ class SamplerEditor:
     def move(self, name: str, direction: int, *, large: bool = False) -> None:
         """Move a value to the next multiple of its step, within its range. Raises UsageError."""
         value = self.value(name)
-        if is_switch(name):
-            self.put(name, _text(not value))
+        if of := ways(name):
+            self.put(name, of[(of.index(str(value)) + direction) % len(of)])
             return
         if value is None:
             raise UsageError(f"{name} is the model's own, not known here: type a number")

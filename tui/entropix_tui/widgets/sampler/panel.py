@@ -14,7 +14,7 @@ from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.settings import Settings, declared, delete_preset
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
-from entropix_tui.widgets.sampler.editor import is_switch
+from entropix_tui.widgets.sampler.editor import ways
 from entropix_tui.widgets.sampler.setting_rows import NAME, PRESET, SettingRows, value_width
 
 HELD = 0.05
@@ -136,8 +136,8 @@ class SamplerPanel(SettingRows):
         self._post_soon()
 
     def action_type(self) -> None:
-        """Enter: the next preset, the other side of a switch, or a number to be typed."""
-        if self._chosen == PRESET or is_switch(self._chosen):
+        """Enter: the next preset, the next of a few words, or a number to be typed."""
+        if self._chosen == PRESET or ways(self._chosen):
             self.action_move(1)
         else:
             self._leave()
@@ -213,7 +213,7 @@ class SamplerPanel(SettingRows):
         char = event.character or ""
         if self._writing is None:
             number = char.isdecimal() or char == "."
-            if not number or self._chosen == PRESET or is_switch(self._chosen):
+            if not number or self._chosen == PRESET or ways(self._chosen):
                 return
             self._leave()
             self._writing = char

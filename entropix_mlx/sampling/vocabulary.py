@@ -1,0 +1,50 @@
+"""What a sampler may know of a model's ids: the texts that it may put in, and what they mark."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from entropix_models.tokenizer.tokenizer import Tokenizer
+
+_OPENING = "Could you tell me"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to the user: the ids of its `opening` where nothing stands before it, and where it
+    is `spaced` from what does; the ids that end the question and, if the model has one, the answer.
+    """
+
+    opening: tuple[int, ...]
+    spaced: tuple[int, ...]
+    mark: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`clarify`: the ids of the model's clarifying text. Without a `tokenizer` nothing else."""
+
+    clarify: tuple[int, ...] = ()
+    tokenizer: "Tokenizer | None" = None
+
+    @staticmethod
+    def of(tokenizer: "Tokenizer", clarify: str) -> "Vocabulary":
+        return Vocabulary(tuple(tokenizer.encode(clarify)), tokenizer)
+
+    @property
+    def marks(self) -> bytes | None:
+        """A `Mark` for each id."""
+        return None if self.tokenizer is None else self.tokenizer.marks
+
+    @property
+    def question(self) -> Question | None:
+        """None where it cannot be asked: a turn has no end."""
+        if self.tokenizer is None or self.tokenizer.turn_end is None:
+            return None
+        return Question(
+            opening=tuple(self.tokenizer.encode(_OPENING)),
+            spaced=tuple(self.tokenizer.encode(f" {_OPENING}")),
+            mark=self.tokenizer.encode("x?")[-1],
+            stop=self.tokenizer.turn_end,
+        )
