@@ -48,7 +48,7 @@ class Tree:
 
     @classmethod
     def of(cls, records: Iterable[Node | Event | End]) -> "Tree":
-        """A tree as a trace has kept it; the last end says where it stands."""
+        """A tree as a trace has kept it; the last end or return says where it stands."""
         tree = cls()
         for record in records:
             tree.add(record)
@@ -78,6 +78,8 @@ class Tree:
                 self._pruned.add(record.index)
             if record.kind == "branch" and record.detail is not None:
                 self._names[record.index] = str(record.detail.get("name", ""))
+            if record.kind == "return" and record.index in self._nodes:
+                self.leaf = record.index
         elif record.leaf in self._nodes:
             self.leaf = record.leaf
 

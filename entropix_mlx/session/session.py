@@ -151,6 +151,16 @@ class Session:
         self._known(leaf)
         return self._journal.event("prune", leaf)
 
+    def return_to(self, index: int, seed: int | None) -> Event | None:
+        """Stand at a record, between two turns, and draw by a seed (None: the present one): what is
+        said next follows it, also after a `resume`. Gives the seed's change, if it is one.
+        """
+        self._known(index)
+        if index != self.tree.leaf:
+            self._journal.event("return", index)
+            self._go_to(self.tree.path(index))
+        return None if seed is None else self.reseed(seed)
+
     def inspect(self, index: int) -> Inspection:
         """What the token at record `index` was drawn from; one forward pass on a forked cache.
 

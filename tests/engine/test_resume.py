@@ -82,6 +82,26 @@ def test_it_goes_on_as_if_nothing_had_been(
     assert trace.header.seed == 7
 
 
+def test_it_stands_where_one_has_returned_to(llama: LanguageModel, archive: Archive) -> None:
+    made = begin(llama, archive)
+    turn(made, "Hello", 3)
+    asked, seed = made.tree.path()[-1].index, made.seed
+    list(made.run(TurnRequest("Another", max_tokens=3, after=-1, seed=99)))
+    event = made.return_to(asked, seed)
+    assert event is not None
+    assert event.detail == {"seed": 7}
+    assert made.return_to(asked, None) is None
+    made.close()
+    again = reopened(llama, archive)
+    assert again.tree.leaf == asked
+    assert again.seed == 7
+    straight = session(llama)
+    turn(straight, "Hello", 3)
+    wanted = [r.id for r in tokens(turn(straight, "More", 4))]
+    assert [r.id for r in tokens(turn(again, "More", 4))] == wanted
+    again.close()
+
+
 @pytest.mark.parametrize("damage", ["gone", "short", "foreign"])
 def test_without_the_right_cache_it_is_read_again(
     llama: LanguageModel, archive: Archive, damage: str

@@ -307,6 +307,13 @@ class ScriptedSession:
         self.calls.append(("name_branch", {"leaf": leaf, "name": name}))
         return self._kept(Event(kind="branch", index=leaf, detail={"name": name}))
 
+    def return_to(self, index: int, seed: int | None) -> Event | None:
+        self.calls.append(("return_to", {"index": index, "seed": seed}))
+        self.tree.leaf = index
+        if seed is None:
+            return None
+        return self._kept(Event(kind="setting", index=self.tree.newest, detail={"seed": seed}))
+
     def inspect(self, index: int) -> Inspection:
         self.calls.append(("inspect", {"index": index}))
         if index not in self.tree or not isinstance(record := self.tree[index], TokenRecord):

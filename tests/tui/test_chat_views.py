@@ -11,13 +11,10 @@ from textual.widgets import Input
 
 from entropix_tui.conversation.history import History
 from entropix_tui.keys.config import Config
-from entropix_tui.screens.compare.compare import Compare
-from entropix_tui.screens.compare.setup import CompareSetup
 from entropix_tui.screens.jump import Jump
 from entropix_tui.screens.save_as import SaveAs
 from entropix_tui.screens.vocabulary import Vocabulary
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.transcript.blocks import Answer
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -247,54 +244,6 @@ async def test_exporting(suffix: str, tmp_path: Path) -> None:
         written = target.read_text(encoding="utf-8")
         assert "larger" in written
         assert suffix != ".html" or written.startswith("<!doctype html>")
-
-
-@pytest.mark.slow
-@SIZES
-@scenario
-async def test_side_by_side_with_another_seed(size: tuple[int, int]) -> None:
-    gate = Gate()
-    session = ScriptedSession(answers=[["one", " two"], ["one", " three", " four"]], gate=gate)
-    async with chatting(session, size=size) as chat:
-        await chat.ask()
-        await chat.pilot.press("ctrl+d")
-        await chat.until(lambda: isinstance(chat.app.screen, CompareSetup))
-        field = chat.app.screen.query_one("#seed", Input)
-        field.value = "99"
-        field.focus()
-        await chat.pilot.press("enter")
-        await chat.until(lambda: isinstance(chat.app.screen, Compare))
-        await chat.until(lambda: "three" in chat.text() and "two" in chat.text())
-        assert session.calls[-1][1]["seed"] == 99
-        await chat.phase("ready")
-        await chat.pilot.press("escape")
-        await chat.until(lambda: chat.app.screen is chat.screen)
-        assert chat.screen.conversation.tree.leaf == 2, "back where it was"
-        assert len(chat.screen.conversation.tree.branches()) == 2
-
-
-@pytest.mark.slow
-@scenario
-async def test_keeping_the_other_branch_and_leaving_while_it_is_made() -> None:
-    gate = Gate(2)
-    session = ScriptedSession(answers=[["one", " two"], ["one", " three", " four"]], gate=gate)
-    async with chatting(session, size=LARGE) as chat:
-        await chat.ask()
-        gate.allow(2)
-        chat.screen.draw_seed = lambda: 5
-        await chat.pilot.press("ctrl+d")
-        await chat.until(lambda: isinstance(chat.app.screen, CompareSetup))
-        await chat.pilot.press("enter")
-        await chat.until(lambda: isinstance(chat.app.screen, Compare))
-        await chat.until(lambda: "three" in chat.text())
-        await chat.pilot.press("escape")
-        await chat.until(lambda: chat.app.screen is chat.screen)
-        assert chat.screen.conversation.busy, "the other answer is finished first"
-        gate.open()
-        await chat.phase("ready")
-        await chat.until(lambda: chat.screen.conversation.tree.leaf == 2)
-        blocks = chat.screen.conversation.transcript.blocks
-        assert [b.text for b in blocks if isinstance(b, Answer)] == ["one two"]
 
 
 @scenario

@@ -65,6 +65,8 @@ class Conversation:
     """What the user has said and the model has not read yet."""
     unsent: str | None = None
     """What was said in vain: the turn failed before it was read."""
+    aside: bool = False
+    """Whether what is being made is another branch than the one in view, which stays in view."""
     leaving: bool = False
     """Whether another conversation has been asked for, and this one is still ending."""
     branch: int = 0
@@ -151,6 +153,11 @@ class Conversation:
         self.loading = None
         self._ms.clear()
 
+    def set_beside(self) -> None:
+        """The model is to make another branch, to be compared with the one in view."""
+        self.continue_()
+        self.aside = True
+
     # What comes out of the engine.
 
     def apply(self, output: Output) -> None:
@@ -187,7 +194,7 @@ class Conversation:
         self.tree = Tree()
         self._forget()
         self.pending = self.unsent = self.unsaved = None
-        self.phase, self.loading, self.leaving = "loading", None, False
+        self.phase, self.loading, self.leaving, self.aside = "loading", None, False, False
         self.rebuild()
 
     def _restore(self, restored: Restored) -> None:
@@ -204,7 +211,12 @@ class Conversation:
         if failed.scope == "aside":
             return
         self.phase = "failed" if failed.scope == "load" else "ready"
-        self.loading, self.leaving, self.transcript.answer = None, False, None
+        self.loading, self.leaving = None, False
+        if self.aside:
+            self.aside = False
+            self.notes.forget()
+            return
+        self.transcript.answer = None
         self.notes.fail(self.tree.leaf, failed.message)
         if self.pending is not None:
             self.unsent, self.pending = self.pending, None
@@ -221,6 +233,13 @@ class Conversation:
             self.phase, self.loading = "generating", None
             if record.ms is not None:
                 self._ms.append(record.ms)
+        if self.aside:
+            self.tree.leaf = leaf
+            if isinstance(record, End):
+                self.phase, self.loading, self.aside = "ready", None, False
+            elif isinstance(record, Event) and record.kind == "setting":
+                self._event(record)
+            return
         match record:
             case TokenRecord() | PromptRecord():
                 if self.tree.parent(record.index) != leaf or self._continues(record):
@@ -231,6 +250,8 @@ class Conversation:
                     self.pending = None
             case Event():
                 self._event(record)
+                if self.tree.leaf != leaf:
+                    self.rebuild()
             case End():
                 self.phase, self.loading, self.pending = "ready", None, None
                 self.transcript.answer = None

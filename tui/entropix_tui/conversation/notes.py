@@ -20,9 +20,10 @@ class Notes:
         self.reasons: dict[int, str] = {}
         """Why turns ended, by leaf."""
         self._lines: dict[int, list[tuple[str, Kind]]] = {}
-        self._begin()
+        self.forget()
 
-    def _begin(self) -> None:
+    def forget(self) -> None:
+        """The turn that runs: another one is to be taken in."""
         self._turn = Summary()
         self._seed: int | None = None
 
@@ -36,13 +37,13 @@ class Notes:
         line = _figures(self._turn, record, self._seed)
         self.reasons[record.leaf] = record.finish_reason
         self._add(record.leaf, line, "note")
-        self._begin()
+        self.forget()
         return line
 
     def fail(self, leaf: int, message: str) -> None:
         """The turn that runs has come to nothing."""
         self._add(leaf, message, "error")
-        self._begin()
+        self.forget()
 
     def at(self, index: int) -> list[tuple[str, Kind]]:
         """The lines that follow a record."""

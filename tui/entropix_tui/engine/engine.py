@@ -89,6 +89,16 @@ class Engine:
 
         self._command(lambda number: Turn(number, run))
 
+    def return_to(self, index: int, seed: int | None) -> None:
+        """Stand at a record, and draw by a seed (None: the present one), after what is queued."""
+
+        def go(session: SessionLike) -> Iterator[Output]:
+            yield from self._left()
+            if (event := session.return_to(index, seed)) is not None:
+                yield event
+
+        self._command(lambda number: Turn(number, go))
+
     def debug(self, line: str, *, max_tokens: int) -> None:
         """Do what a line of the debugger's language says; see `entropix_mlx.debugger.commands`.
 

@@ -69,6 +69,8 @@ class ChatScreen(ConversationScreen):
         self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
         self._demo = demo
         self._first_steps = list(step)
+        self._stood: tuple[int, int | None] | None = None
+        """Leaf and seed from before a branch was made to be compared with."""
 
     def on_mount(self) -> None:
         if self._demo is not None:
@@ -214,6 +216,8 @@ class ChatScreen(ConversationScreen):
             return
         self.composer.forget()
         super().switch_to(leaf)
+        if self.conversation.phase != "failed":
+            self.engine.return_to(leaf, None)
 
     def action_compare(self) -> None:
         """Set something beside the present answer."""
@@ -233,12 +237,11 @@ class ChatScreen(ConversationScreen):
         """Show the present branch beside another one, which is made if it is not there."""
         if comparison is None:
             return
-        tree = self.conversation.tree
-        here = self.conversation.side(tree.leaf_below(tree.leaf))
-        drawn = self.conversation.samplers.at(tree.newest + 1)
+        conversation, tree = self.conversation, self.conversation.tree
+        drawn = conversation.samplers.at(tree.newest + 1)
         match comparison:
             case Existing(leaf):
-                self.compare_with(self.conversation.side(leaf))
+                self.compare_with(conversation.side(leaf))
                 return
             case Again(after, seed, settings):
                 request = TurnRequest(
@@ -249,8 +252,27 @@ class ChatScreen(ConversationScreen):
             case Reworded(prompt, text):
                 after = tree.parent(prompt)
                 request = TurnRequest(text, max_tokens=self.max_tokens, after=after)
-        if self.run(request):
-            self.compare_with(Side(after, drawn, growing=True), here)
+        self._stood = tree.leaf, conversation.seed
+        conversation.set_beside()
+        self.engine.run(request)
+        self.compare_with(Side(after, drawn, growing=True))
+
+    def compared(self, kept: int | None) -> None:
+        """A branch that was made for this and not kept is one like any other."""
+        stood, self._stood = self._stood, None
+        made = None if self.beside is None else self.beside.comparing.ways[1].leaf
+        if stood is None:
+            super().compared(kept)
+            return
+        self.beside, leaf = None, stood[0] if kept is None else kept
+        if kept is not None and kept == made:
+            self.conversation.aside = False  # it may still be growing
+        else:
+            if self.conversation.busy:
+                self.engine.stop()
+            self.engine.return_to(leaf, stood[1])
+        if leaf != self.conversation.tree.leaf:
+            super().switch_to(leaf)
 
     def action_step(self) -> None:
         """Halt before each token: at the cursor's, of what is written, or of the last answer."""

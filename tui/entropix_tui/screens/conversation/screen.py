@@ -266,27 +266,20 @@ class ConversationScreen(Screen[None]):
         self.conversation.switch_to(leaf)
         self.show_turn()
 
-    def compare_with(self, other: Side, here: Side | None = None) -> None:
-        """Show the present branch, or how it was (`here`), beside another one."""
+    def compare_with(self, other: Side) -> None:
+        """Show the present branch beside another one."""
         from entropix_tui.screens.compare.compare import Compare
 
         tree = self.conversation.tree
-        here = here or self.conversation.side(tree.leaf_below(tree.leaf))
-        before = here.leaf
+        here = self.conversation.side(tree.leaf_below(tree.leaf))
         self.beside = Compare(tree, here, other)
-        self.app.push_screen(self.beside, lambda kept: self.compared(before, kept))
+        self.app.push_screen(self.beside, self.compared)
 
-    def compared(self, before: int, kept: int | None) -> None:
-        """Go on with the branch that was kept; with none, where this began."""
+    def compared(self, kept: int | None) -> None:
+        """Go on with the branch that was kept; with none, the conversation is what it was."""
         self.beside = None
-        wanted = before if kept is None else kept
-        if wanted == self.conversation.tree.leaf or not self.conversation.busy:
-            if wanted != self.conversation.tree.leaf:
-                self.switch_to(wanted)
-            return
-        self._afterwards = wanted
-        if kept is not None:
-            self.engine.stop()
+        if kept is not None and kept != self.conversation.tree.leaf:
+            self.switch_to(kept)
 
     # The debugger.
 

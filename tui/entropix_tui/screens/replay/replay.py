@@ -116,8 +116,8 @@ class ReplayScreen(ConversationScreen):
             self._play_first = False
             self.action_play()
 
-    def compared(self, before: int, kept: int | None) -> None:
-        super().compared(before, kept)
+    def compared(self, kept: int | None) -> None:
+        super().compared(kept)
         self._play_of_itself()
 
     # What is to be shown.

@@ -92,13 +92,13 @@ class ConversationView(Container):
     def take(self, output: Output) -> None:
         """Take in one output, of a batch; `update` shows it."""
         conversation = self.conversation
-        settings = conversation.settings
+        settings, aside = conversation.settings, conversation.aside
         conversation.apply(output)
         if conversation.settings is not settings:
             self.use()
         match output:
             case PromptRecord() | TokenRecord() | Event() | End():
-                if conversation.branch == self._branch and not self._stale:
+                if conversation.branch == self._branch and not (aside or self._stale):
                     for instrument in self._instruments:
                         instrument.take(output)
             case Ready():
