@@ -42,6 +42,31 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         assert chat.screen.view.tokens.cursor == Place(1, 0)
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_brackets_turn_the_pages_from_text_and_panel(size: tuple[int, int]) -> None:
+    async with chatting(size=size) as chat:
+        await chat.ask()
+        chat.screen.view.strips.focus()
+        await chat.pilot.press("]")
+        assert "Put the cursor on a token first" in chat.told()
+        chat.screen.view.tokens.focus()
+        inspector = chat.screen.view.inspector
+        turned = []
+        for key in ("ctrl+left", "]", "]", "["):
+            await chat.pilot.press(key)
+            assert chat.app.focused is chat.screen.view.tokens
+            turned.append(inspector.page)
+        assert turned == ["token", "candidates", "attention", "candidates"]
+        assert "[ token │ candidates │ attention ]" in chat.text()
+        chat.screen.view.side.action_sampler()
+        await chat.until(lambda: chat.screen.view.side.sampler.has_focus_within)
+        await chat.pilot.press("]")
+        assert inspector.has_focus_within
+        await chat.pilot.press("[")
+        assert inspector.page == "candidates"
+
+
 @scenario
 async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
     async with chatting() as chat:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from debugged import Scripted, hostile
 from driving import chatting
-from harness import LARGE, SMALL, hosted, press, scenario, settled, until
+from harness import LARGE, SIZES, SMALL, hosted, press, scenario, settled, until
 from scripted import HEADER, SETTINGS
 from textual.events import Key
 
@@ -175,6 +175,23 @@ async def test_leaving_without_a_word() -> None:
 
 
 # Pages.
+
+
+@SIZES
+@scenario
+async def test_a_row_names_the_pages_with_their_keys(size: tuple[int, int]) -> None:
+    script = Scripted()
+    names = "W waterfall│A attention│L lens│F futures│P breakpoints│T branches│O log"
+    async with hosted(script.make, size) as (app, pilot):
+        assert names in app.text()
+        if page(script) is not None:
+            await press(pilot, "escape")
+        turned = []
+        for key in ("]", "]", "[", "[", "["):
+            await press(pilot, key)
+            turned.append(page(script))
+        assert turned == ["waterfall", "attention", "waterfall", "log", "branches"]
+        assert names in app.text()
 
 
 @pytest.mark.slow

@@ -60,6 +60,10 @@ PLACES: list[BindingType] = [
             show=False, tooltip="The whole vocabulary that the token was drawn from"),
     Binding("a", of("ConversationView", "attention"), "Attention", id="text.attention",
             show=False, tooltip="Where the model looked"),
+    Binding("left_square_bracket", of("ConversationView", "turn(-1)"), "Page before",
+            id="text.page_before", show=False, tooltip="Of what is known of the token"),
+    Binding("right_square_bracket", of("ConversationView", "turn(1)"), "Page after",
+            id="text.page_after", show=False),
     Binding("p", of("SidePanel", "panel"), "Panel", id="text.side", show=False,
             tooltip="Show or hide the panel"),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from entropix_mlx.records.tree import ROOT
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.screens.step.pages import Page, Pages
+from entropix_tui.screens.step.pages import PAGES, Page, Pages
 from entropix_tui.screens.step.proposal import Proposal
 from entropix_tui.screens.step.status import StepStatus
 from entropix_tui.screens.step.text import StepText
@@ -173,6 +173,12 @@ class StepActions(Screen[int | None]):
     def action_page(self, page: Page) -> None:
         """Open a page, or close it."""
         self.open_page(None if self.pages.page == page else page)
+
+    def action_turn(self, step: int) -> None:
+        """The page after (1) or before (-1) the open one."""
+        pages, at = list(PAGES), self.pages.page
+        begin = -1 if step > 0 else 0
+        self.open_page(pages[((begin if at is None else pages.index(at)) + step) % len(pages)])
 
     def open_page(self, page: Page | None) -> None:
         self.set_class(page is not None, "-paged")

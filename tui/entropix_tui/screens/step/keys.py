@@ -2,6 +2,8 @@
 
 from textual.binding import Binding, BindingType
 
+from entropix_tui.screens.step.pages import PAGES, Page
+
 _LOOK = Binding.Group("back/on", compact=True)
 
 
@@ -11,8 +13,10 @@ def _key(
     return Binding(key, action, name, id=f"step.{id}", tooltip=tooltip, show=show)
 
 
-def _page(key: str, page: str, name: str) -> Binding:
-    return _key(key, f"page('{page}')", name, f"page_{page}", f"Open or close the page: {name}")
+def _page(page: Page, name: str) -> Binding:
+    return _key(
+        PAGES[page], f"page('{page}')", name, f"page_{page}", f"Open or close the page: {name}"
+    )
 
 
 KEYS: list[BindingType] = [
@@ -55,13 +59,15 @@ KEYS: list[BindingType] = [
     _key("D", "ask('display')", "Display", "display", "Show these fields at every halt"),
     _key("x", "vocabulary", "Vocabulary", "vocabulary",
          "The whole vocabulary that it is drawn from, with raw logits"),
-    _page("W", "waterfall", "the sampler's stages"),
-    _page("A", "attention", "attention"),
-    _page("L", "lens", "logit lens"),
-    _page("F", "futures", "one-step futures"),
-    _page("P", "points", "breakpoints"),
-    _page("T", "branches", "branches"),
-    _page("O", "log", "what was said"),
+    _page("waterfall", "the sampler's stages"),
+    _page("attention", "attention"),
+    _page("lens", "logit lens"),
+    _page("futures", "one-step futures"),
+    _page("points", "breakpoints"),
+    _page("branches", "branches"),
+    _page("log", "what was said"),
+    _key("left_square_bracket", "turn(-1)", "Page before", "page_before"),
+    _key("right_square_bracket", "turn(1)", "Page after", "page_after"),
     _key("v", "colour", "Colours", "colours", "Colour the text by the next measure"),
     _key("f6", "app.jump", "Jump", "jump", "A letter over every part: it goes there"),
     _key("escape", "leave", "Leave", "leave",

@@ -1,6 +1,6 @@
 """The pages below the text: what is known of the place where it halts, one of them in sight."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual import events
@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from entropix_tui.debugger.model import Line
 
 Page = Literal["waterfall", "attention", "lens", "futures", "points", "branches", "log"]
-PAGES: tuple[Page, ...] = get_args(Page)
+PAGES: dict[Page, str] = {
+    "waterfall": "W",
+    "attention": "A",
+    "lens": "L",
+    "futures": "F",
+    "points": "P",
+    "branches": "T",
+    "log": "O",
+}
+"""In their order, each with the key that opens it; `[` and `]` turn them."""
 NAMES: dict[Page, str] = {"points": "breakpoints"}
 TONES: dict[Tone, tuple[str, str]] = {
     "typed": (": ", "user"),
@@ -91,7 +100,9 @@ def drawn(line: "Line", style: "Callable[[str], Style]") -> Text:
 
 
 class Pages(Container):
-    """What a page shows is what is known; the screen asks for the rest."""
+    """What a page shows is what is known; the screen asks for the rest. The row of tabs is always
+    there: it names the pages with their keys.
+    """
 
     DEFAULT_CSS = """
     Pages {
@@ -127,7 +138,7 @@ class Pages(Container):
         }
         self._branching = -1
         self._logged = -1
-        self._titled: tuple[Page | None, bool] | None = None
+        self._titled: tuple[Page | None, bool] | None = None  # None: no title yet
         self._given: dict[Page, tuple[object, ...]] = {}
 
     def compose(self) -> ComposeResult:
@@ -158,10 +169,10 @@ class Pages(Container):
 
     def show(self, debugging: Debugging) -> None:
         """Have the open page show what is known."""
+        self._title(debugging)
         page = self.page
         if page is None:
             return
-        self._title(debugging)
         known = self._tell(page, debugging)
         token = debugging.proposal.id if debugging.proposal is not None else None
         what = debugging.waterfall if known else None
@@ -222,7 +233,8 @@ class Pages(Container):
         tabs = []
         for page in PAGES:
             name = NAMES.get(page, page)
-            tab = Content(f" {name}{' …' if titled == (page, True) else ''} ")
+            tab = Content.assemble((PAGES[page], "bold"), f" {name}")
+            tab += " …" if titled == (page, True) else ""
             tab = tab.stylize("bold reverse" if page == self.page else "")
             tabs.append(tab.stylize(f"@click=screen.page('{page}')"))
         self.border_title = Content("│").join(tabs)

@@ -56,10 +56,10 @@ class StepScreen(StepActions):
         &.-wide #top > Proposal { width: 62; height: 1fr; margin-left: 1; }
         #tail { height: 1; }
         &.-high #tail { height: 3; }
-        Pages { display: none; height: 1fr; }
-        &.-paged Pages { display: block; }
+        Pages { height: 1; }
+        &.-paged Pages { height: 1fr; }
         &.-low.-paged #top { display: none; }
-        &.-high.-narrow Pages { height: 18; }
+        &.-high.-narrow.-paged Pages { height: 18; }
     }
     """
 

@@ -96,7 +96,8 @@ class SidePanel(Container):
         if self.close_sampler():
             return
         self._sampler_open = True
-        self._see(self.sampler)
+        self._see()
+        self.sampler.focus()
 
     def close_sampler(self) -> bool:
         """Whether it was open."""
@@ -109,13 +110,19 @@ class SidePanel(Container):
             self._home.focus()
         return True
 
+    def show_inspector(self) -> None:
+        """Have the inspector in sight."""
+        within, self._sampler_open = self.sampler.has_focus_within, False
+        self._see()
+        if within:
+            self.inspector.focus()
+
     def see_inspector(self) -> None:
         """Have the inspector in sight, with the focus."""
-        self._sampler_open = False
-        self._see(self.inspector)
+        self.show_inspector()
+        self.inspector.focus()
 
-    def _see(self, page: Widget) -> None:
+    def _see(self) -> None:
         if self._wanted is False:
             self._wanted = None
         self.show()
-        page.focus()

@@ -21,6 +21,7 @@ from entropix_tui.widgets.text.legend import Legend
 from entropix_tui.widgets.text.stage import TextStage
 from entropix_tui.widgets.text.token_view import TokenView
 
+NO_TOKEN = "Put the cursor on a token first (Ctrl+Left)."
 GIVEN = "A prompt's token was given, not drawn"
 
 
@@ -219,7 +220,7 @@ class ConversationView(Container):
         ref = ref or self.ref
         tree = self.conversation.tree
         if ref is None:
-            reason = "Put the cursor on a token first (Ctrl+Left)."
+            reason = NO_TOKEN
         elif ref.index in tree and isinstance(node := tree[ref.index], TokenRecord):
             return node
         else:
@@ -232,6 +233,14 @@ class ConversationView(Container):
         """What was found out about a token, if that is known."""
         known = self.inspector.inspection
         return known if known is not None and known.index == record.index else None
+
+    def action_turn(self, step: int) -> None:
+        """Another page of what is known of the token under the cursor."""
+        if self.ref is None:
+            self.notify(NO_TOKEN, severity="warning", markup=False)
+        else:
+            self.inspector.action_turn(step)
+            self.side.show_inspector()
 
     def action_attention(self) -> None:
         """Where the model looked when it drew the token under the cursor."""

@@ -221,7 +221,7 @@ class Inspector(Container):
             .stylize(f"@click=open_page('{page}')")
             for page in PAGES
         ]
-        self.border_title = Content("│").join(tabs)
+        self.border_title = Content("[").append(Content("│").join(tabs)).append("]")
 
     def _tell(self) -> None:
         """Have the open page show what is known, if it does not yet."""
