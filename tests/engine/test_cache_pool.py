@@ -122,3 +122,17 @@ def test_caches_that_cannot_be_trimmed(
             wanted.id,
             pytest.approx(wanted.entropy, abs=1e-4),
         )
+
+
+def test_what_cannot_be_trimmed_is_no_better_than_a_beginning(
+    llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama, "trim", lambda _cache, _tokens: False)
+    context, ids = session(llama).context, list(range(3, 33))
+    for length in (30, 20):
+        context.go_to(ids[:length])
+        assert context.read(lambda *_: True)
+    reads = Reads(llama, monkeypatch)
+    context.go_to(ids[:25])  # the first cache holds all of them, but also others
+    assert context.read(lambda *_: True)
+    assert reads.total == 5

@@ -98,6 +98,19 @@ def test_the_thread_waits_while_nobody_drains() -> None:
     assert [o.index for o in got.of(TokenRecord)] == list(range(1, 5001))  # type: ignore[union-attr]
 
 
+def test_it_rings_once_for_all_that_waits() -> None:
+    rings: list[None] = []
+    with running(ScriptedFactory([ScriptedSession()])) as got:
+        got.until_waiting(2)  # the loading and what it led to
+        got.engine.listen(lambda: rings.append(None))
+        got.until_count(Ready)
+        for turn in (1, 2):
+            got.engine.run(TurnRequest("a", max_tokens=512))
+            got.until_waiting(len(STORY) + 2)  # a prompt before them, an end behind
+            assert len(rings) == turn
+            got.until_count(End, turn)
+
+
 def test_stop_ends_the_turn_and_the_next_one_runs() -> None:
     gate = Gate(3)
     session = ScriptedSession(gate=gate)

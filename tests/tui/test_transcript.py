@@ -66,6 +66,12 @@ def test_a_replacement_character_of_the_model_is_one() -> None:
     assert shown(answer_of(("\ufffd", "\ufffd".encode()))) == ["\ufffd"]
 
 
+def test_a_replacement_character_of_the_model_is_seen_after_bytes_that_make_none() -> None:
+    answer = answer_of(("", b"\xe4"), ("\ufffd\ufffd", "\ufffd".encode()))
+    assert shown(answer) == ["\ufffd\ufffd"]
+    assert source(answer) == answer.text
+
+
 def test_special_tokens_are_literal_and_not_part_of_the_text() -> None:
     answer = answer_of(("Hi", b"Hi"), ("", b"<|im_end|>"))
     assert shown(answer) == ["Hi<|im_end|>"]
@@ -311,6 +317,13 @@ def test_tokens_that_overlap_the_text_are_shown_whole() -> None:
     transcript.score(prompt_of("中b", b"\xe4", b"\xb8", b"\xadb", index=11))
     assert shown(transcript.blocks[2]) == ["中b"]
     assert len(refs(transcript, 2)) == 3
+
+
+def test_words_of_the_template_are_not_taken_for_what_was_said() -> None:
+    transcript = Transcript(30)
+    transcript.score(prompt_of("end", "end"))
+    assert shown(transcript.blocks[0]) == ["end"]
+    assert refs(transcript, 0) == [TokenRef(7, 3)]
 
 
 @pytest.mark.parametrize("said", [True, False])
