@@ -30,11 +30,11 @@ def painted(records: Sequence[TokenRecord | Event]) -> str:
         if isinstance(record, Event):
             continue
         said = escaped(record.text)
-        if record.index in valleys:
-            word = said.lstrip(" ") or said
-            said = said[: len(said) - len(word)] + VALLEY + word
+        word = said.lstrip(" ") or said  # what is underlined begins with the word
+        mark = VALLEY if record.index in valleys else ""
         bits = SCALE.value(record)
-        text += said if bits is None else render[class_of(SCALE, bits)](said)
+        look = str if bits is None else render[class_of(SCALE, bits)]
+        text += said[: len(said) - len(word)] + look(mark + word)
     levels = [f"{limit:g}" for limit in limits(SCALE)]
     labels = [f"under {levels[0]}", *(f"from {level}" for level in levels)]
     legend = "  ".join(render[n](f" {label} ") for n, label in enumerate(labels))
