@@ -5,6 +5,7 @@ from eyes import GROUNDS, contrast, least_distance
 from harness import scenario
 from viewing import viewing
 
+from entropix_mlx.records.measures import class_of
 from entropix_mlx.terminal.palette import RAMP, Theme
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import ENTROPY, MEASURES, RANK
@@ -41,7 +42,7 @@ def test_highlights_can_be_read(ground: tuple[styles.Colours, bool]) -> None:
 
 
 def test_classes_are_fifths_of_the_scale() -> None:
-    assert [color_scale.class_of(ENTROPY, v) for v in (-1, 0, 2.39, 2.4, 5, 9.59, 9.6, 99)] == [
+    assert [class_of(ENTROPY, v) for v in (-1, 0, 2.39, 2.4, 5, 9.59, 9.6, 99)] == [
         *(0, 0, 0, 1, 2, 3, 4, 4)
     ]
     assert color_scale.bounds(ENTROPY) == ["2.4", "4.8", "7.2", "9.6"]

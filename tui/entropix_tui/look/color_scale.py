@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from entropix_mlx.records.measures import Scale
+from entropix_mlx.records.measures import Scale, class_of, limits
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import strategies
 from entropix_tui.tokens.measures import MEASURES, RANK
@@ -21,18 +21,9 @@ STRATEGIES: dict[str, str] = {
 """The look of what each strategy drew: a quadrant's, a neutral fifth where it has none."""
 
 
-def class_of(measure: Scale, value: float) -> int:
-    """From 0 to 4: in which fifth of the scale a value is, or beyond its end."""
-    return sum(value >= limit for limit in _limits(measure))
-
-
 def bounds(measure: Scale) -> list[str]:
     """Where each class but the first begins, as a number to read: ranks count from 1."""
-    return [f"{2**limit if measure is RANK else limit:.3g}" for limit in _limits(measure)]
-
-
-def _limits(measure: Scale) -> list[float]:
-    return [measure.top * n / len(CLASSES) for n in range(1, len(CLASSES))]
+    return [f"{2**limit if measure is RANK else limit:.3g}" for limit in limits(measure)]
 
 
 def looks(colour: Colour) -> Callable[[TokenRecord], str | None]:
