@@ -7,7 +7,7 @@ counted, it says only what the split itself does.
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
@@ -205,6 +205,17 @@ def sentence(quadrant: Quadrant, split: QuadrantSplit | None) -> str:
     chosen = None if split is None else split.sentences.get(quadrant)
     known = (found.text for found in KINDS[quadrant].sentences if found.id == chosen)
     return next(known, None) or _definition(quadrant, split)
+
+
+def told(quadrant: Quadrant, split: QuadrantSplit | None, shares: Sequence[float]) -> str:
+    """The sentence about a token, unless its own three greatest probabilities (fewer where more
+    are not known) deny it: then what is true of all by definition.
+    """
+    chosen = None if split is None else split.sentences.get(quadrant)
+    for found in KINDS[quadrant].sentences:
+        if found.id == chosen and len(shares) >= 3 and not found.holds(*shares[:3]):
+            return _definition(quadrant, split)
+    return sentence(quadrant, split)
 
 
 def above(corner: Quadrant) -> tuple[bool, bool]:

@@ -88,6 +88,8 @@ PLAIN: dict[Quadrant, Cue] = {
 }
 """Where colour is not wanted."""
 
-VALLEY = "▾"
+VALLEY, FORMING = "▾", "▿"
+"""A valley of the entropy; one whose fall no rise has confirmed yet."""
+
 FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡"}
 """What is drawn before a token that the model did not choose."""

@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from entropix_mlx.records.quadrants import quadrant_of
 from entropix_mlx.records.record import PromptRecord, TokenRecord
+from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
 
 SETTINGS = Settings.make(
@@ -21,6 +23,11 @@ SETTINGS = Settings.make(
         "hehv_varentropy": "10",
     },
 )
+
+
+assert PROVISIONAL.split is not None
+SPLIT = PROVISIONAL.split
+"""As a screen has it before it knows better."""
 
 
 class Clock:
@@ -46,12 +53,14 @@ def token(index: int, entropy: float | None = 1.0, **fields: Any) -> TokenRecord
         "attn_varentropy": 0.75,
         "agreement": 0.625,
         "interaction_strength": 4.25,
-        "quadrant": "LELV",
         "region": "MID",
         "strategy": "adaptive",
         "ms": 20.0,
     }
-    return TokenRecord(index=index, entropy=entropy, **(values | fields))
+    values |= fields
+    if entropy is not None and values["varentropy"] is not None:
+        values.setdefault("quadrant", quadrant_of(entropy, values["varentropy"], SPLIT))
+    return TokenRecord(index=index, entropy=entropy, **({"quadrant": None} | values))
 
 
 def prompt(index: int, *entropies: float | None, scored: bool = True) -> PromptRecord:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from entropix_mlx.records.inspection import HEAD, TAIL, Attention, Inspection
-from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QuadrantSplit, quadrant_of
 from entropix_mlx.records.record import (
     Candidate,
     End,
@@ -42,6 +42,12 @@ SETTINGS = Settings.make(
 )
 """As a session has them: thresholds filled in."""
 
+SPLIT = QuadrantSplit(
+    name="calibrated",
+    entropy=2.5,
+    usual=((0.0, 9.0),),
+    sentences={quadrant: kind.sentences[0].id for quadrant, kind in KINDS.items()},
+)
 HEADER = RunHeader(
     model="smollm2-135m",
     revision="0.1.2",
@@ -53,6 +59,7 @@ HEADER = RunHeader(
     date=None,
     versions={},
     created="2026-01-01T00:00:00Z",
+    quadrant_split=SPLIT,
 )
 
 STORY = re.findall(
@@ -78,7 +85,7 @@ def token(index: int, text: str, raw: bytes | None = None, **fields: object) -> 
     """A record whose figures follow from its index."""
     entropy = (index * 37 % 61) / 10
     varentropy = (index * 53 % 149) / 10
-    quadrant = QUADRANTS[(entropy > 2.5) + 2 * (varentropy > 9)]
+    quadrant = quadrant_of(entropy, varentropy, SPLIT)
     values: dict[str, object] = {
         "id": 100 + index,
         "parent": index - 1,

@@ -6,6 +6,8 @@ from harness import scenario
 from viewing import viewing
 
 from entropix_mlx.records.measures import class_of
+from entropix_mlx.records.quadrants import KINDS
+from entropix_mlx.sampling.calibration import GUIDE
 from entropix_mlx.terminal.palette import RAMP, Theme
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import ENTROPY, MEASURES, RANK
@@ -67,7 +69,7 @@ async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: styles.
         v.texts.legend.restyle(colour="quadrant")
         await v.pilot.pause()
         (said,) = v.rows(v.texts.legend)
-        assert all(word in said for word in styles.WORDS.values())
+        assert all(kind.word in said for kind in KINDS.values())
         v.texts.legend.restyle(attention=True)
         await v.pilot.pause()
         assert "attended to:  little   some   much" in v.rows(v.texts.legend)[0]
@@ -75,5 +77,9 @@ async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: styles.
 
 @scenario
 async def test_a_wide_legend_names_the_plane() -> None:
-    async with viewing(size=(130, 24)) as v:
-        assert "open: high H, low V" in v.rows(v.texts.legend)[0]
+    async with viewing(size=(160, 24)) as v:
+        assert "open: H ≥ 2, V usual" in v.rows(v.texts.legend)[0]
+        v.texts.app.split = GUIDE  # type: ignore[attr-defined]
+        v.texts.legend.refresh()
+        await v.pilot.pause()
+        assert "open: H > 3, V < 0.1" in v.rows(v.texts.legend)[0]

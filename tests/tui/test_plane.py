@@ -1,5 +1,6 @@
 """The quadrant plane: every token in its place, the regions of the settings in force."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ from growth import LINEAR, ratio
 from harness import Host, drive
 from hypothesis import given
 from hypothesis import strategies as st
-from instruments import SETTINGS, Clock, long_story, prompt, story, token
+from instruments import SETTINGS, SPLIT, Clock, long_story, prompt, story, token
 from textual.pilot import Pilot
 
-from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS, quadrant_of
 from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling.calibration import GUIDE
 from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
@@ -38,10 +40,8 @@ def drawn(plane: QuadrantPlane, size: tuple[int, int], then: Any = None) -> list
     return found
 
 
-def plane_of(*points: tuple[float, float], settings: Settings | None = SETTINGS) -> QuadrantPlane:
+def plane_of(*points: tuple[float, float]) -> QuadrantPlane:
     plane = QuadrantPlane(clock=Clock())
-    if settings is not None:
-        plane.use(settings)
     for index, (h, v) in enumerate(points):
         plane.take(token(index, h, varentropy=v))
     return plane
@@ -84,7 +84,7 @@ def test_regions_are_those_that_the_engine_computes() -> None:
 def test_a_token_falls_into_the_cell_around_its_values(
     entropy: float, varentropy: float, size: tuple[int, int]
 ) -> None:
-    plane = PlaneMap(*size, SETTINGS)
+    plane = PlaneMap(*size, None)
     dot = plane.dot(entropy, varentropy)
     assert 0 <= dot.column < plane.columns
     assert 0 <= dot.row < plane.rows
@@ -103,7 +103,7 @@ def test_a_token_falls_into_the_cell_around_its_values(
 
 
 def test_every_cell_is_where_its_value_is() -> None:
-    plane = PlaneMap(30, 12, SETTINGS)
+    plane = PlaneMap(30, 12, None)
     for row in range(12):
         for column in range(30):
             dot = plane.dot(*plane.value(column, row))
@@ -123,40 +123,90 @@ def test_dots_of_a_cell() -> None:
 def test_axes_words_and_lines(size: tuple[int, int]) -> None:
     rows = drawn(plane_of(), size)
     text = "\n".join(rows)
-    for word in ("sure", "open", "fork", "lost", "bits", "bits²", "12", "30", "┊", "┄"):
+    for word in ("sure", "open", "favoured", "scattered", "bits", "bits²", "12", "30", "┊", "┄"):
         assert word in text, word
     assert len(rows[: size[1]]) == size[1]
     grid = [row for row in rows if "│" in row or "┤" in row]
-    assert "fork" in grid[0]
-    assert "lost" in grid[0]
+    assert "favoured" in grid[0]
+    assert "scattered" in grid[0]
+    assert "sure" in grid[-1]
     assert "open" in grid[-1]
 
 
 def test_captions_where_there_is_room() -> None:
-    wide = "\n".join(drawn(plane_of(settings=Settings.make("entropixplained")), (60, 20)))
-    assert "exploring forks in the path" in wide
-    small = "\n".join(drawn(plane_of(settings=Settings.make("entropixplained")), (30, 8)))
+    wide = "\n".join(drawn(plane_of(), (90, 20)))
+    assert all(kind.caption in wide for q, kind in KINDS.items() if q != "LELV")
+    small = "\n".join(drawn(plane_of(), (30, 8)))
     assert "exploring" not in small
-    hit = plane_of((1.0, 24.0), settings=Settings.make("entropixplained"))
-    text = "\n".join(drawn(hit, (60, 20), lambda: hit.rebuild([token(0, 1.0, varentropy=24.0)])))
+    hit = plane_of((1.0, 24.0))
+    text = "\n".join(drawn(hit, (90, 20), lambda: hit.rebuild([token(0, 1.0, varentropy=24.0)])))
     assert "exploring forks in the path" not in text.split("entropy, bits")[0]
 
 
-def test_the_regions_move_with_the_settings() -> None:
+def test_it_is_divided_as_quadrants_are_told() -> None:
+    """Each cell of the map by the split itself; lines wherever it changes."""
+    plane = PlaneMap(48, 14, partial(quadrant_of, split=SPLIT))
+    for row in range(14):
+        for column in range(48):
+            assert plane.regions[row][column] == quadrant_of(*plane.value(column, row), SPLIT)
+    step = next(x for x in range(48) if plane.value(x, 13)[0] >= 2)
+    assert plane.lines[-1][step] == "┊"
+    assert set("".join(plane.lines)) == set(" ┊┄┼")
+
+
+def test_a_split_that_nobody_told_has_words_and_no_lines() -> None:
+    plane = plane_of((1.0, 1.0))
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        host.split = None
+        plane.use(None)
+        await pilot.pause()
+        text = host.text()
+        assert all(word in text for word in ("sure", "open", "fork", "lost"))
+        assert not set("┊┄┼") & set(text)
+
+    drive(plane, steps, (60, 20))
+
+
+def test_the_guides_corners_leave_tokens_in_none() -> None:
     plane = plane_of()
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
+        host.split = GUIDE
+        plane.use(None)
+        plane.rebuild([token(0, 3.0, quadrant=None)])
+        await pilot.pause()
+        assert " in none " in host.rows()[-1]
+        assert "┊" in host.text()
+
+    drive(plane, steps, (60, 20))
+
+
+def test_the_samplers_bands_are_drawn_when_they_are_wanted_and_move_with_the_settings() -> None:
+    plane = plane_of()
+    plane.take(token(0, 1.0, region="LEHV", strategy="explore"))
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        quadrants = host.rows()
+        plane.use(SETTINGS)
+        await pilot.pause()
+        assert host.rows() == quadrants, "settings move no quadrant"
+        plane.divide(by_sampler=True)
+        await pilot.pause()
         before = host.rows()
+        assert "the sampler's bands" in before[0]
+        assert all(corner in "\n".join(before) for corner in QUADRANTS)
+        assert before[-1].split()[1] == "LEHV"
+        assert "explore" in before[-1]
         plane.use(Settings.make("entropixplained"))
         await pilot.pause()
         after = host.rows()
-        assert after != before
         # No region begins at 5 bits² in the first settings, two do in the second ones.
         row = plane._map.dot(0, 5.0).row + 1  # type: ignore[union-attr]
         assert after[row : row + 2] != before[row : row + 2]
-        plane.use(SETTINGS)
+        plane.divide(by_sampler=False)
         await pilot.pause()
-        assert host.rows() == before
+        assert host.rows() == quadrants
 
     drive(plane, steps, (60, 20))
 
@@ -164,7 +214,6 @@ def test_the_regions_move_with_the_settings() -> None:
 def test_density_counts_every_token_of_the_answers_only() -> None:
     path = [prompt(0, 11.0, 11.0), *story(400, 1)]
     plane = QuadrantPlane()
-    plane.use(SETTINGS)
     drawn(plane, (60, 20), lambda: plane.rebuild(path))
     counts = np.zeros((plane._map.rows, plane._map.columns), int)  # type: ignore[union-attr]
     for record in path[1:]:
@@ -179,7 +228,6 @@ def test_bit_by_bit_and_at_once_look_alike() -> None:
     plane = QuadrantPlane(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
-        plane.use(SETTINGS)
         for record in story(300):
             plane.take(record)
             clock.now += 0.05
@@ -203,8 +251,6 @@ def test_what_is_out_of_sight_is_painted_when_it_is_seen_again() -> None:
     plane = QuadrantPlane(clock=clock)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
-        plane.use(SETTINGS)
-        await pilot.pause()
         plane.display = False
         await pilot.pause()
         for record in story(40):
@@ -232,7 +278,7 @@ def test_the_trail_and_the_cursor() -> None:
     assert signs == list(reversed(TRAIL))
     assert " ● " in rows[-1]
     assert "H 10.00" in rows[-1]
-    assert "lost" in rows[-1]
+    assert "scattered" in rows[-1]
     plane = plane_of(*points)
     plane.cursor = TokenRef(0)
     rows = drawn(plane, (60, 20))
@@ -273,7 +319,6 @@ def test_a_hundred_thousand_tokens() -> None:
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
         few = path[:10_000]
-        settings = Settings.make("entropixplained")
 
         def paint() -> None:
             for y in range(plane.size.height):
@@ -284,11 +329,11 @@ def test_a_hundred_thousand_tokens() -> None:
             paint()
 
         def move() -> None:
-            plane.use(settings)
+            plane.use(None)
             paint()
 
         assert ratio(lambda: rebuild(path), lambda: rebuild(few)) < LINEAR
-        assert ratio(move, lambda: rebuild(path)) < 1 / 7, "only the regions move"
+        assert ratio(move, lambda: rebuild(path)) < 1 / 7, "tokens stay where they are"
         await pilot.pause()
 
     drive(plane, steps, (60, 20))
@@ -299,9 +344,9 @@ def test_words_are_in_their_quadrants_styles() -> None:
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
         segments = [s for line in host.screen._compositor.render_strips() for s in line]
-        words = ("sure", "open", "fork", "lost")
+        words = ("sure", "open", "favoured", "scattered")
         styles = {word: s.style for s in segments for word in words if word in s.text}
-        assert styles["lost"].bold
+        assert styles["scattered"].bold
         assert styles["open"].italic
         assert len({styles[w].color for w in words}) == len(QUADRANTS)
 
@@ -313,7 +358,6 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     plane = QuadrantPlane()
 
     async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
-        plane.use(SETTINGS)
         plane.rebuild(story(200))
         plane.cursor = TokenRef(12)
 

@@ -5,22 +5,20 @@ from typing import Any
 import pytest
 from growth import LINEAR, ratio
 from harness import LARGE, SIZES, SMALL, Host, drive
-from instruments import SETTINGS, Clock, long_story, prompt, story, token
+from instruments import SPLIT, Clock, long_story, prompt, story, token
 from textual import events
 from textual.geometry import Region
 from textual.pilot import Pilot
 
 from entropix_mlx.records.record import Event, TokenRecord
-from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.calibration import GUIDE
 from entropix_tui.look import styles
 from entropix_tui.look.throttle import INTERVAL, Pace
 from entropix_tui.tokens.measures import MEASURES
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.strips.lane import LABELS, TALL
+from entropix_tui.widgets.strips import lane
+from entropix_tui.widgets.strips.lane import COURSE, LEAST, NARROW, ROWS, WIDTH
 from entropix_tui.widgets.strips.strips import Strips
-
-NARROW = LABELS[1]
-WIDE = LABELS[TALL]
 
 
 def strips_of(*entropies: float | None, **options: Any) -> Strips:
@@ -42,7 +40,7 @@ def drawn(strips: Strips, size: tuple[int, int] = SMALL) -> list[str]:
 
 def test_one_row_on_a_fixed_scale() -> None:
     row = drawn(strips_of(0.0, 1.5, 3.0, 6.0, 12.0, 13.0, None))[0]
-    assert row[:NARROW].split() == ["entropy", "-/12", "bits"]
+    assert row[:NARROW].split() == ["entropy", "-/12", "bits,", "split", "2"]
     assert row[NARROW:] == "▁▁▂▄█▲·"
 
 
@@ -53,36 +51,65 @@ def test_nearly_equal_values_look_equal() -> None:
 
 def test_four_rows_thresholds_and_valleys() -> None:
     strips = strips_of(1.0, 9.0, 0.0)
-    strips.use(SETTINGS)
     strips.take(Event(kind="valley", index=2, at=2))
     rows = drawn(strips, LARGE)
-    assert rows[0] == ""
-    assert [row[:WIDE].strip() for row in rows[1:5]] == [
+    assert [row[:WIDTH].strip() for row in rows[:4]] == [
         "entropy",
-        "0.00 bits",
-        "scale 0 to 12",
-        "┄ 1.5 4",
+        "0.00 of 12 bits",
+        "┄ split 2",
+        "⠤ smoothed",
     ]
-    assert [row[WIDE : WIDE + 6].ljust(6) for row in rows[1:5]] == [
-        "  ▾   ",
-        " █    ",
-        "┄█┄┄┄┄",
-        "▃█▁┄┄┄",
-    ]
-    assert [row[:WIDE].strip() for row in rows[6:10]] == [
-        "varentropy",
-        "2.00 bits²",
-        "scale 0 to 30",
-        "┄ 3 10",
-    ]
+    assert [row[WIDTH : WIDTH + 6].ljust(6) for row in rows[:3]] == ["  ▾   ", " █    ", " █    "]
+    assert rows[3][WIDTH + 1] == COURSE[1], "the course lies over a bar that goes on"
+    assert set(rows[3][WIDTH + 3 :]) == {"┄"}
+    assert [row[:WIDTH].strip() for row in rows[4:8]] == ["varentropy", "2.00 of 30 bits²", "", ""]
+    assert "▾" not in rows[4]
 
 
-def test_thresholds_of_one_row_stand_in_the_label() -> None:
+def test_they_take_a_fifth_of_the_height() -> None:
+    for height, each in ((24, 1), (29, 1), (30, 3), (40, 4), (55, 5), (99, 6)):
+        strips = Strips()
+        strips.take(token(0, 13.0, varentropy=40.0))  # fills every row
+        assert len([row for row in drawn(strips, (80, height)) if row]) == 2 * each
+
+
+def test_the_split_of_one_row_stands_in_the_label() -> None:
     strips = strips_of(3.14159)
-    strips.use(SETTINGS)
     rows = drawn(strips)
-    assert rows[0][:NARROW].strip() == "entropy 3.14/12 bits ┄1.5 4"
-    assert rows[1][:NARROW].strip() == "varentropy 2.00/30 bits² ┄3 10"
+    assert rows[0][:NARROW].strip() == "entropy 3.14/12 bits, split 2"
+    assert rows[1][:NARROW].strip() == "varentropy 2.00/30 bits²"
+
+
+@pytest.mark.parametrize(
+    ("char", "line", "drawn", "under"),
+    [
+        (" ", 2, "⠒", 0),
+        ("█", 2, "⠒", 2),
+        ("▂", 3, "⣉", 1),  # a fourth of the cell, and the line above it
+        ("▆", 1, "▆", 1),
+    ],
+)
+def test_a_line_through_a_bar(char: str, line: int, drawn: str, under: int) -> None:
+    assert lane._crossed(char, line) == (drawn, under)
+
+
+def test_a_valley_that_forms_is_hollow_and_moves_with_the_fall() -> None:
+    clock = Clock()
+    strips = strips_of(*[6.0] * 9, clock=clock)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        seen = []
+        for index in range(9, 15):
+            strips.take(token(index, 0.0))
+            clock.now += 1
+            strips.flush()
+            await pilot.pause()
+            seen.append(host.rows()[0][NARROW:].find("▿"))
+        assert seen == [-1, 10, 11, 12, 13, 14], "from a fall of 0.4 bits on"
+        strips.take(Event(kind="valley", index=20, at=14))
+        assert strips.timeline.course.forming == 14
+
+    drive(strips, steps)
 
 
 def test_prompt_tokens_are_faint_bars_of_the_same_row() -> None:
@@ -102,12 +129,11 @@ def test_prompt_tokens_are_faint_bars_of_the_same_row() -> None:
 
 def test_bars_over_the_upper_threshold_are_bold() -> None:
     strips = strips_of(1.0, 3.9, 4.1, 2.0)
-    strips.use(SETTINGS)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
         line = host.screen._compositor.render_strips()[0]
         bold = [s.text for s in line.crop(NARROW) if s.style and s.style.bold]
-        assert bold == ["▃"]
+        assert bold == ["▃▃▁"]
 
     drive(strips, steps)
 
@@ -318,9 +344,9 @@ def test_resizing_keeps_the_newest_in_sight() -> None:
         for size in ((140, 45), (40, 24), (81, 31), (80, 32)):
             await pilot.resize_terminal(*size)
             await pilot.pause()
-            tall = size[1] >= 32
-            assert strips.size.height == (10 if tall else 2)
-            width = size[0] - (WIDE if tall else NARROW)
+            tall = size[1] >= LEAST * ROWS
+            assert strips.size.height == 2 * (size[1] // ROWS if tall else 1)
+            width = size[0] - (WIDTH if tall else NARROW)
             assert strips.timeline.start == 300 - width
 
     drive(strips, steps)
@@ -383,7 +409,6 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     strips = Strips(("entropy", "varentropy", "surprisal", "attn entropy"))
 
     async def steps(pilot: Pilot[None]) -> None:  # noqa: ARG001
-        strips.use(SETTINGS)
         strips.rebuild(
             [prompt(0, 1.0, 7.0, None, 2.0, 3.0), *story(60, 1)],
             [Event(kind="valley", index=40, at=21)],
@@ -394,7 +419,15 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     assert looks(Host(lambda: strips), size, steps)
 
 
-def test_baselines_have_the_models_lines() -> None:
+def test_lines_are_where_quadrants_change_whatever_else_a_token_is() -> None:
     strips = strips_of(1.0)
-    strips.use(Settings.make("greedy"))  # not bound: none
-    assert "┄" not in drawn(strips)[0]
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        for split, said in ((None, ""), (GUIDE, "split 0.1 3 5"), (SPLIT, "split 2")):
+            host.split = split
+            strips.resplit()
+            await pilot.pause()
+            assert said in host.rows()[2][:WIDTH]
+            assert ("┄" in host.text()) is bool(said)
+
+    drive(strips, steps, LARGE)

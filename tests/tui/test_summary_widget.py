@@ -9,8 +9,9 @@ from harness import Host, drive
 from instruments import Clock, prompt, story, token
 from textual.pilot import Pilot
 
+from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.records.record import End, Event
-from entropix_tui.widgets.summary import RunSummary
+from entropix_tui.widgets.summary import BAR, RunSummary
 
 
 def filled(**options: Any) -> RunSummary:
@@ -53,11 +54,12 @@ def test_the_answer_beside_the_conversation() -> None:
     assert table["perplexity"] == [f"{p:.2f}" for p in perplexities]
     assert table["attn entropy"] == ["2.50", "bits"] * 2
     assert table["valleys"] == ["0", "1"]
-    share = 100 * sum(r.region == "LEHV" for r in second) / 50
-    assert table["fork  LEHV"][0].count("█") == round(8 * share / 100)
-    assert table["fork  LEHV"][1] == f"{share:.0f}%"
-    assert rows[-4].strip() == "context 83/2048 (4 %)"
-    assert rows[-3].strip() == "seed 7"
+    share = 100 * sum(r.quadrant == "LEHV" for r in second) / 50
+    assert share > 0
+    assert table["favoured"][0].count("█") == round(BAR * share / 100)
+    assert table["favoured"][1:3] == [f"{share:.0f}", "%"]
+    assert rows[-5].strip() == "context 83/2048 (4 %)"
+    assert rows[-4].strip() == "seed 7"
 
 
 def test_a_narrow_one_has_the_answer_only() -> None:
@@ -81,16 +83,26 @@ def test_three_lines(width: int) -> None:
 def test_two_lines() -> None:
     rows = drawn(filled(), (80, 2))
     assert rows[0].startswith(" 50 tok")
-    assert "between" in rows[1]
+    assert "scattered" in rows[1]
 
 
 def test_a_drawer_of_ten_rows_says_all_of_the_answer() -> None:
     rows = drawn(filled(), (39, 10))
     text = "\n".join(rows[:9])
-    for word in ("50 tok ", "perplexity", "attn 2.50", "0 valleys", "lost", "between", "seed 7"):
+    for word in ("50 tok ", "perplexity", "attn 2.50", "0 valleys", "open", "scattered", "seed 7"):
         assert word in text
-    assert text.count("█") == 1 + 1 + 1 + 1 + 5
+    shares = [sum(r.quadrant == q for r in story(50, 41)) / 50 for q in QUADRANTS]
+    assert text.count("█") == sum(round(BAR * share) for share in shares)
     assert max(map(len, rows)) <= 39
+
+
+def test_tokens_in_no_quadrant_have_a_row() -> None:
+    summary = RunSummary()
+    for record in (token(0, 3.0, quadrant=None), token(1, 3.0, quadrant="HELV")):
+        summary.take(record)
+    text = "\n".join(drawn(summary, (30, 16)))
+    assert "in none" in text
+    assert text.count("50 %") == 2
 
 
 def test_nothing_yet() -> None:

@@ -1,5 +1,6 @@
 """The row of all tokens: where each stands, and which part of it is in the window."""
 
+import msgspec
 import numpy as np
 import pytest
 from growth import LINEAR, ratio
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from entropix_mlx.records.record import End, Event
 from entropix_mlx.records.tree import Node
+from entropix_mlx.sampling.valleys import DELTA, ValleyMarks, places, smoothed, valley
 from entropix_tui.tokens.timeline import FREE, Timeline
 from entropix_tui.tokens.token_ref import TokenRef
 
@@ -60,6 +62,51 @@ def test_a_prompt_that_was_not_scored_has_no_columns() -> None:
     row.rebuild([prompt(0, 1.0, 2.0, scored=False), token(1)])
     assert len(row) == 1
     assert row.column_of(TokenRef(0)) is None
+
+
+def bits(rng: np.random.Generator, count: int) -> list[float]:
+    return [float(h) for h in 2 + np.cos(np.arange(count) / 15) * 1.5 + rng.normal(0, 0.5, count)]
+
+
+def test_the_course_is_the_detectors_of_each_prompt_and_answer() -> None:
+    rng = np.random.default_rng(2)
+    given, one, two = (bits(rng, count) for count in (60, 300, 200))
+    row = Timeline()
+    row.add(prompt(0, *given))
+    for index, h in enumerate(one, 1):
+        row.add(token(index, h))
+    row.add(prompt(301, 1.0, scored=False))
+    marks = ValleyMarks(DELTA)
+    for index, h in enumerate(two, 302):
+        row.add(token(index, h))
+        marks.take(index, h)
+        forming = row.course.forming
+        assert (None if forming is None else row.ref(forming).index) == marks.forming
+    whole = [*smoothed(given), *smoothed(one), *smoothed(two)]
+    for first, stop in ((100, 130), (0, 560), (50, 70), (355, 365), (559, 560)):
+        assert row.course.values(first, stop) == whole[first:stop]
+
+
+def test_a_valley_has_its_figures() -> None:
+    entropies = bits(np.random.default_rng(3), 400)
+    found = places(entropies, DELTA)
+    assert len(found) > 2
+    row, said = Timeline(), prompt(0, *entropies)
+    row.add(msgspec.structs.replace(said, valleys=found))
+    for index, h in enumerate(entropies, 1):
+        row.add(token(index, h))
+    for at, confirmed in found:
+        row.add(Event(kind="valley", index=confirmed + 1, at=at + 1))
+    course, since = smoothed(entropies), 0
+    for at, confirmed in found:
+        expected = valley(course, at, confirmed, since)
+        assert row.valley(TokenRef(0, at)) == row.valley(TokenRef(at + 1)) == expected
+        assert row.is_valley(at)
+        since = at
+    assert row.valley(TokenRef(found[0][0])) is None
+    assert row.valley(TokenRef(9999)) is None
+    row.add(Event(kind="valley", index=3, at=9))
+    assert row.valley(TokenRef(9)) is None, "whatever a trace says"
 
 
 @given(st.integers(1, 60), st.lists(st.integers(1, 40), max_size=30))

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 
 from entropix_mlx.terminal.glyphs import enclosed
-from entropix_mlx.terminal.palette import FORCED, VALLEY
+from entropix_mlx.terminal.palette import FORCED, FORMING, VALLEY
 from entropix_tui.tokens.measures import MEASURES
 
 PLANE = (
-    "The plane of entropy and varentropy is split at the model's calibrated centre; its quarters"
-    " are the four colours."
+    "The plane of entropy and varentropy is divided as the colours tell; while the sampler's page"
+    " is open, into the sampler's bands, each by the name that its settings have."
 )
 
 MARKS: dict[str, str] = {
-    VALLEY: "a valley: the entropy's smoothed course had its minimum here",
+    VALLEY: "a valley: the entropy, averaged over the last 20 tokens or so, turned here from a fall"
+    " into a rise",
+    FORMING: "where a valley will be if the entropy rises again",
     **{
         sign: meaning
         for kind, meaning in {

@@ -22,12 +22,6 @@ from entropix_tui.look import color_scale
 Colours = Literal["true", "sixteen", "none"]
 """What the terminal has: at least 256 colours, the sixteen, or colour is not wanted."""
 
-WORDS: dict[Quadrant, str] = {"LELV": "sure", "HELV": "open", "LEHV": "fork", "HEHV": "lost"}
-"""One word for each quadrant, for people who have never read about entropy."""
-
-LETTERS: dict[Quadrant, str] = {"HELV": "o", "LEHV": "f", "HEHV": "L"}
-"""Letters of the gutter; the sure ones have none."""
-
 ENTROPY, VARENTROPY = "entropy", "varentropy"
 _SERIES: dict[str, tuple[str, str, str, str]] = {
     # measure: (dark, light, sixteen on dark, sixteen on light)

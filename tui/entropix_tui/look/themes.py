@@ -3,6 +3,8 @@
 from textual.app import App
 from textual.theme import Theme
 
+from entropix_mlx.records.quadrants import QuadrantSplit
+from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_tui.look.styles import Colours
 
 # The palette's contrasts are computed against these backgrounds.
@@ -37,7 +39,7 @@ LIGHT = Theme(
 
 
 class ThemedApp(App[None]):
-    """Knows what its terminal can show, and whether its ground is dark.
+    """Knows what its terminal can show, whether its ground is dark, and what quadrants are called.
 
     Its screens have classes by their size: `-narrow` or `-wide`, `-low` or `-high`.
     """
@@ -48,6 +50,8 @@ class ThemedApp(App[None]):
     def __init__(self, colours: Colours = "true", *, dark: bool = True) -> None:
         super().__init__(ansi_color=None if colours == "true" else True)
         self.colours: Colours = colours
+        self.split: QuadrantSplit | None = PROVISIONAL.split
+        """By which the tokens on screen are in their quadrants; None: nobody has said."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.set_dark(dark)

@@ -13,23 +13,17 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from entropix_mlx.records.quadrants import KINDS, QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.keys import keymap
 from entropix_tui.keys.keynames import together
-from entropix_tui.look import glossary, styles
+from entropix_tui.look import glossary
 from entropix_tui.screens.jump import title_of
+from entropix_tui.transcript.painter import letters
 from entropix_tui.widgets.styled import Styled
 
 KEYS_WIDTH = 18
 """Cells of the column of keys, and of that of marks."""
-
-QUADRANT_MEANS = {
-    "LELV": "the model knew what comes next",
-    "HELV": "many words would do alike",
-    "LEHV": "a few ways on: a real choice",
-    "HEHV": "it had no idea",
-}
 
 
 class Entry(NamedTuple):
@@ -163,12 +157,13 @@ class Help(ModalScreen[None]):
 
     def _colours(self) -> Section:
         box, entries = self.query_one(HelpBox), []
+        lettered = letters("quadrant", box.split)
         for quadrant in QUADRANTS:
             left = Text()
-            left.append(f" {styles.WORDS[quadrant]} ", box.look(quadrant))
-            letter = styles.LETTERS.get(quadrant)
-            says = f"{QUADRANT_MEANS[quadrant]} ({KINDS[quadrant].caption})"
-            entries.append(Entry(left, f"{says}; letter {letter}" if letter else says))
+            left.append(f" {box.word(quadrant)} ", box.look(quadrant))
+            caption = f"({KINDS[quadrant].caption}; {quadrant}"
+            caption += f", letter {lettered[quadrant]})" if quadrant in lettered else ")"
+            entries.append(Entry(left, f"{sentence(quadrant, box.split)} {caption}"))
         return Section("Colours by quadrant", entries)
 
 

@@ -54,20 +54,26 @@ def fitting(parts: Iterable[str], cells: int) -> str:
     return line
 
 
+def whole_words(text: str, cells: int) -> str:
+    """As many of its words as there is room for; an ellipsis in place of the others."""
+    if cell_len(text) <= cells:
+        return text
+    kept = ""
+    for word in text.split():
+        longer = f"{kept}{word} "
+        if cell_len(longer) + 1 > cells:
+            break
+        kept = longer
+    return f"{kept}…" if kept else ""
+
+
 def percent(share: float) -> str:
-    """Five cells: `12.3%`, `0.04%`, ` 4e-9` for the very small."""
+    """Five cells, to a tenth: `12.3%`, ` 0.4%`, `<0.1%` for what is next to nothing."""
     if share >= 0.9995:
         return " 100%"
-    if share >= 0.09995:
+    if share >= 0.0005:
         return f"{100 * share:4.1f}%"
-    if share >= 0.00005:
-        return f"{100 * share:4.2f}%"
-    return "   0%" if share <= 0 else f"{_scientific(share):>5}"
-
-
-def _scientific(share: float) -> str:
-    mantissa, _, exponent = f"{share:.0e}".partition("e")
-    return f"{mantissa}e{int(exponent)}"
+    return "   0%" if share <= 0 else "<0.1%"
 
 
 def _cut(text: str, cells: int) -> str:

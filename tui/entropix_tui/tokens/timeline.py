@@ -5,6 +5,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.sampling.valleys import DELTA, Valley
+from entropix_tui.tokens.course import Course
 from entropix_tui.tokens.token_ref import TokenRef
 
 _NTHS = 1 << 24
@@ -26,35 +28,41 @@ class Timeline:
     nothing until they are looked at. Records come in the order of their indices, as in any path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, valley_delta: float = DELTA) -> None:
         self.records: list[TokenRecord] = []
+        self.course = Course(self.records, valley_delta)
+        self.valley_delta = valley_delta
         self.start = 0
         """First column of the window."""
         self._keys = array("q")
         self._prompts = bytearray()  # by column: whether it is a prompt's
-        self._valleys: set[int] = set()
+        self._valleys: dict[int, int] = {}  # where it was confirmed, by its minimum, in order
 
     def __len__(self) -> int:
         return len(self.records)
 
     def clear(self) -> None:
-        self.__init__()  # type: ignore[misc]
+        self.__init__(self.valley_delta)  # type: ignore[misc]
 
     def add(self, record: PromptRecord | TokenRecord | Event | End) -> None:
         """Take in the next record; what has no column is passed over."""
         match record:
             case TokenRecord():
+                if not self._prompts or self._prompts[-1]:
+                    self.course.begin()
                 self.records.append(record)
                 self._keys.append(record.index * _NTHS)
                 self._prompts.append(0)
-            case PromptRecord(records=list(nested), valleys=valleys):
-                first = record.index * _NTHS
+            case PromptRecord():
+                first, nested = record.index * _NTHS, record.records or ()
+                self.course.begin()
                 self.records += nested
                 self._keys.extend(range(first, first + len(nested)))
                 self._prompts += b"\1" * len(nested)
-                self._valleys.update(first + at for at, _ in valleys or ())
+                for at, confirmed in record.valleys or ():
+                    self._valleys[first + at] = first + confirmed
             case Event(kind="valley", at=int(at)):
-                self._valleys.add(at * _NTHS)
+                self._valleys[at * _NTHS] = record.index * _NTHS
 
     def rebuild(
         self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
@@ -88,6 +96,17 @@ class Timeline:
 
     def is_valley(self, column: int) -> bool:
         return self._keys[column] in self._valleys
+
+    def valley(self, ref: TokenRef) -> Valley | None:
+        """How far the entropy fell to a token and rose after it, if there is a valley."""
+        key = _key(ref)
+        column, confirmed = self.column_of(ref), self._valleys.get(key)
+        last = None if confirmed is None else self.column_of(TokenRef(*divmod(confirmed, _NTHS)))
+        if column is None or last is None:
+            return None
+        earlier = max((k for k in self._valleys if k < key), default=None)
+        before = None if earlier is None else bisect_left(self._keys, earlier)
+        return self.course.valley(column, last, before)
 
     # The window.
 

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from entropix_mlx.records.quadrants import Quadrant
+from entropix_mlx.records.quadrants import Quadrant, QuadrantSplit, word
 from entropix_mlx.sampling.rules import STRATEGY_OF
 from entropix_tui.look import color_scale, styles
 from entropix_tui.transcript.blocks import Block, Kind
@@ -19,12 +19,16 @@ BARS: dict[Kind, str] = {"user": "▌ ", "system": "§ ", "answer": "  ", "note"
 HERE = "▸ "
 """Stands before the line that the cursor is on."""
 
-LETTERS: dict[str, dict[Quadrant, str]] = {
-    "strategy": {quadrant: STRATEGY_OF[quadrant][0] for quadrant in styles.LETTERS},
-}
-"""Letters of the gutter, by what tokens are coloured by; the quadrants' for all others."""
+LETTERED: tuple[Quadrant, ...] = ("HELV", "LEHV", "HEHV")
+"""What has a letter in the gutter: all but what one is sure of."""
 
-GUTTER = len(styles.LETTERS) + 1
+GUTTER = len(LETTERED) + 1
+
+
+def letters(colour: color_scale.Colour, split: QuadrantSplit | None) -> dict[Quadrant, str]:
+    """First letters of the strategies where these are coloured, else of the quadrants' words."""
+    named = STRATEGY_OF if colour == "strategy" else {q: word(q, split) for q in LETTERED}
+    return {quadrant: named[quadrant][0] for quadrant in LETTERED}
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Painter:
     colours: styles.Colours = "true"
     dark: bool = True
     colour: color_scale.Colour = "quadrant"
+    split: QuadrantSplit | None = None
     letters: bool = False
     """Whether a gutter names what was met on each line."""
     width: int = 80
@@ -59,6 +64,7 @@ class Painter:
         """Draw everything anew."""
         self._stamp = object()
         self._look = color_scale.looks(self.colour)
+        self._lettered = letters(self.colour, self.split)
 
     def forget(self, place: Place | None) -> None:
         """Draw the lines of a piece anew."""
@@ -132,8 +138,7 @@ class Painter:
         classes = [look for look in looks if look in color_scale.CLASSES]
         if classes:
             return max(classes)[-1:].ljust(GUTTER)
-        letters = LETTERS.get(self.colour, styles.LETTERS)
-        return "".join(letters[q] if q in looks else " " for q in letters) + " "
+        return "".join(x if q in looks else " " for q, x in self._lettered.items()) + " "
 
     def _marked(
         self,

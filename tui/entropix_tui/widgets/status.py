@@ -4,6 +4,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
 
+from entropix_mlx.sampling.calibration import GUIDE
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.outputs import Loading
@@ -46,6 +47,8 @@ def facts(conversation: Conversation) -> list[str]:
         found.append("not saved")
     if header is not None:
         found += [header.model, settings.preset if settings is not None else ""]
+        if header.calibration is None and header.quadrant_split not in (None, GUIDE):
+            found.append("colours provisional: entropix-mlx calibrate")
     if conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")
     if conversation.used:

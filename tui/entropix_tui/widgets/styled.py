@@ -5,6 +5,7 @@ from typing import cast
 from rich.style import Style
 from textual.widget import Widget
 
+from entropix_mlx.records.quadrants import Quadrant, QuadrantSplit, word
 from entropix_tui.look import styles
 from entropix_tui.look.themes import ThemedApp
 
@@ -28,12 +29,21 @@ class Styled(Widget):
         return cast("ThemedApp", self.app).dark
 
     @property
+    def split(self) -> QuadrantSplit | None:
+        """By which the tokens on screen are in their quadrants."""
+        return cast("ThemedApp", self.app).split
+
+    @property
     def cursor_look(self) -> Style:
         return styles.cursor_style(self.colours, self.dark)
 
     def look(self, name: str) -> Style:
         """A look that `styles.style` knows, in the present theme."""
         return styles.style(name, self.colours, self.dark)
+
+    def word(self, quadrant: Quadrant | None) -> str:
+        """What is said of a token of a quadrant; some splits leave tokens outside of all."""
+        return "in none" if quadrant is None else word(quadrant, self.split)
 
     def series(self, measure: str) -> Style:
         """The look of a measure's bars."""

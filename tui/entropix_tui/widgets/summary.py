@@ -8,9 +8,9 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from entropix_mlx.records.record import REGIONS, End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
-from entropix_tui.look import styles
 from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.labels import fitting
 from entropix_tui.widgets.styled import Styled
@@ -20,7 +20,7 @@ DENSE, TABLE = 9, 14
 WIDE = 42
 """Columns from which on there is room for the conversation's figures too."""
 NAME, FIGURE = 15, 13
-BAR = 8
+BAR = 7
 
 
 Line = list[tuple[str, Style]]
@@ -128,9 +128,9 @@ class RunSummary(Styled):
         run, answer = self.answer, self.look("answer")
         yield [(" " + fitting(_figures(run), self.size.width - 1), answer)]
         shares: Line = [(" ", answer)]
-        for region in REGIONS:
-            shares.append((f" {_word(region)} ", self.look(region)))
-            shares.append((f" {_share(run, region)}  ", answer))
+        for quadrant in _told(run):
+            shares.append((f" {self.word(quadrant)} ", self.look(quadrant or "answer")))
+            shares.append((f" {_share(run, quadrant)}  ", answer))
         yield shares
         yield [(" " + fitting(self._rest, self.size.width - 1), self.look("note"))]
 
@@ -162,22 +162,20 @@ class RunSummary(Styled):
 
     def _shares(self, columns: list[Summary]) -> Iterable[Line]:
         note = self.look("note")
-        for region in REGIONS:
-            word = f" {_word(region)} "
-            letters = "" if region == "MID" else f" {region}"
-            line = [(" ", note), (word, self.look(region))]
-            line.append((letters.ljust(NAME - len(word) - 1), note))
+        for quadrant in _told(columns[-1]):
+            word = f" {self.word(quadrant)} "
+            line = [(" ", note), (word.ljust(NAME - 1), self.look(quadrant or "answer"))]
             for column in columns:
-                line += self._bar(column, region)
+                line += self._bar(column, quadrant)
             yield line
 
-    def _bar(self, run: Summary, region: str) -> Line:
+    def _bar(self, run: Summary, quadrant: Quadrant | None) -> Line:
         """A share as a bar and a number, `FIGURE` cells together."""
-        filled = round(BAR * run.regions[region] / run.tokens) if run.tokens else 0
+        filled = round(BAR * _in(run, quadrant) / run.tokens) if run.tokens else 0
         return [
-            (" " + "█" * filled, Style(color=self.look(region).color)),
+            (" " + "█" * filled, Style(color=self.look(quadrant or "answer").color)),
             ("·" * (BAR - filled), self.look("note")),
-            (_share(run, region).rjust(FIGURE - BAR - 1), self.look("answer")),
+            (_share(run, quadrant).rjust(FIGURE - BAR - 1), self.look("answer")),
         ]
 
 
@@ -193,12 +191,18 @@ def _figures(run: Summary) -> list[str]:
     ]
 
 
-def _word(region: str) -> str:
-    return "between" if region == "MID" else styles.WORDS[region]  # type: ignore[index]
+def _told(run: Summary) -> list[Quadrant | None]:
+    """The quadrants, and none where some token is in none."""
+    return [*QUADRANTS, *([None] if _in(run, None) else [])]
 
 
-def _share(run: Summary, region: str) -> str:
-    return f"{100 * run.regions[region] / run.tokens:.0f}%" if run.tokens else "-"
+def _in(run: Summary, quadrant: Quadrant | None) -> int:
+    """Tokens in a quadrant, or in none."""
+    return run.quadrants[quadrant] if quadrant else run.tokens - run.quadrants.total()
+
+
+def _share(run: Summary, quadrant: Quadrant | None) -> str:
+    return f"{100 * _in(run, quadrant) / run.tokens:.0f} %" if run.tokens else "-"
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -1,5 +1,6 @@
 """What an empty conversation shows: what the colours mean, and something to try."""
 
+import textwrap
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -9,27 +10,36 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from entropix_mlx.records.quadrants import KINDS, QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS, KEYS
-from entropix_tui.look import styles
 from entropix_tui.widgets.styled import Styled
+
+WORD = 14
+"""Cells of a quadrant's word."""
+ROOMY = 32
+"""Rows of a screen from which on there is room for a second line."""
 
 
 class Explanation(Styled):
-    """The four quadrants, each in its own look."""
+    """The four quadrants, each in its own look: what is true of its tokens, and where there is room
+    entropix's words for it.
+    """
 
     def render(self) -> Text:
         text = Text("Every token shows how sure the model was when it came:\n\n")
         for quadrant in QUADRANTS:
-            word = f" {styles.WORDS[quadrant]} "
-            text.append("  ").append(word, self.look(quadrant))
-            text.append(f"  {_MEANING[quadrant]}", self.look("answer"))
-            if self.size.width >= 90:
-                caption = f"{'':{32 - len(_MEANING[quadrant])}}{KINDS[quadrant].caption}"
-                text.append(caption, self.look("note"))
-            text.append("\n")
+            text.append(f"  {self.word(quadrant)}".ljust(WORD), self.look(quadrant))
+            said = [(sentence(quadrant, self.split), "answer")]
+            if self.screen.size.height >= ROOMY:
+                said.append((KINDS[quadrant].caption, "note"))
+            lines = [
+                Text(line, self.look(look))
+                for words, look in said
+                for line in textwrap.wrap(words, max(20, self.size.width - WORD))
+            ]
+            text.append_text(Text("\n" + " " * WORD).join(lines)).append("\n")
         return text.append("\nTry one (Tab, arrows, Enter; F2 to F5; or the mouse):")
 
 
@@ -83,18 +93,20 @@ class Welcome(VerticalScroll, can_focus=False):
     def __init__(self, conversation: Conversation, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._about = About(conversation)
-        self._told: list[str] = []
+        self._explanation = Explanation()
+        self._told: tuple[object, ...] = ()
 
     def tell(self) -> None:
         """Show what has become known of the model and the session."""
-        told = self._about.lines
+        told = self._about.lines, self._explanation.split
         if told != self._told:
             self._told = told
             self._about.refresh(layout=True)
+            self._explanation.refresh(layout=True)
 
     def compose(self) -> ComposeResult:
         yield self._about
-        yield Explanation()
+        yield self._explanation
         yield OptionList(
             *(
                 Option(Text(f"F{key} {DEMOS[name]}", no_wrap=True, overflow="ellipsis"), id=name)
@@ -105,11 +117,3 @@ class Welcome(VerticalScroll, can_focus=False):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.post_message(self.Chosen(DEMOS[event.option.id or ""]))
-
-
-_MEANING = {
-    "LELV": "it knew what comes next",
-    "HELV": "many words would do alike",
-    "LEHV": "a few ways on: a real choice",
-    "HEHV": "it had no idea",
-}

@@ -16,7 +16,6 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.debugger.model import Debugging
-from entropix_tui.look import styles
 from entropix_tui.tokens import labels
 from entropix_tui.widgets.inspector.candidates import Candidates
 from entropix_tui.widgets.wrapped import WrappedText
@@ -26,7 +25,6 @@ NUMBERED = 9
 COLUMNS = 70
 """Cells from which on the reasons stand beside the candidates."""
 _LOOK = Binding.Group("back/on", compact=True)
-_WORDS: dict[str, str] = {str(quadrant): word for quadrant, word in styles.WORDS.items()}
 
 
 class Numbered(Candidates):
@@ -133,10 +131,12 @@ class _Why(WrappedText, can_focus=False):
         text = Text().append(f"“{labels.token(record)}”", self.look(record.quadrant or "answer"))
         if record.entropy is not None and record.varentropy is not None:
             text.append(f" H {record.entropy:.2f} V {record.varentropy:.2f}")
-        text.append(f" {record.region or ''} {record.strategy or ''}\n", faint)
+        if record.quadrant:
+            text.append(" ").append(self.word(record.quadrant), self.look(record.quadrant))
+        text.append(f" {record.strategy or ''}\n", faint)
         if reason:
             text.append(f"{one_line(reason)}\n", "bold")
-        lines = why(record, settings, words=_WORDS)
+        lines = why(record, settings)
         for number, (kind, line) in enumerate(lines):
             end = "" if number + 1 == len(lines) else "\n"
             text.append(f"{line}{end}", faint if kind == "note" else "none")

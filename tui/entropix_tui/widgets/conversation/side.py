@@ -14,6 +14,8 @@ from entropix_tui.widgets.summary import RunSummary
 
 Page = Literal["summary", "inspector", "sampler"]
 
+WIDTH, TEXT = 48, 98
+"""Columns of the panel beside a text at least, and of the text at most: longer lines tire."""
 TALL = 42
 """Rows of a screen from which on the plane and any page have room one below the other."""
 
@@ -36,7 +38,7 @@ class SidePanel(Container):
         &.-inspector QuadrantPlane, &.-sampler QuadrantPlane { display: none; }
         &.-inspector RunSummary, &.-sampler RunSummary { display: none; }
         &.-beside {
-            width: 48; height: 1fr; layout: vertical; padding-left: 1;
+            height: 1fr; layout: vertical; padding-left: 1;
             & > QuadrantPlane { width: 100%; height: 1fr; min-height: 8; }
             & > RunSummary { width: 100%; height: 15; max-height: 60%; padding: 1 0 0 0; }
             & > Inspector, & > SamplerPanel { width: 100%; height: 1fr; }
@@ -52,6 +54,8 @@ class SidePanel(Container):
         self.summary = RunSummary()
         self.inspector = Inspector(text_of, id="inspector")
         self.sampler = SamplerPanel(id="sampler")
+        self.idle = False
+        """Whether there is nothing yet that its instruments could show."""
         self.points = False
         """Whether there is a token under the cursor to be inspected."""
         self._text, self._home = text, home
@@ -76,11 +80,13 @@ class SidePanel(Container):
         beside, page = self.screen.has_class("-wide"), self.page
         self.set_class(beside, "-beside")
         self.set_class(self.screen.size.height >= TALL, "-tall")
+        self.plane.divide(by_sampler=page == "sampler")
+        self.styles.width = max(WIDTH, self.screen.size.width - TEXT) if beside else None
         for name in ("summary", "inspector", "sampler"):
             self.set_class(name == page, f"-{name}")
         wanted = self._wanted
         if wanted is None:
-            wanted = beside or page != "summary"
+            wanted = page != "summary" or (beside and not self.idle)
         if self.display is not wanted:
             if not wanted and self.has_focus_within:
                 self._text.focus()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -11,7 +12,7 @@ from textual.widget import Widget
 from entropix_mlx.records.inspection import Attention, Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_tui.conversation.conversation import Conversation
-from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready
+from entropix_tui.engine.outputs import Failed, Inspected, Output
 from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.side import SidePanel
@@ -20,6 +21,9 @@ from entropix_tui.widgets.strips.strips import Strips
 from entropix_tui.widgets.text.legend import Legend
 from entropix_tui.widgets.text.stage import TextStage
 from entropix_tui.widgets.text.token_view import TokenView
+
+if TYPE_CHECKING:
+    from entropix_tui.look.themes import ThemedApp
 
 NO_TOKEN = "Put the cursor on a token first (Ctrl+Left)."
 GIVEN = "A prompt's token was given, not drawn"
@@ -36,6 +40,7 @@ class ConversationView(Container):
     DEFAULT_CSS = """
     ConversationView { height: 1fr; layout: vertical; }
     ConversationView > #body { height: 1fr; layout: vertical; }
+    ConversationView.-empty > Strips, ConversationView.-empty > Legend { display: none; }
     """
 
     @dataclass
@@ -80,7 +85,7 @@ class ConversationView(Container):
         yield self.legend
 
     def on_mount(self) -> None:
-        self.stage.show()
+        self._show_stage()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.side.show)
@@ -93,17 +98,15 @@ class ConversationView(Container):
     def take(self, output: Output) -> None:
         """Take in one output, of a batch; `update` shows it."""
         conversation = self.conversation
-        settings, aside = conversation.settings, conversation.aside
+        header, settings, aside = conversation.header, conversation.settings, conversation.aside
         conversation.apply(output)
-        if conversation.settings is not settings:
+        if conversation.header is not header or conversation.settings is not settings:
             self.use()
         match output:
             case PromptRecord() | TokenRecord() | Event() | End():
                 if conversation.branch == self._branch and not (aside or self._stale):
                     for instrument in self._instruments:
                         instrument.take(output)
-            case Ready():
-                self.use()
             case Inspected():
                 self._inspected(output.inspection)
             case Failed(scope="aside"):
@@ -113,7 +116,15 @@ class ConversationView(Container):
         """Show what was taken in; the instruments follow when they are flushed."""
         self._show_branch()
         self.tokens.update()
-        self.stage.show()
+        self._show_stage()
+
+    def _show_stage(self) -> None:
+        """What there is, and no instrument while that is nothing."""
+        empty = self.stage.show()
+        if self.side.idle is not empty:
+            self.side.idle = empty
+            self.set_class(empty, "-empty")
+            self.side.show()
 
     def flush(self) -> None:
         """Have the instruments show what was taken in, each if it is time to."""
@@ -128,16 +139,20 @@ class ConversationView(Container):
         self.update()
 
     def use(self) -> None:
-        """Other settings are in force."""
+        """Other settings are in force, or quadrants are told by another split."""
         conversation = self.conversation
-        settings = conversation.settings
-        if settings is None:
-            return
-        self.strips.use(settings)
+        header, settings = conversation.header, conversation.settings
+        app = cast("ThemedApp", self.app)
+        if header is not None and header.quadrant_split != app.split:
+            app.split = header.quadrant_split
+            self.legend.refresh()
+            self.tokens.redraw()
+            self.strips.resplit()
         self.side.plane.use(settings)
         self.side.summary.facts(conversation.seed, conversation.context)
-        self.side.sampler.show(settings, conversation.calibration)
-        self.tokens.fork_level = settings.helv_entropy
+        if settings is not None:
+            self.side.sampler.show(settings, conversation.calibration)
+            self.tokens.fork_level = settings.helv_entropy
 
     def fail(self, message: str) -> None:
         """An inspection that was asked for cannot be had."""
@@ -197,7 +212,8 @@ class ConversationView(Container):
         else:
             settings = conversation.samplers.settings_at(ref.index)
             before = lookup.text_before(conversation.tree, ref)
-            self.inspector.show(record, settings, before, self._recorded(ref))
+            valley = self.strips.timeline.valley(ref)
+            self.inspector.show(record, settings, before, self._recorded(ref), valley)
         self.side.points = ref is not None
         self.side.show()
 

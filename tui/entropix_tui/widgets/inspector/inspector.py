@@ -15,6 +15,7 @@ from textual.widget import Widget
 from entropix_mlx.records.inspection import Attention, Inspection
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.valleys import Valley
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.inspector.attended import Attended, TextOf
 from entropix_tui.widgets.inspector.attention_map import AttentionMap
@@ -114,6 +115,7 @@ class Inspector(Container):
         self._recorded: Attention | None = None
         self._settings: Settings | None = None
         self._before = ""
+        self._valley: Valley | None = None
         self._failure = ""
         self._timer: Timer | None = None
         self._asked = False
@@ -146,12 +148,15 @@ class Inspector(Container):
         settings: Settings | None,
         before: str,
         recorded: Attention | None = None,
+        valley: Valley | None = None,
     ) -> None:
-        """Another token, or none; the settings in force at it, and the text before it.
+        """Another token, or none; the settings in force at it, the text before it, and the valley
+        that it is the minimum of, if it is.
 
         `recorded`: its attention, in case that no inspection can be had.
         """
         again = record is not None and record == self.record
+        self._valley = valley
         self.record, self._settings, self._before = record, settings, before
         if again:
             self._told.discard("token")
@@ -232,7 +237,7 @@ class Inspector(Container):
             case "token":
                 attention = self.inspection.attention if self.inspection else self._recorded
                 keys = attention.keys if attention else None
-                self._facts.show(self.record, self._settings, self._before, keys)
+                self._facts.show(self.record, self._settings, self._before, keys, self._valley)
                 self._short.show(self.record)
             case "candidates":
                 self._trial.show(self.record, self.inspection)

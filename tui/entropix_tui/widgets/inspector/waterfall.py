@@ -79,9 +79,9 @@ class WaterfallTable(Rows[tuple[int, str]]):
                 segments += [Segment(f" {REMOVED}", red), gone, Segment(rest, base)]
             elif share <= 0:
                 segments.append(Segment(f" {fit(f'  {GONE}', cells - 1)}", note))
-            elif stage.name == "draws" and self._times[id_]:
-                times = fit(f"×{self._times[id_]}", min(3, room + 1))
-                left = max(0, room - len(times))
+            elif stage.name == "draws" and self._times[id_] and room >= 2:
+                times = fit(f"×{self._times[id_]}", min(3, room))
+                left = room - len(times)
                 segments += [
                     Segment(f" {percent(share)} {times}", base + Style(bold=chosen or None)),
                     Segment(bar(share, left), blue),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 
 from rich.segment import Segment
@@ -10,16 +10,16 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from entropix_mlx.records.quadrants import KINDS, QUADRANTS
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS, Quadrant, quadrant_of
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
-from entropix_tui.look import styles
 from entropix_tui.look.throttle import SELDOM, Pace
+from entropix_tui.tokens.labels import whole_words
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
-from entropix_tui.widgets.plane.plane_map import Density, PlaneMap, braille
+from entropix_tui.widgets.plane.plane_map import Density, Divided, Place, PlaneMap, braille
 from entropix_tui.widgets.styled import Styled
 
 TRAIL = "●○○○∘∘∘∘"
@@ -32,7 +32,8 @@ ROOMY = 10
 
 
 class QuadrantPlane(Styled):
-    """Entropy to the right, varentropy upwards, with the regions of the settings in force.
+    """Entropy to the right, varentropy upwards, divided as quadrants are told; or into the bands by
+    which the sampler in force goes (`divide`).
 
     `take` only notes what came, `flush` repaints the rows that changed, some four times a
     second. More dots mean more tokens; so do bolder ones.
@@ -41,6 +42,8 @@ class QuadrantPlane(Styled):
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(id="plane")
         self.timeline = Timeline()
+        self.by_sampler = False
+        """Whether it is divided into the sampler's bands."""
         self._settings: Settings | None = None
         self._cursor: TokenRef | None = None
         self._pace = Pace(SELDOM, clock)
@@ -49,7 +52,7 @@ class QuadrantPlane(Styled):
         self._counted = 0  # columns of the timeline that are in the density
         self._signs: dict[tuple[int, int], str] = {}  # (row, column) -> trail and cursor
         self._words: dict[tuple[int, int], tuple[str, str]] = {}  # -> character and corner
-        self._captions: list[tuple[int, int, str]] = []  # row, first column, text
+        self._captions: list[tuple[Place, str]] = []
         self._ticks: dict[int, str] = {}
         self._picture: list[Strip | None] = []
 
@@ -66,11 +69,16 @@ class QuadrantPlane(Styled):
         self.timeline.rebuild(path, events)
         self._restart()
 
-    def use(self, settings: Settings) -> None:
-        """Draw the regions of these (bound) settings; a threshold of None rules nowhere."""
+    def use(self, settings: Settings | None) -> None:
+        """These (bound) settings are in force; a threshold of None rules nowhere."""
         self._settings = settings
         self._map = None  # the density stays: tokens stay where they are
         self.refresh()
+
+    def divide(self, by_sampler: bool) -> None:
+        if by_sampler != self.by_sampler:
+            self.by_sampler = by_sampler
+            self._restart()
 
     @property
     def cursor(self) -> TokenRef | None:
@@ -125,10 +133,11 @@ class QuadrantPlane(Styled):
     def _begin(self) -> PlaneMap:
         columns = max(1, self.size.width - GUTTER)
         rows = max(1, self.size.height - (3 if self._roomy else 1))
-        plane = self._map = PlaneMap(columns, rows, self._settings)
+        plane = self._map = PlaneMap(columns, rows, self._divided)
         density = self._density
         if density is None:
-            density, self._counted = Density(plane), 0
+            density = Density(plane, "region" if self.by_sampler else "quadrant")
+            self._counted = 0
             self._density = density
         self._signs = {}
         self._picture = [None] * self.size.height
@@ -136,6 +145,20 @@ class QuadrantPlane(Styled):
         self._ticks = plane.ticks_y()
         self._write(plane)
         return plane
+
+    @property
+    def _divided(self) -> Divided | None:
+        if self.by_sampler:
+            corners = {} if self._settings is None else bounds(self._settings.to_dict())
+            return partial(region_of, corners=corners)
+        split = self.split
+        if split is None or (split.entropy is None and not split.corners):
+            return None
+        return partial(quadrant_of, split=split)
+
+    def _named(self, corner: Quadrant) -> str:
+        """The sampler's bands go by their settings' names: they are no quadrants."""
+        return corner if self.by_sampler else self.word(corner)
 
     def _settle(self, plane: PlaneMap, density: Density) -> None:
         """Take in new tokens, the trail and the cursor; forget the rows that they change."""
@@ -175,21 +198,16 @@ class QuadrantPlane(Styled):
     def _write(self, plane: PlaneMap) -> None:
         """Put the corners' words into the picture, and their captions where there is room."""
         self._words, self._captions = {}, []
-        for corner in QUADRANTS if self._settings is not None else ():
-            anchor = plane.anchor(corner)
-            if anchor is None:
+        for corner in QUADRANTS:
+            word = f" {self._named(corner)} "
+            place = plane.place(word, corner)
+            if place is None:
                 continue
-            row, edge = anchor
-            word, caption = f" {styles.WORDS[corner]} ", f" {KINDS[corner].caption} "
-            begin = edge - len(word) + 1 if edge else 0
             for i, char in enumerate(word):
-                self._words[row, begin + i] = (char, corner)
-            below = row + (-1 if corner == "HELV" else 1)
-            begin = edge - len(caption) + 1 if edge else 0
-            if begin >= 0 and 0 <= below < plane.rows:
-                room = plane.regions[below][begin : begin + len(caption)]
-                if room == [corner] * len(caption):
-                    self._captions.append((below, begin, caption))
+                self._words[place.row, place.column + i] = (char, corner)
+            caption = f" {KINDS[corner].caption} "
+            if not self.by_sampler and (below := plane.place(caption, corner, place.row)):
+                self._captions.append((below, caption))
 
     # Drawing.
 
@@ -213,7 +231,8 @@ class QuadrantPlane(Styled):
         note = self.look("note")
         row = y - self._roomy
         if row < 0:
-            return _cells(f" {VARENTROPY.name}, {VARENTROPY.unit}", note)
+            whose = "   the sampler's bands" if self.by_sampler else ""
+            return _cells(f" {VARENTROPY.name}, {VARENTROPY.unit}{whose}", note)
         if row > plane.rows:
             return self._about()
         if row == plane.rows:
@@ -225,8 +244,8 @@ class QuadrantPlane(Styled):
         cells = _cells(axis + plane.lines[row], note)
         density = self._density
         assert density is not None
-        regions, counts, dots = plane.regions[row], density.counts[row], density.dots[row]
-        for at, begin, caption in self._captions:
+        kinds, counts, dots = density.kinds[row], density.counts[row], density.dots[row]
+        for (at, begin), caption in self._captions:
             if at == row and not any(counts[begin : begin + len(caption)]):
                 cells[GUTTER + begin : GUTTER + begin + len(caption)] = _cells(caption, note)
         for column in range(plane.columns):
@@ -237,7 +256,7 @@ class QuadrantPlane(Styled):
                 cells[GUTTER + column] = (char, self.look(corner))
             elif dots[column]:
                 behind = density.most.bit_length() - counts[column].bit_length()
-                style = _strength(self.look(regions[column]), min(behind, 4) // 2)
+                style = _strength(self.look(kinds[column] or "answer"), min(behind, 4) // 2)
                 cells[GUTTER + column] = (braille(dots[column]), style)
         return cells
 
@@ -249,21 +268,20 @@ class QuadrantPlane(Styled):
     def _about(self) -> list[tuple[str, Style]]:
         """The token at hand, in words."""
         record = self.here
-        if record is None or self._settings is None:
+        if record is None or record.entropy is None or record.varentropy is None:
             return []
-        if record.entropy is None or record.varentropy is None:
-            return []
-        corners = bounds(self._settings.to_dict())
-        region = region_of(record.entropy, record.varentropy, corners)
         sign = CURSOR if self._cursor is not None else TRAIL[0]
-        word = "between" if region == "MID" else styles.WORDS[region]
-        figures = f"  H {record.entropy:.2f}  V {record.varentropy:.2f}  "
-        return [
+        kind: str | None = record.region if self.by_sampler else record.quadrant
+        word, note = kind or "not drawn", record.strategy or ""
+        if not self.by_sampler:
+            word = self.word(record.quadrant)
+            note = KINDS[record.quadrant].caption if record.quadrant else ""
+        head = [
             *_cells(f" {sign} ", self._sign_style(sign)),
-            *_cells(f" {word} ", self.look(region)),
-            *_cells(figures, self.look("answer")),
-            *_cells("adaptive" if region == "MID" else KINDS[region].caption, self.look("note")),
+            *_cells(f" {word} ", self.look(kind or "answer")),
+            *_cells(f"  H {record.entropy:.2f}  V {record.varentropy:.2f}  ", self.look("answer")),
         ]
+        return head + _cells(whole_words(note, self.size.width - len(head)), self.look("note"))
 
 
 @lru_cache(64)

@@ -1,12 +1,12 @@
-"""The entropy x varentropy plane in cells: where values fall, which region rules where."""
+"""The entropy x varentropy plane in cells: where values fall, and how it is divided."""
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, above
 from entropix_mlx.records.record import Region, TokenRecord
-from entropix_mlx.sampling.regions import bounds, region_of
-from entropix_mlx.sampling.settings import Settings
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 
 DOTS_X, DOTS_Y = 2, 4
@@ -24,6 +24,17 @@ def braille(dots: int) -> str:
     return chr(0x2800 + dots)
 
 
+Divided = Callable[[float, float], Region | None]
+"""From an entropy and a varentropy to the quadrant, or the sampler's region."""
+
+
+class Place(NamedTuple):
+    """Of a text: its row from the top, and its first column."""
+
+    row: int
+    column: int
+
+
 class Dot(NamedTuple):
     """A cell, counted from the left and from the top, and a dot within it."""
 
@@ -35,19 +46,20 @@ class Dot(NamedTuple):
 class PlaneMap:
     """`columns` x `rows` cells. Both axes go with the square root of the value.
 
-    On a plain scale nine tokens of ten and all four corners' thresholds would lie in its lower
-    left quarter. The scales end where those of the measures do; what lies beyond is at the edge.
+    On a plain scale nine tokens of ten and all that divides it would lie in its lower left quarter.
+    The scales end where those of the measures do; what lies beyond is at the edge. `divided` says
+    what rules at an entropy and a varentropy; None: nobody knows, and only the corners are named.
     """
 
-    def __init__(self, columns: int, rows: int, settings: Settings | None) -> None:
+    def __init__(self, columns: int, rows: int, divided: Divided | None) -> None:
         self.columns, self.rows = columns, rows
-        corners = bounds(settings.to_dict()) if settings is not None else {}
-        self.regions = [
-            [region_of(*self.value(x, y), corners) for x in range(columns)] for y in range(rows)
-        ]
+        ruling = divided or _quarter
+        self.regions = [[ruling(*self.value(x, y)) for x in range(columns)] for y in range(rows)]
         """By row from the top, then column."""
-        self.lines = ["".join(self._line(x, y) for x in range(columns)) for y in range(rows)]
+        self.lines = [" " * columns] * rows
         """What is drawn where no token fell: the edges of the regions, otherwise spaces."""
+        if divided is not None:
+            self.lines = ["".join(self._line(x, y) for x in range(columns)) for y in range(rows)]
 
     def _line(self, column: int, row: int) -> str:
         here = self.regions[row][column]
@@ -67,18 +79,23 @@ class PlaneMap:
         y = _place(varentropy / VARENTROPY.top, self.rows * DOTS_Y)
         return Dot(x // DOTS_X, self.rows - 1 - y // DOTS_Y, _DOTS[x % DOTS_X][y % DOTS_Y])
 
-    def anchor(self, corner: Region) -> tuple[int, int] | None:
-        """Row and column where a corner's name has its outer end; None if it rules nowhere.
+    def place(self, text: str, corner: Quadrant, beside: int | None = None) -> Place | None:
+        """Where a text about a corner has room within it, as far outside as there is any; with
+        `beside`, on the next row inwards from that one.
 
-        The names stand in the plane's corners, but for that of the lower left one, where most
-        tokens fall: it stands at the top of its region.
+        In the lower left corner, where most tokens fall, it stands at the inner end of its row.
         """
-        right = corner[0] == "H"
-        edge = self.columns - 1 if right else 0
-        rows = [y for y in range(self.rows) if self.regions[y][edge] == corner]
-        if not rows:
-            return None
-        return (rows[-1] if corner == "HELV" else rows[0]), edge
+        high, wide = above(corner)
+        inwards = 1 if wide else -1
+        rows = range(self.rows)[::inwards] if beside is None else [beside + inwards]
+        for row in rows:
+            if not 0 <= row < self.rows:
+                continue
+            ruled = [x for x, region in enumerate(self.regions[row]) if region == corner]
+            if len(ruled) >= len(text):
+                at_end = high or not wide
+                return Place(row, ruled[-1] + 1 - len(text) if at_end else ruled[0])
+        return None
 
     def axis(self, name: str) -> str:
         """The entropy's axis: labels that don't touch, and the name before the last of them."""
@@ -103,10 +120,14 @@ class PlaneMap:
 
 
 class Density:
-    """How many tokens fell into each cell of a map, and onto which of its dots."""
+    """How many tokens fell into each cell of a map, onto which of its dots, and what the last one
+    was: its quadrant, or what else `kind` names of a record.
+    """
 
-    def __init__(self, plane: PlaneMap) -> None:
+    def __init__(self, plane: PlaneMap, kind: Literal["quadrant", "region"] = "quadrant") -> None:
         self._columns, self._rows = plane.columns, plane.rows
+        self._kind: Callable[[TokenRecord], Region | None] = attrgetter(kind)
+        self.kinds: list[list[Region | None]] = [[None] * plane.columns for _ in range(plane.rows)]
         self.dots = [[0] * plane.columns for _ in range(plane.rows)]
         """By row from the top, then column: the bits of a Braille cell."""
         self.counts = [[0] * plane.columns for _ in range(plane.rows)]
@@ -121,6 +142,7 @@ class Density:
         across, up = self._columns * DOTS_X, self._rows * DOTS_Y
         x_scale, y_scale = across / math.sqrt(ENTROPY.top), up / math.sqrt(VARENTROPY.top)
         dots, counts, bottom, sqrt = self.dots, self.counts, self._rows - 1, math.sqrt
+        kinds, kind = self.kinds, self._kind
         most, changed = self.most, set()
         for token in tokens:
             entropy, varentropy = token.entropy, token.varentropy
@@ -135,11 +157,17 @@ class Density:
             row, column = bottom - y // DOTS_Y, x // DOTS_X
             dots[row][column] |= _DOTS[x % DOTS_X][y % DOTS_Y]
             counts[row][column] = count = counts[row][column] + 1
+            kinds[row][column] = kind(token)
             if count > most:
                 most = count
             changed.add(row)
         self.most = most
         return changed
+
+
+def _quarter(entropy: float, varentropy: float) -> Quadrant:
+    """The halves of both scales as they are drawn."""
+    return QUADRANTS[(4 * entropy >= ENTROPY.top) + 2 * (4 * varentropy >= VARENTROPY.top)]
 
 
 def _place(share: float, dots: int) -> int:

@@ -10,6 +10,7 @@ from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration, stored
 from entropix_mlx.sampling.parameters import GROUPS as GROUPS_OF_ALL
 from entropix_mlx.sampling.parameters import OneOf
 from entropix_mlx.sampling.regions import names
+from entropix_mlx.sampling.rules import STRATEGY_OF
 from entropix_mlx.sampling.settings import (
     Settings,
     declared,
@@ -18,7 +19,6 @@ from entropix_mlx.sampling.settings import (
     save_preset,
 )
 from entropix_models.errors import EntropixError, UsageError
-from entropix_tui.look.styles import WORDS
 
 Value = float | int | bool | str | None
 
@@ -40,7 +40,7 @@ def note(name: str) -> str:
     corner = next(corner for corner in QUADRANTS if name in names(corner))
     high, wide = above(corner)
     if name.endswith("_entropy"):
-        return f"{WORDS[corner]} if H {'>' if high else '<'}"
+        return f"{STRATEGY_OF[corner]} if H {'>' if high else '<'}"
     return f"and V {'>' if wide else '<'}"
 
 

@@ -15,21 +15,26 @@ from entropix_mlx.terminal.palette import VALLEY
 from entropix_tui.look import styles
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
+COURSE = "⣀⠤⠒⠉"
+"""A line through a cell, from its bottom to its top."""
 LINE, TOO_HIGH, UNKNOWN, CURSOR = "┄", "▲", "·", "│"
 BOLD = Style(bold=True)
-TALL = 4
-"""Rows of a lane where there is room; one otherwise."""
-LABELS = {TALL: 23, 1: 33}
-"""Cells of the label, by rows."""
+ROWS = 10
+"""A lane is tall where a screen has this many rows for each of its own, and one row otherwise."""
+LEAST, MOST = 3, 6
+"""Rows of a tall lane."""
+WIDTH, NARROW = 23, 34
+"""Cells of the label beside a tall lane, and in front of one of one row."""
 
 
 class Column(NamedTuple):
-    """A token's value, and what it is besides."""
+    """A token's value, what it is besides, and how the values before it go on to it."""
 
     value: float | None
     prompt: bool = False
-    valley: bool = False
     cursor: bool = False
+    valley: bool = False
+    course: float | None = None
 
 
 class Looks(NamedTuple):
@@ -41,11 +46,12 @@ class Looks(NamedTuple):
     prompt: Style
     note: Style
     cursor: Style
+    course: Style
+    on_bar: Style
+    on_prompt: Style
 
 
-_BAR, _ABOVE, _PROMPT, _NOTE, _CURSOR = (
-    Looks._fields.index(name) for name in ("bar", "above", "prompt", "note", "cursor")
-)
+_BAR, _ABOVE, _PROMPT, _NOTE, _CURSOR, _COURSE, _ON_BAR, _ON_PROMPT = range(1, len(Looks._fields))
 
 
 @lru_cache(64)
@@ -54,47 +60,62 @@ def looks(measure: str, colours: styles.Colours, dark: bool, base: Style, active
     bar = base + styles.series_style(measure, colours, dark)
     mark = styles.cursor_style(colours, dark)
     note = base + styles.style("note", colours, dark)
+    prompt = note if colours == "true" else note + Style(dim=True)
+    course = base + styles.style("user", colours, dark)
     return Looks(
         name=bar + Style(bold=True, reverse=active),
         bar=bar,
         above=bar + BOLD,
-        prompt=note if colours == "true" else note + Style(dim=True),
+        prompt=prompt,
         note=note,
         cursor=base + Style(color=mark.bgcolor, bold=True, reverse=mark.reverse),
+        course=course,
+        on_bar=_on(bar, course),
+        on_prompt=_on(prompt, course),
     )
 
 
+def _on(bar: Style, course: Style) -> Style:
+    """A line on a bar; reversed where that has no colour of its own."""
+    if bar.color is None or bar.color.is_default:
+        return bar + Style(reverse=True)
+    return course + Style(bgcolor=bar.color)
+
+
 def label(
-    measure: Scale, value: float | None, thresholds: Sequence[float], height: int, active: bool
+    measure: Scale,
+    value: float | None,
+    thresholds: Sequence[float],
+    height: int,
+    active: bool,
+    smooth: bool,
 ) -> list[tuple[str, bool]]:
-    """A lane's label, row by row: its text, and whether it is the measure's name."""
-    width = LABELS[height]
+    """A lane's label, row by row: its text, and whether it is the measure's name; `smooth`: whether
+    a course is drawn over its bars.
+    """
     mark = "▸" if active else " "
     number = "-" if value is None else f"{value:.2f}"
+    split = "split " + " ".join(f"{level:.3g}" for level in thresholds)
     if height == 1:
         text = f"{mark}{measure.name} {number}/{measure.top:g} {measure.unit}".rstrip()
-        levels = f" {LINE}" + " ".join(f"{t:.2g}" for t in thresholds) if thresholds else ""
+        split = f", {split}" if thresholds else ""
         # Half a threshold would be another one.
-        return [(_fit(text + levels if len(text + levels) < width else text, width), False)]
-    levels = f"{LINE} " + " ".join(f"{t:.3g}" for t in thresholds) if thresholds else ""
-    rows = [
-        (f"{mark}{measure.name}", True),
-        (f" {number:>5} {measure.unit}", False),
-        (f" scale 0 to {measure.top:g}", False),
-        (f" {levels}", False),
-    ]
-    return [(_fit(text, width), name) for text, name in rows]
-
-
-def _fit(text: str, width: int) -> str:
-    return text[: width - 1].ljust(width)
+        whole = text + split if len(text + split) < NARROW else text
+        return [(whole[: NARROW - 1].ljust(NARROW), False)]
+    notes = [f" {LINE} {split}"] if thresholds else []
+    if smooth:
+        notes.append(f" {COURSE[1]} smoothed")
+    rows = [f"{mark}{measure.name}", f" {number} of {measure.top:g} {measure.unit}", *notes]
+    rows += [""] * (height - len(rows))
+    return [(text[: WIDTH - 1].ljust(WIDTH), n == 0) for n, text in enumerate(rows[:height])]
 
 
 class Bars:
     """The bars of a lane, drawn a column at a time: what stands is never drawn again.
 
-    With more than one row, threshold lines stand behind the bars and valley markers above them.
-    Bars above the upper threshold are bold. What lies beyond the scale fills it and ends in `▲`.
+    With more than one row, threshold lines stand behind the bars, the course lies over them and
+    valley markers stand above them. Bars from the upper threshold on are bold. What lies beyond the
+    scale fills it and ends in `▲`.
     """
 
     def __init__(
@@ -129,18 +150,44 @@ class Bars:
 
     def _draw(self, column: Column, cells: list[list[tuple[str, int]]]) -> None:
         value, height = column.value, self._height
-        kind = _ABOVE if value is not None and value > self._upper else _BAR
+        kind = _ABOVE if value is not None and value >= self._upper else _BAR
         if column.prompt:
             kind = _PROMPT
+        at, line = divmod(_line(column.course, self.measure.top, height), len(COURSE))
         for row, char in enumerate(bars(value, self.measure.top, height)):
             look = kind
-            if column.valley and (height == 1 or (row == height - 1 and char == " ")):
-                char, look = VALLEY, _NOTE
+            if row == at:
+                char, over = _crossed(char, line)
+                look = (_COURSE, kind, _ON_PROMPT if column.prompt else _ON_BAR)[over]
+            elif column.valley and (height == 1 or (row == height - 1 and char == " ")):
+                char, look = VALLEY, _COURSE
             elif char == " ":
                 char, look = self._behind[row], _NOTE
             if column.cursor:
                 char, look = CURSOR if char in (" ", LINE) else char, _CURSOR
             cells[row].append((char, look))
+
+
+def _line(course: float | None, top: float, height: int) -> int:
+    """Which line a course falls on, of all those of the rows from the bottom; below them, none."""
+    if course is None or height == 1:
+        return -1
+    return level(course, top, height * len(COURSE))
+
+
+def _crossed(char: str, line: int) -> tuple[str, int]:
+    """A bar's character with a line through it, and what lies under the line: nothing (0), the end
+    of a bar (1), or a bar that goes on (2). A bar that ends below the line is drawn with dots; one
+    that ends above it hides it.
+    """
+    levels = len(COURSE)
+    reached = BLOCKS.find(char) * levels / 8
+    if reached > line:
+        return (COURSE[line], 2) if reached == levels else (char, 1)
+    drawn = ord(COURSE[line])
+    for dots in COURSE[: math.ceil(reached)]:
+        drawn |= ord(dots)
+    return chr(drawn), int(reached > 0)
 
 
 def level(value: float, top: float, height: int) -> int:

@@ -33,6 +33,8 @@ _KINDS: dict[Kind, str] = {
     "removed": "only in A",
 }
 _SHORT = {"temperature": "T"}
+GAP = "╌"
+"""Stands where only the other branch has a token."""
 _TOKEN = 14
 _NUMBERS = ((7, "p"), (7, "H"), (7, "V"), (7, "S"), (6, "rank"))
 
@@ -119,14 +121,15 @@ class Course(Styled):
         for row in range(first, min(len(self.comparing.rows), first + width - 2)):
             pair = self.comparing.rows[row]
             token = way.token(pair.b if self.side else pair.a)
-            char, style = " ", bar
+            char, style = GAP, note
             if token is not None:
+                style = bar
                 value = token.record.entropy if token.record is not None else None
                 char = lane.bars(value, ENTROPY.top, 1)
             if row == parting:
                 char, style = DIVERGENCE, note
             if row == self.row:
-                char, style = lane.CURSOR if char == " " else char, cursor
+                char, style = lane.CURSOR if char == GAP else char, cursor
             segments.append(Segment(char, style))
         return Strip(segments).crop_extend(0, width, base)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -15,17 +16,14 @@ from textual.strip import Strip
 
 from entropix_mlx.records.measures import Scale
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
-from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.terminal.palette import FORMING
 from entropix_tui.look.throttle import Pace
 from entropix_tui.tokens.measures import ENTROPY, MEASURES, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.strips import lane
-from entropix_tui.widgets.strips.lane import LABELS, TALL, Bars, Column
+from entropix_tui.widgets.strips.lane import LEAST, MOST, NARROW, ROWS, WIDTH, Bars, Column
 from entropix_tui.widgets.styled import Styled
-
-HIGH = 32
-"""Rows of a screen from which on the strips are tall."""
 
 
 class Strips(Styled, can_focus=True):
@@ -65,7 +63,6 @@ class Strips(Styled, can_focus=True):
         self.measures: list[Scale] = [MEASURES[name] for name in measures]
         self.slot = 0
         """The strip that the keys act on."""
-        self._settings: Settings | None = None
         self._cursor: TokenRef | None = None
         self._held = False  # whether the window was moved away from the newest by hand
         self._dragging = False
@@ -96,9 +93,8 @@ class Strips(Styled, can_focus=True):
         self.timeline.show_newest(self._columns)
         self._settle()
 
-    def use(self, settings: Settings) -> None:
-        """Draw the threshold lines of these settings."""
-        self._settings = settings
+    def resplit(self) -> None:
+        """Quadrants are told by another split: draw its lines."""
         self._repaint()
 
     def select(self, slot: int, name: str) -> None:
@@ -221,16 +217,17 @@ class Strips(Styled, can_focus=True):
     # Drawing.
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        return len(self.measures) * (TALL + 1 if viewport.height >= HIGH else 1)
+        rows = min(viewport.height // ROWS, MOST)
+        return len(self.measures) * (rows if rows >= LEAST else 1)
 
     @property
     def _rows(self) -> int:
-        """Rows of one strip; a tall one has an empty row above it."""
+        """Rows of one strip."""
         return max(1, self.size.height // len(self.measures))
 
     @property
     def _label_width(self) -> int:
-        return LABELS[TALL if self._rows > TALL else 1]
+        return NARROW if self._rows == 1 else WIDTH
 
     @property
     def _columns(self) -> int:
@@ -265,8 +262,7 @@ class Strips(Styled, can_focus=True):
     def _draw(self) -> list[Strip]:
         """All rows of all strips; of the bars, only those that have come."""
         base, dark = self.rich_style, self.dark
-        tall, width = self._rows > TALL, self._columns
-        height = TALL if tall else 1
+        height, width = self._rows, self._columns
         active = self.slot if self.has_focus else None
         looks = [
             lane.looks(measure.name, self.colours, dark, base, slot == active)
@@ -283,13 +279,17 @@ class Strips(Styled, can_focus=True):
         for slot, (bars, drawn_as) in enumerate(zip(self._bars, looks, strict=True)):
             measure = bars.measure
             labels = lane.label(
-                measure, self.value(measure), self._thresholds(measure), height, slot == active
+                measure,
+                self.value(measure),
+                self._thresholds(measure),
+                height,
+                slot == active,
+                measure is ENTROPY,
             )
-            if tall:
-                picture.append(Strip.blank(total, base))
             for (text, is_name), row in zip(labels, bars.rows(width), strict=True):
-                head = _label(text, is_name or not tall, drawn_as)
+                head = _label(text, is_name or height == 1, drawn_as)
                 picture.append(Strip([*head, *row], total))
+        self._mark_forming(picture, looks)
         return [strip.crop_extend(0, self.size.width, base) for strip in picture]
 
     def _extend(self, width: int) -> None:
@@ -298,17 +298,44 @@ class Strips(Styled, can_focus=True):
         start = timeline.start + self._bars[0].drawn
         stop = min(len(timeline), timeline.start + width)
         cursor = None if self._cursor is None else timeline.column_of(self._cursor)
-        marks = [
-            (timeline.is_prompt(i), timeline.is_valley(i), i == cursor) for i in range(start, stop)
-        ]
+        places = range(start, stop)
+        marks = [(timeline.is_prompt(i), i == cursor) for i in places]
         records = timeline.records[start:stop]
         for bars in self._bars:
             value = bars.measure.value
-            bars.add(Column(value(r), *mark) for r, mark in zip(records, marks, strict=True))
+            valleys: Iterable[bool] = repeat(False)
+            course: Iterable[float | None] = repeat(None)
+            if bars.measure is ENTROPY:
+                valleys = map(timeline.is_valley, places)
+                course = timeline.course.values(start, stop) if self._rows > 1 else course
+            columns = zip(records, marks, valleys, course, strict=False)
+            bars.add(Column(value(r), *mark, valley, at) for r, mark, valley, at in columns)
 
-    def _thresholds(self, measure: Scale) -> tuple[float, ...]:
-        found = (getattr(self._settings, name, None) for name in measure.thresholds)
-        return tuple(level for level in found if level is not None)
+    def _mark_forming(self, picture: list[Strip], looks: Sequence[lane.Looks]) -> None:
+        """Put the hollow sign where a valley forms: it moves, so it lies over what stands."""
+        at = self.timeline.course.forming
+        column = None if at is None else at - self.timeline.start
+        if column is None or not 0 <= column < self._columns:
+            return
+        x = self._label_width + column
+        for slot, (measure, drawn_as) in enumerate(zip(self.measures, looks, strict=True)):
+            if measure is ENTROPY:
+                strip = picture[slot * self._rows]
+                sign = Strip([Segment(FORMING, drawn_as.course)], 1)
+                picture[slot * self._rows] = Strip.join(
+                    [strip.crop(0, x), sign, strip.crop(x + 1, strip.cell_length)]
+                )
+
+    def _thresholds(self, measure: Scale) -> list[float]:
+        """The levels of a measure at which tokens change their quadrant, whatever else they are."""
+        split = self.split
+        if split is None or measure not in (ENTROPY, VARENTROPY):
+            return []
+        at = (ENTROPY, VARENTROPY).index(measure)
+        levels = {bounds[at] for bounds in split.corners.values()}
+        if split.entropy is not None and measure is ENTROPY:
+            levels.add(split.entropy)
+        return sorted(levels)
 
 
 def _label(text: str, named: bool, styles: lane.Looks) -> list[Segment]:

@@ -2,24 +2,22 @@
 
 from itertools import pairwise
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
 
-from entropix_mlx.records.quadrants import QUADRANTS
+from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, QuadrantSplit, above
 from entropix_mlx.sampling.settings import declared
-from entropix_mlx.terminal.palette import FORCED, VALLEY
+from entropix_mlx.terminal.palette import FORCED, FORMING, VALLEY
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import MEASURES
-from entropix_tui.transcript.painter import LETTERS
+from entropix_tui.transcript.painter import letters
 from entropix_tui.widgets.styled import Styled
 
-_PLANE = {
-    "LELV": "low H, low V",
-    "HELV": "high H, low V",
-    "LEHV": "low H, high V",
-    "HEHV": "high H, high V",
-}
 _STRENGTHS = ("little", "some", "much")
+WIDE = 140
+"""Cells from which on it says where on the plane a quadrant is."""
+BAR = "▅"
 Sample = tuple[str, str, str]
 """A gutter's letter or none, what is said in the look, and the look."""
 
@@ -64,30 +62,36 @@ class Legend(Styled):
             if self.letters and letter:
                 text.append(f"{letter}=")
             text.append(f" {words} ", self.look(look)).append(" ")
-        for mark in (f" {VALLEY} valley", f"  {FORCED['clarify']} inserted"):
-            if text.cell_len + len(mark) <= width:
-                text.append(mark)
+        bar = self.look("note") + Style(dim=self.colours != "true" or None)
+        for sign, meaning, drawn in (
+            (VALLEY, "valley", Style.null()),
+            (FORMING, "forming", Style.null()),
+            (FORCED["clarify"], "inserted", Style.null()),
+            (BAR, "prompt", bar),
+        ):
+            if text.cell_len + len(meaning) + 4 <= width:
+                text.append(f" {sign}", drawn).append(f" {meaning} ")
         return text
 
     def _samples(self, width: int) -> tuple[str, list[Sample]]:
         """The measure and its unit, and an example of each look."""
         if self.colour == "plain":
             return "colours are off: Ctrl+L shows how sure the model was of each token", []
+        initials: dict[str, str] = dict(letters(self.colour, self.split).items())
         if self.colour == "quadrant":
-            wide = width >= 126
+            wide = width >= WIDE
             return "next token was " if wide else "", [
                 (
-                    styles.LETTERS.get(quadrant, ""),
-                    styles.WORDS[quadrant] + (f": {_PLANE[quadrant]}" if wide else ""),
+                    initials.get(quadrant, ""),
+                    self.word(quadrant) + (f": {_place(quadrant, self.split)}" if wide else ""),
                     quadrant,
                 )
                 for quadrant in QUADRANTS
             ]
         if self.colour == "strategy":
             told = _told()
-            letters = {str(look): letter for look, letter in LETTERS["strategy"].items()}
             return "strategy ", [
-                (letters.get(look, ""), name, look)
+                (initials.get(look, ""), name, look)
                 for name, look in color_scale.STRATEGIES.items()
                 if name in told
             ]
@@ -98,6 +102,17 @@ class Legend(Styled):
                 color_scale.CLASSES, _ranges(color_scale.bounds(measure)), strict=True
             )
         ]
+
+
+def _place(quadrant: Quadrant, split: QuadrantSplit | None) -> str:
+    """Where on the plane it is, in a few signs."""
+    high, wide = above(quadrant)
+    if split is not None and quadrant in split.corners:
+        h, v = split.corners[quadrant]
+        return f"H {'<>'[high]} {h:.3g}, V {'<>'[wide]} {v:.3g}"
+    if split is None or split.entropy is None:
+        return f"{'high' if high else 'low'} H, {'high' if wide else 'low'} V"
+    return f"H {'≥' if high else '<'} {split.entropy:.2g}, V {'wide' if wide else 'usual'}"
 
 
 def _told() -> set[str]:

@@ -34,14 +34,15 @@ class TextStage(Vertical):
         yield self.markdown
         yield self.search
 
-    def show(self) -> None:
-        """Have in sight what there is."""
+    def show(self) -> bool:
+        """Have in sight what there is; whether that is what stands for nothing."""
         empty = self._empty is not None and self.conversation.is_empty
         tokens = not empty and not self.markdown.display
         if self.tokens.display != tokens:
             self.tokens.display = tokens
         if self._empty is not None and self._empty.display != empty:
             self._empty.display = empty
+        return empty
 
     # The answer as a document.
 

@@ -148,7 +148,7 @@ class TranscriptView(ScrollView, Styled, can_focus=True):
         painter = self.painter
         if self._restyled:
             self._restyled = False
-            painter.base, painter.dark = self.rich_style, self.dark
+            painter.base, painter.dark, painter.split = self.rich_style, self.dark, self.split
             painter.renew()
         top, selection = self.scroll_offset.y, self.text_selection
         background, filters = self.background_colors[1], self.get_line_filters()
