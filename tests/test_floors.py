@@ -42,6 +42,7 @@ FLOORS = {
         "screens.compare",
         "screens.step",
         "screens.conversation",
+        "screens.score",
         "screens.chat screens.replay",
         "app",
         "cli",

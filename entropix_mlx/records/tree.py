@@ -7,7 +7,9 @@ to know what to show; both are made of the same records, in the order in which t
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+import msgspec
+
+from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -187,6 +189,18 @@ class Tree:
                 found.append((first, Branch(index, fork, tokens, self._names.get(index, ""))))
         found.sort()
         return [branch for _, branch in found]
+
+
+def shifted(record: TurnRecord, by: int) -> TurnRecord:
+    """A record as if so many others had come before it."""
+    replace = msgspec.structs.replace
+    if isinstance(record, End):
+        return replace(record, leaf=record.leaf + by if record.leaf >= 0 else ROOT)
+    if isinstance(record, Event):
+        at = None if record.at is None else record.at + by
+        return replace(record, index=record.index + by, at=at)
+    parent = record.parent + by if record.parent >= 0 else ROOT
+    return replace(record, index=record.index + by, parent=parent)
 
 
 def ids_of(path: Iterable[Node]) -> list[int]:

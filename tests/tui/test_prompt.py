@@ -11,7 +11,8 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from entropix_tui.conversation.history import History
-from entropix_tui.widgets.prompt import LONGEST, Prompt, harmless
+from entropix_tui.widgets.prompt import Prompt
+from entropix_tui.widgets.text_editor import LONGEST, harmless
 
 
 class Asking(App[None]):

@@ -9,6 +9,7 @@ from entropix_mlx.cli.exit_status import run
 from entropix_tui.cli.chat import chat
 from entropix_tui.cli.keys import keys
 from entropix_tui.cli.replay import replay
+from entropix_tui.cli.score import score
 from entropix_tui.cli.step import step
 from entropix_tui.cli.web import web
 
@@ -19,7 +20,7 @@ def entropix_tui() -> None:
     """Watch a language model decide, token by token."""
 
 
-for command in (chat, keys, replay, step, web):
+for command in (chat, keys, replay, score, step, web):
     entropix_tui.add_command(command)
 
 

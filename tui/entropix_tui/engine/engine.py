@@ -34,6 +34,7 @@ from entropix_tui.engine.protocol import (
     SessionLike,
     SessionRequest,
 )
+from entropix_tui.engine.scorer import MakeScoreSession, Scorer, score_session
 
 if TYPE_CHECKING:
     from entropix_mlx.debugger.debugger import Debugger
@@ -45,7 +46,8 @@ class Engine:
 
     `make_session` is called in the engine's thread: with `first`, and then with every request for
     another conversation. `release` is the thread's last act. `limit` is how many outputs may wait
-    to be drained before the thread pauses.
+    to be drained before the thread pauses. `make_scorer` makes what scores texts on a session's
+    model.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Engine:
         first: SessionRequest = AS_STARTED,
         release: Callable[[], None] = lambda: None,
         limit: int = 512,
+        make_scorer: MakeScoreSession = score_session,
     ) -> None:
         self._make_session = make_session
         self._release = release
+        self._make_scorer = make_scorer
         self._mail = Mailbox(limit)
         self._thread = threading.Thread(target=self._run, name="engine")
         # Written by the screen's thread alone.
@@ -66,6 +70,7 @@ class Engine:
         # Written by the engine's thread alone.
         self._session: SessionLike | None = None
         self._debugger: Debugger | None = None
+        self._scorer: Scorer | None = None
         self._name: str | None = None  # what the session is saved under
         self._running = 0  # the command in hand
         self._making = False
@@ -116,6 +121,17 @@ class Engine:
 
         self._command(lambda number: Turn(number, debug))
 
+    def score(self, text: str) -> None:
+        """A given text, beside the conversation; all that comes of it is `Scored`."""
+
+        def score(session: SessionLike) -> Iterator[Output]:
+            yield from self._left()
+            if self._scorer is None:
+                self._scorer = Scorer(self._make_scorer, session, self._mail.emit)
+            yield from self._scorer.score(text)
+
+        self._command(lambda number: Turn(number, score))
+
     # Asides.
 
     def use(self, settings: Settings) -> None:
@@ -125,6 +141,14 @@ class Engine:
     def inspect(self, index: int) -> None:
         """Look inside at the token record `index`."""
         self._mail.post(Aside("inspect", lambda session: Inspected(session.inspect(index))))
+
+    def inspect_scored(self, index: int) -> None:
+        """Look inside at the token record `index` of the texts that were scored."""
+
+        def inspect(_session: SessionLike) -> Output | None:
+            return None if self._scorer is None else self._scorer.inspect(index)
+
+        self._mail.post(Aside("inspect scored", inspect))
 
     def name_branch(self, leaf: int, name: str) -> None:
         self._mail.post(Aside(None, lambda session: session.name_branch(leaf, name)))
@@ -147,6 +171,8 @@ class Engine:
             session.stop()
         if (debugger := self._debugger) is not None:
             debugger.stop()
+        if (scorer := self._scorer) is not None:
+            scorer.stop()
 
     def quit(self, timeout: float) -> bool:
         """Stop everything and wait for the thread; False if it has not ended in `timeout` s."""
@@ -303,6 +329,9 @@ class Engine:
 
     def _close(self) -> None:
         session, self._session = self._session, None
+        scorer, self._scorer = self._scorer, None
+        if scorer is not None:
+            scorer.close()
         if session is not None:
             list(self._left())
             self._debugger = None

@@ -83,6 +83,13 @@ class Failed:
     scope: Scope = "turn"
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What comes of a text that is scored, which is no part of the conversation."""
+
+    output: Loading | Restored | TurnRecord | Inspected | Unsaved | Failed
+
+
 Output = (
     Loading
     | Ready
@@ -91,6 +98,7 @@ Output = (
     | Inspected
     | Unsaved
     | Failed
+    | Scored
     | TurnRecord
     | outputs.Output
 )

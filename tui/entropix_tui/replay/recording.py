@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from entropix_mlx.debugger.outputs import Done
-from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord, TurnRecord
-from entropix_mlx.records.tree import ROOT, Tree
+from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord, TurnRecord
+from entropix_mlx.records.tree import Tree, shifted
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import attention_beside, read_trace
@@ -67,7 +65,7 @@ def beside(one: Recording, other: Recording) -> tuple[Recording, tuple[int, int]
     """Two recordings as two ways of one that part at its root, and the leaves of both."""
     tree = Tree.of(one.records)
     shift = tree.newest + 1
-    theirs = [_shifted(record, shift) for record in other.records]
+    theirs = [shifted(record, shift) for record in other.records]
     drawn_by = other.header.sampler | {"seed": other.header.seed}
     seam = Event(kind="setting", index=tree.newest, detail=drawn_by)
     problems = [*one.problems, *other.problems]
@@ -77,18 +75,6 @@ def beside(one: Recording, other: Recording) -> tuple[Recording, tuple[int, int]
     heads = one.heads.with_others(other.heads, shift, records) if one.heads else None
     whole = Recording(one.path, one.header, records, problems, heads)
     return whole, (tree.leaf, Tree.of(theirs).leaf)
-
-
-def _shifted(record: TurnRecord, by: int) -> TurnRecord:
-    """A record as if so many others had come before it."""
-    replace = msgspec.structs.replace
-    if isinstance(record, End):
-        return replace(record, leaf=record.leaf + by if record.leaf >= 0 else ROOT)
-    if isinstance(record, Event):
-        at = None if record.at is None else record.at + by
-        return replace(record, index=record.index + by, at=at)
-    parent = record.parent + by if record.parent >= 0 else ROOT
-    return replace(record, index=record.index + by, parent=parent)
 
 
 def _path_of(name: str) -> Path:

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from entropix_tui.widgets.prompt import harmless
 from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.text_editor import harmless
 
 Item = TypeVar("Item")
 

@@ -1,25 +1,19 @@
 """Where the user writes: Enter sends, other keys of a text editor do what they always do."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 from rich.text import Text
 from textual import events
 from textual.binding import Binding
 from textual.message import Message
-from textual.widgets import TextArea
 
-from entropix_mlx.terminal.glyphs import ZWJ, ZWNJ, one_line
+from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.history import History, Recall
-
-LONGEST = 200_000
-"""Characters that are pasted at most: far more than any model here reads."""
+from entropix_tui.widgets.text_editor import Editor
 
 
-class Prompt(TextArea):
+class Prompt(Editor):
     """A text area of a few lines, with the history of what was sent."""
 
     BINDING_GROUP_TITLE = "The prompt"
@@ -46,14 +40,7 @@ class Prompt(TextArea):
         text: str
 
     def __init__(self, history: History | None = None, *, id: str | None = None) -> None:
-        super().__init__(
-            id=id,
-            soft_wrap=True,
-            show_line_numbers=False,
-            highlight_cursor_line=False,
-            placeholder="Say something to the model",
-        )
-        self.cursor_blink = False  # each blink repaints, in the time of the model
+        super().__init__(placeholder="Say something to the model", id=id)
         self.sent = History() if history is None else history
         self._recall = Recall(self.sent)
         self._mode = ""
@@ -77,28 +64,6 @@ class Prompt(TextArea):
         self._recall = Recall(self.sent)
         self.load_text("")
         return text
-
-    def put(self, text: str) -> None:
-        """Replace the text, the cursor after it."""
-        self.load_text(harmless(text))
-        self.move_cursor(self.document.end)
-
-    async def _on_paste(self, event: events.Paste) -> None:
-        text = harmless(event.text)
-        left_out = len(re.sub(r"\r\n?", "\n", event.text)) - len(text)
-        room = max(0, LONGEST - len(self.text) + len(self.selected_text))
-        if left_out:
-            self._tell(f"{left_out} control or invisible character{'s' * (left_out > 1)} left out")
-        if len(text) > room:
-            self._tell(f"Cut at {LONGEST:,} characters, which is more than the model reads")
-            text = text[:room]
-        event.text = text
-        await super()._on_paste(event)
-        event.prevent_default()
-        event.stop()
-
-    def _tell(self, notice: str) -> None:
-        self.app.notify(notice, severity="warning", markup=False)
 
     # Keys.
 
@@ -126,18 +91,3 @@ class Prompt(TextArea):
 
     def action_recall(self, step: int) -> None:
         self.put(self._recall.move(step, self.text))
-
-
-def harmless(text: str) -> str:
-    """The text with one kind of line break, and without what steers a terminal or hides in it."""
-    text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
-    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
-        return text
-    return "".join(char for char in text if _is_harmless(char))
-
-
-@lru_cache(4096)
-def _is_harmless(char: str) -> bool:
-    if char in "\n\t" + ZWJ + ZWNJ:
-        return True
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs")

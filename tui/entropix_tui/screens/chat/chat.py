@@ -31,6 +31,7 @@ from entropix_tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from entropix_mlx.trace.archive import Archive
+    from entropix_tui.screens.score.score import ScoreScreen
 
 SEEDS = 2**32
 AT_WORK = "The model is at work: Esc stops it."
@@ -67,6 +68,8 @@ class ChatScreen(ConversationScreen):
         self.name_branch = engine.name_branch
         self.archive = archive
         self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
+        self.scoring: ScoreScreen | None = None
+        """The scored text's screen, while it is open."""
         self._demo = demo
         self._first_steps = list(step)
         self._stood: tuple[int, int | None] | None = None
@@ -87,6 +90,8 @@ class ChatScreen(ConversationScreen):
     # What comes out of the engine.
 
     def take(self, output: Output) -> None:
+        if self.scoring is not None:
+            self.scoring.inbox.append(output)
         super().take(output)
         match output:
             case Ready(note=note) if note and not self.conversation.is_empty:
@@ -291,6 +296,19 @@ class ChatScreen(ConversationScreen):
             self.step([f"rewind @{tree.leaf}"])
         else:
             self.step([])
+
+    def action_score(self) -> None:
+        """A given text in all instruments, and back."""
+        from entropix_tui.screens.score.score import ScoreScreen
+
+        def left(_: None) -> None:
+            self.scoring = None
+
+        if self.conversation.busy:
+            self.refuse(AT_WORK)
+        else:
+            self.scoring = ScoreScreen(self.engine, chat=self.conversation)
+            self.app.push_screen(self.scoring, left)
 
     # Other conversations.
 

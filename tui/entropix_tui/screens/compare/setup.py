@@ -25,9 +25,10 @@ from entropix_tui.conversation.comparison import Again, Comparison, Existing, Re
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.keys import KeyBar
-from entropix_tui.widgets.prompt import Prompt, harmless
+from entropix_tui.widgets.prompt import Prompt
 from entropix_tui.widgets.rows import Rows
 from entropix_tui.widgets.styled import Styled
+from entropix_tui.widgets.text_editor import harmless
 
 SEEDS = 2**32
 

@@ -50,8 +50,8 @@ TEXT: list[BindingType] = [
     anywhere("ctrl+g", of("TokenView", "letters"), "Letters", "letters",
              "Letters beside each line"),
 ]  # fmt: skip
+STEP = anywhere("f7", "step", "Step", "step", "Halt before each token: the debugger")
 PLACES: list[BindingType] = [
-    anywhere("f7", "step", "Step", "step", "Halt before each token: the debugger"),
     anywhere("f6", "app.jump", "Jump", "jump", "A letter over every part: it goes there"),
     anywhere("pageup", of("TextStage", "page(-1)"), "Page up", "page_up"),
     anywhere("pagedown", of("TextStage", "page(1)"), "Page down", "page_down"),

@@ -86,7 +86,6 @@ class ConversationScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.tell()
-        self.engine.listen(self._ring)
         self.set_interval(TICK, self.drain)
 
     @property
@@ -230,7 +229,7 @@ class ConversationScreen(Screen[None]):
         from entropix_tui.screens.vocabulary import Vocabulary
 
         if self.is_current:
-            screen = Vocabulary(event.record, event.inspection)
+            screen = Vocabulary(event.record, event.inspection, takes=self.view.takes)
             self.app.push_screen(screen, self.fork_at(TokenRef(event.record.index)))
 
     def fork(self, ref: TokenRef, id: int) -> None:
@@ -315,6 +314,7 @@ class ConversationScreen(Screen[None]):
             debug=debug,
             stop=self.engine.stop,
         )
+        self.engine.listen(self._ring)
         self.app.push_screen(self.stepping, left)
 
     def debugger_take(self, output: Output) -> None:

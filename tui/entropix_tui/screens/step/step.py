@@ -14,6 +14,7 @@ from entropix_tui.engine.outputs import (
     Ready,
     Renewed,
     Restored,
+    Scored,
     Unsaved,
 )
 from entropix_tui.screens.step.actions import ASKS, StepActions
@@ -112,7 +113,7 @@ class StepScreen(StepActions):
                 self.debugging.waiting, self.status.context = "", output.context
             case Loading():  # of the model, or of the prompt while that is read
                 self.debugging.waiting = progress(output)
-            case Restored() | Renewed() | Inspected() | Unsaved():
+            case Restored() | Renewed() | Inspected() | Unsaved() | Scored():
                 pass
             case told:
                 self.debugging.waiting = ""

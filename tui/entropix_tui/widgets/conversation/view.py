@@ -34,7 +34,8 @@ class ConversationView(Container):
     taking in (`take`) what comes out of the engine.
 
     `home` has the focus when nothing in here is gone to; `empty` is shown while nothing was said.
-    `recorded` tells a token's attention where no model can be asked for it.
+    `recorded` tells a token's attention where no model can be asked for it. Without `takes` no
+    candidate can be put in a token's place.
     """
 
     DEFAULT_CSS = """
@@ -57,6 +58,7 @@ class ConversationView(Container):
         home: Widget,
         empty: Widget | None = None,
         recorded: Callable[[TokenRef], Attention | None] = lambda _: None,
+        takes: bool = True,
     ) -> None:
         super().__init__(id="view")
         self.conversation = conversation
@@ -66,6 +68,10 @@ class ConversationView(Container):
         self.tokens = self.stage.tokens
         self.side = SidePanel(self._text_at, text=self.tokens, home=home)
         self.inspector = self.side.inspector
+        self.takes = takes
+        if not takes:
+            self.tokens.asks -= {"fork", "edit"}
+            self.inspector.forbid_taking()
         self.legend = Legend(id="legend")
         self.ref: TokenRef | None = None
         """The token under the one cursor."""
@@ -213,6 +219,7 @@ class ConversationView(Container):
             settings = conversation.samplers.settings_at(ref.index)
             before = lookup.text_before(conversation.tree, ref)
             valley = self.strips.timeline.valley(ref)
+            self.inspector.scored = not conversation.header or not conversation.header.sampler
             self.inspector.show(record, settings, before, self._recorded(ref), valley)
         self.side.points = ref is not None
         self.side.show()

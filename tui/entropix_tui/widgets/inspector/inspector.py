@@ -112,6 +112,8 @@ class Inspector(Container):
         self.page: Page = "token"
         self.record: TokenRecord | None = None
         self.inspection: Inspection | None = None
+        self.scored = False
+        """Whether tokens are a scored text's: each met a distribution, though none was drawn."""
         self._recorded: Attention | None = None
         self._settings: Settings | None = None
         self._before = ""
@@ -187,9 +189,14 @@ class Inspector(Container):
 
     @property
     def can_inspect(self) -> bool:
-        """Whether the token was drawn or put in place of one: a prompt's are not."""
+        """Whether the token was drawn, put in place of one, or scored: a prompt's are not."""
         record = self.record
-        return record is not None and (record.strategy is not None or record.forced is not None)
+        drawn = record is not None and (record.strategy is not None or record.forced is not None)
+        return drawn or (record is not None and self.scored and record.entropy is not None)
+
+    def forbid_taking(self) -> None:
+        """No candidate can be put in a token's place here."""
+        self._short.takes = self._trial.takes = False
 
     def open_page(self, page: Page) -> None:
         """Turn to a page; the focus goes along if it was in here."""

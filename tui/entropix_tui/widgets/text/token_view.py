@@ -146,6 +146,13 @@ class TokenView(TranscriptView):
             )
         )
 
+    def on_resize(self, event: events.Resize) -> None:
+        """A panel that opens for the token under the cursor leaves that in view."""
+        event.prevent_default()
+        self.lay_out()
+        if self.cursor is not None:
+            self.show_row(self.transcript.row_of_place(self.cursor))
+
     def move_to(self, ref: TokenRef) -> bool:
         """Put the cursor on a token; False if it is not here."""
         place = self.transcript.place_of(ref)
