@@ -67,6 +67,22 @@ async def test_brackets_turn_the_pages_from_text_and_panel(size: tuple[int, int]
         assert inspector.page == "candidates"
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_tab_into_the_text_shows_cursor_and_panel(size: tuple[int, int]) -> None:
+    async with chatting(size=size) as chat:
+        await chat.ask()
+        view = chat.screen.view
+        assert view.ref is None
+        await chat.pilot.press("tab")
+        assert chat.app.focused is view.tokens
+        assert view.tokens.ref == TokenRef(len(STORY))
+        await chat.until(lambda: view.inspector.display and view.side.display)
+        await chat.pilot.press("left", "tab", "shift+tab")
+        assert chat.app.focused is view.tokens
+        assert view.tokens.ref == TokenRef(len(STORY) - 1), "where it was"
+
+
 @scenario
 async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
     async with chatting() as chat:

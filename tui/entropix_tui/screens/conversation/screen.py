@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult, SystemCommand
 from textual.message import Message
@@ -96,6 +96,18 @@ class ConversationScreen(Screen[None]):
             chain.remove(strips)
             chain.insert(chain.index(home), strips)
         return chain
+
+    def focus_next(self, selector: Any = "*") -> Widget | None:
+        return self._entered(super().focus_next(selector))
+
+    def focus_previous(self, selector: Any = "*") -> Widget | None:
+        return self._entered(super().focus_previous(selector))
+
+    def _entered(self, focused: Widget | None) -> Widget | None:
+        """By Tab one comes to the text in order to look at a token."""
+        if focused is self.view.tokens:
+            self.view.tokens.enter()
+        return focused
 
     @property
     def is_current(self) -> bool:

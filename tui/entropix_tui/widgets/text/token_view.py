@@ -171,6 +171,15 @@ class TokenView(TranscriptView):
             self.move_cursor(place)
         return place is not None
 
+    def enter(self) -> None:
+        """Have a cursor: on the newest token, or where the text was scrolled to."""
+        if self.cursor is None:
+            place = None if self.follow else self.transcript.place_of_row(self.scroll_offset.y)
+            if place is None or self.transcript.ref_at(place) is None:
+                place = destination(self.transcript, None, "token", -1)
+            if place is not None:
+                self.move_cursor(place)
+
     def action_move(self, kind: Motion, step: int) -> None:
         if not self.move(kind, step):
             self.app.bell()
