@@ -84,6 +84,35 @@ async def test_tab_into_the_text_shows_cursor_and_panel(size: tuple[int, int]) -
 
 
 @scenario
+async def test_ctrl_c_copies_stops_and_quits_at_the_second_press() -> None:
+    gate = Gate(3)
+    async with chatting(ScriptedSession(gate=gate)) as chat:
+        app, now = chat.app, [100.0]
+        app.clock = lambda: now[0]
+        await chat.phase("ready")
+        await chat.pilot.press(*"Which?", "enter")
+        await chat.until(lambda: chat.screen.conversation.phase == "generating")
+        await chat.pilot.press(*"hey", "shift+left", "shift+left", "ctrl+c")
+        assert app.clipboard == "ey"
+        assert chat.screen.conversation.phase == "generating", "it was for the selection"
+        await chat.pilot.press("end", "ctrl+c")
+        await chat.phase("ready")
+        assert "stopped" in chat.screen.conversation.transcript.blocks[-1].text
+        chat.screen.view.tokens.text_select_all()
+        await chat.pilot.press("ctrl+c")
+        assert app.clipboard.startswith("Which?\nThe number")
+        chat.screen.clear_selection()
+        await chat.pilot.press("ctrl+c")
+        assert "Ctrl+C once more quits" in chat.told()
+        now[0] += 2.1
+        await chat.pilot.press("ctrl+c")
+        assert app.is_running
+        now[0] += 1.9
+        await chat.pilot.press("ctrl+c")
+        assert app._exit
+
+
+@scenario
 async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
     async with chatting() as chat:
         await chat.ask()

@@ -3,7 +3,8 @@
 import gc
 import importlib
 import pkgutil
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from textual import events
@@ -12,7 +13,7 @@ from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 import entropix_tui
 from entropix_mlx.terminal.glyphs import one_line
@@ -22,6 +23,9 @@ from entropix_tui.look.styles import Colours
 from entropix_tui.look.themes import ThemedApp
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.terminal.driver import TerminalDriver, watch_hangup
+
+TWICE = 2
+"""Seconds within which a second Ctrl+C quits."""
 
 
 class EntropixApp(ThemedApp):
@@ -40,6 +44,15 @@ class EntropixApp(ThemedApp):
             "ctrl+p", "command_palette", "Commands", id="app.palette", show=False, priority=True
         ),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
+        Binding(
+            "ctrl+c",
+            "interrupt",
+            "Copy, stop or quit",
+            id="app.interrupt",
+            show=False,
+            priority=True,
+            tooltip="Copy what is selected; else stop the answer; else, twice, quit",
+        ),
     ]
 
     def __init__(
@@ -52,7 +65,9 @@ class EntropixApp(ThemedApp):
     ) -> None:
         super().__init__(colours, dark=dark)
         self.first = first
+        self.clock: Callable[[], float] = time.monotonic
         self._config = Config() if config is None else config
+        self._interrupted = -TWICE
 
     def get_driver_class(self) -> type[Driver]:
         chosen = super().get_driver_class()
@@ -95,6 +110,21 @@ class EntropixApp(ThemedApp):
         from entropix_tui.screens.help import Help
 
         self.push_screen(Help(scopes()))
+
+    def action_interrupt(self) -> None:
+        """Copy what is selected; else stop what runs; else quit, the second time."""
+        field, now = self.focused, self.clock()
+        selected = field.selected_text if isinstance(field, Input | TextArea) else ""
+        if text := selected or self.screen.get_selected_text():
+            self.copy_to_clipboard(text)
+            self.notify(f"Copied {len(text)} characters.", markup=False)
+        elif self.first.halt():
+            pass
+        elif now - self._interrupted <= TWICE:
+            self.exit()
+        else:
+            self._interrupted = now
+            self.notify("Ctrl+C once more quits.", markup=False, timeout=TWICE)
 
     def action_jump(self) -> None:
         from entropix_tui.screens.jump import jump

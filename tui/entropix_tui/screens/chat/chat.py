@@ -152,8 +152,9 @@ class ChatScreen(ConversationScreen):
             self.composer.put(DEMOS[name])
 
     def stop(self) -> bool:
-        if self.composer.cancel():
-            return True
+        return self.composer.cancel() or super().stop()
+
+    def halt_answer(self) -> bool:
         if self.conversation.busy or self.conversation.phase == "loading":
             self.engine.stop()
             return True

@@ -196,6 +196,19 @@ class ConversationScreen(Screen[None]):
 
     def stop(self) -> bool:
         """End the nearest thing that can be ended; False if there is none."""
+        return self.halt()
+
+    def halt(self) -> bool:
+        """Stop what runs; False if nothing does."""
+        if self.stepping is None:
+            return self.halt_answer()
+        if self.stepping.debugging.running:
+            self.stepping.stop_run()
+            return True
+        return False
+
+    def halt_answer(self) -> bool:
+        """Stop what runs outside of the debugger; False if nothing does."""
         raise NotImplementedError
 
     def action_export(self, suffix: str) -> None:

@@ -276,7 +276,7 @@ class ReplayScreen(ConversationScreen):
             tokens.move_cursor(None)
         tokens.follow = True
 
-    def stop(self) -> bool:
+    def halt_answer(self) -> bool:
         if self.playback.playing:
             self.action_play()
             return True
