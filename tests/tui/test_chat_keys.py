@@ -113,6 +113,32 @@ async def test_ctrl_c_copies_stops_and_quits_at_the_second_press() -> None:
 
 
 @scenario
+async def test_stepping_goes_to_the_cursor_and_keeps_what_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = ScriptedSession(answers=[["one", " two"]])
+    async with chatting(session) as chat:
+        lines: list[str] = []
+        monkeypatch.setattr(chat.screen, "step", lines.extend)
+        await chat.ask()
+        prompt = chat.screen.composer.prompt
+        await chat.pilot.press("ctrl+left", "ctrl+left", *"draft", "f7")
+        assert lines.pop() == "rewind @1"
+        assert prompt.text == "draft"
+        chat.screen.view.tokens.move_to(TokenRef(0, 3))
+        await chat.pilot.press("f7")
+        assert lines.pop() == "rewind @1", "a prompt's token: where the answer to it begins"
+        await chat.pilot.press("escape", "ctrl+up", "f7")
+        assert lines.pop() == "rewind @2", "what is edited is not to be asked again"
+        assert prompt.text == "Which?"
+        chat.screen.switch_to(1)
+        assert "editing message 1" in prompt.mode, "which is on this branch, too"
+        await chat.pilot.press("escape", "f7")
+        assert lines.pop() == 'ask "draft"'
+        assert prompt.text == ""
+
+
+@scenario
 async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
     async with chatting() as chat:
         await chat.ask()

@@ -24,7 +24,7 @@ from entropix_tui.look.themes import ThemedApp
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.terminal.driver import TerminalDriver, watch_hangup
 
-TWICE = 2
+TWICE = 2.0
 """Seconds within which a second Ctrl+C quits."""
 
 

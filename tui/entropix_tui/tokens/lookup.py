@@ -53,6 +53,13 @@ def asked_before(tree: Tree, index: int) -> PromptRecord | None:
     return None
 
 
+def drawn_from(tree: Tree, index: int) -> int | None:
+    """The first token that the model said at or after a record, on the present branch."""
+    path = tree.path()
+    at = next((at for at, node in enumerate(path) if node.index == index), len(path))
+    return next((node.index for node in path[at:] if isinstance(node, TokenRecord)), None)
+
+
 def messages(tree: Tree) -> list[PromptRecord]:
     """What the user has said on the way to where the conversation stands."""
     return [node for node in tree.path() if isinstance(node, PromptRecord) and node.role == "user"]

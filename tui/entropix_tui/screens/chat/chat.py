@@ -220,8 +220,8 @@ class ChatScreen(ConversationScreen):
         if self.conversation.busy:
             self.refuse("The model is at work: Esc stops it, then branches can be changed.")
             return
-        self.composer.forget()
         super().switch_to(leaf)
+        self.composer.follow()
         if self.conversation.phase != "failed":
             self.engine.return_to(leaf, None)
 
@@ -281,15 +281,17 @@ class ChatScreen(ConversationScreen):
             super().switch_to(leaf)
 
     def action_step(self) -> None:
-        """Halt before each token: at the cursor's, of what is written, or of the last answer."""
+        """Halt before each token: at the cursor's, and what is written stays so; without a cursor,
+        of what is written, or at the last one.
+        """
         if self.conversation.phase != "ready":
             self.refuse(AT_WORK)
             return
         tree, prompt = self.conversation.tree, self.composer.prompt
-        written = prompt.text.strip()
+        written = prompt.text.strip() if self.composer.draft is None else ""
         ref = self.view.tokens.ref
-        if ref is not None and isinstance(tree[ref.index], TokenRecord):
-            self.step([f"rewind @{ref.index}"])
+        if ref is not None and (index := lookup.drawn_from(tree, ref.index)) is not None:
+            self.step([f"rewind @{index}"])
         elif written:
             prompt.take()
             self.step([f"ask {json.dumps(written)}"])

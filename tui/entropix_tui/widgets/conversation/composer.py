@@ -178,6 +178,12 @@ class Composer(Container):
         self.draft = None
         self.prompt.mode = ""
 
+    def follow(self) -> None:
+        """Another branch is in view, on which the message that is edited may not be."""
+        edited = None if self.draft is None else self.draft.edited
+        if edited is not None and edited not in lookup.messages(self.conversation.tree):
+            self.forget()
+
     def leave(self) -> None:
         """What is written waits for nothing of this conversation."""
         self.forget()
