@@ -103,6 +103,23 @@ async def test_editing_an_earlier_message(size: tuple[int, int]) -> None:
         assert said == ["first!"]
 
 
+@SIZES
+@scenario
+async def test_escape_from_editing_returns_to_the_text(size: tuple[int, int]) -> None:
+    async with chatting(size=size) as chat:
+        await chat.ask()
+        tokens, prompt = chat.screen.view.tokens, chat.screen.composer.prompt
+        await chat.pilot.press("tab", "left", "e")
+        assert chat.app.focused is prompt
+        cursor = tokens.cursor
+        await chat.pilot.press("escape")
+        assert chat.app.focused is tokens
+        assert tokens.cursor == cursor
+        prompt.focus()
+        await chat.pilot.press("ctrl+up", "escape")
+        assert chat.app.focused is prompt, "which it was begun from"
+
+
 @pytest.mark.slow
 @SIZES
 @scenario

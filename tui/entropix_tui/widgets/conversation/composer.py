@@ -6,6 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
+from textual.widget import Widget
 
 from entropix_mlx.records.record import PromptRecord
 from entropix_tui.conversation.conversation import Conversation
@@ -25,11 +26,13 @@ _HINTS = {
 class Draft:
     """What the prompt is used for instead of the next turn, and what was being written before.
 
-    `edited`: the user's turn that is written anew; None while a system prompt is.
+    `edited`: the user's turn that is written anew; None while a system prompt is. `origin`: what
+    had the focus.
     """
 
     edited: PromptRecord | None
     before: str
+    origin: Widget | None
 
 
 class Composer(Container):
@@ -91,6 +94,7 @@ class Composer(Container):
         text, draft = self.prompt.text, self.draft
         if draft is not None and draft.edited is None:
             self.cancel()
+            self.prompt.focus()
             self.post_message(self.SystemPromptGiven(text.strip()))
         elif text.strip():
             self.post_message(self.Sent(text, None if draft is None else draft.edited))
@@ -157,8 +161,10 @@ class Composer(Container):
         self._begin(None, title, self.conversation.system)
 
     def _begin(self, edited: PromptRecord | None, title: str, text: str) -> None:
-        before = self.prompt.text if self.draft is None else self.draft.before
-        self.draft = Draft(edited, before)
+        if self.draft is None:
+            self.draft = Draft(edited, self.prompt.text, self.screen.focused)
+        else:
+            self.draft.edited = edited
         self.prompt.mode = title
         self.prompt.put(text)
         self.prompt.focus()
@@ -167,10 +173,10 @@ class Composer(Container):
         """Go back to what was being written before; False if that is what is written now."""
         if self.draft is None:
             return False
-        before = self.draft.before
+        draft = self.draft
         self.forget()
-        self.prompt.put(before)
-        self.prompt.focus()
+        self.prompt.put(draft.before)
+        (draft.origin or self.prompt).focus()
         return True
 
     def forget(self) -> None:
