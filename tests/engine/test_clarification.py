@@ -130,6 +130,14 @@ def test_a_question_is_asked_to_its_end_once(
         assert question.lstrip()[: len(OPENING)] == OPENING[: len(question.lstrip())]
 
 
+def test_a_question_that_finds_no_end_is_ended(llama: LanguageModel) -> None:
+    tokenizer = llama.tokenizer
+    drawn = [("a", True, None)] * (len(OPENING) + 2 * LONGEST_QUESTION)
+    taken = shown(made("ask", tokenizer), tokenizer, drawn)
+    text = "".join(tokenizer.token_text(each.id) for each in taken)
+    assert text == OPENING + "a" * LONGEST_QUESTION + "?<|im_end|>"
+
+
 def asked(llama: LanguageModel, **overrides: str) -> Any:
     return session(llama, overrides={**HELV, "clarify": "ask", **overrides})
 
