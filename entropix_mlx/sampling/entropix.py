@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from entropix_mlx.sampling.draw import Outcome, Seen
 
-_HELV, _GREEDY, _ADAPTIVE = (REGIONS.index(region) for region in ("HELV", "LELV", "MID"))
+_GREEDY, _HELV, _RESAMPLE, _ADAPTIVE = map(REGIONS.index, ("LELV", "HELV", "HEHV", "MID"))
 """Regions and their strategies are listed in the same order."""
 
 
@@ -60,7 +60,7 @@ class State(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """In the middle the `best_of` so many draws; how to clarify, if anything is put in."""
+    """The best of so many draws at most is kept; how to clarify, if anything is put in."""
 
     best_of: int
     way: clarification.Way | None
@@ -85,6 +85,9 @@ class Entropix(Settings):
     lehv_varentropy: float | None = threshold("... and above this varentropy")
     hehv_entropy: float | None = threshold("resample above this entropy")
     hehv_varentropy: float | None = threshold("... and above this varentropy")
+    resamples: int = number(
+        *(1, 64), default=1, doc="draws when resampling, best one kept", step=(1, 4), group="limits"
+    )
     min_temperature: float | None = absent("limits")
     max_temperature: float | None = absent("limits")
     resample_floor: float = number(
@@ -114,7 +117,8 @@ class Entropix(Settings):
         return Support(max(128, self.top_k * 3 // 2))  # the formulas widen it by up to a half
 
     def fixed(self, vocabulary: Vocabulary) -> Fixed:
-        return Fixed(self.draws, clarification.way(self.clarify, vocabulary))
+        most = max(self.draws, self.resamples)
+        return Fixed(most, clarification.way(self.clarify, vocabulary))
 
     def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
         limits = {
@@ -170,14 +174,15 @@ class Entropix(Settings):
         params = rules.computed(region, inputs, p, attention=seen.attention)
         stages = filters.filtered(seen.logits, params, ordered=True)
         log_p = filters.log_p(stages)
-        greedy, middle = region == _GREEDY, region == _ADAPTIVE
+        greedy, resampled, middle = (region == n for n in (_GREEDY, _RESAMPLE, _ADAPTIVE))
         drawn = mx.random.categorical(log_p, num_samples=fixed.best_of, key=seen.key)
         drawn = mx.where(greedy, 0, drawn)
         # Scores are log p plus a confidence that all candidates of a step share, so the best of
         # the drawn is the one that comes first in the order.
-        looked = mx.where(middle, fixed.best_of, 1)
+        looked = mx.where(middle, p["draws"], mx.where(resampled, p["resamples"], 1.0))
         final = filters.best_of(mx.exp(log_p), looked)
-        chosen = mx.where(middle, mx.min(drawn), drawn[0])
+        counts = mx.arange(fixed.best_of) < looked
+        chosen = mx.min(mx.where(counts, drawn, log_p.shape[0]))
         inserted, memory = None, past.memory
         if fixed.way is not None:
             drawn_id, calls = seen.ids[chosen], region == _HELV
@@ -277,6 +282,8 @@ class Entropix(Settings):
         lines += explanation.filters(record, settings)
         if record.strategy == "adaptive":
             lines.append(Line("draw", f"the most likely of {self.draws} draws"))
+        if record.strategy == "resample" and self.resamples > 1:
+            lines.append(Line("draw", f"the most likely of {self.resamples} draws"))
         return lines
 
     @abstractmethod

@@ -257,12 +257,12 @@ def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
     """A trace's settings as they are called now; what they do not say was as it always was when
     traces began.
 
-    A text was inserted, by every preset that has the setting, as the guide has it, and quadrants
-    were split at medians.
+    A text was inserted, by every preset that has the setting, as the guide has it; resampling drew
+    once, and quadrants were split at medians.
     """
     known = declared().get(str(sampler.get("preset")))
     has = known.parameters() if known else {}
-    first = {"clarify": True, "quadrants": "median"}
+    first = {"clarify": True, "quadrants": "median", "resamples": 1}
     found = {name: first[name] for name in first if name in has} | dict(sampler)
     for name, parameter in has.items():
         kind = parameter.metadata["kind"]

@@ -148,10 +148,13 @@ class TestFrequencies:
             expected = (np.argsort(np.argsort(-LOGITS)) == 0).astype(float)
         else:
             expected = warped(LOGITS, told.temperature, told.min_p, told.top_k, told.top_p)
-            if told.strategy == "adaptive" and overrides.get("draws") != "1":
-                order = np.argsort(-LOGITS)
-                later = np.append(np.cumsum(expected[order][::-1])[::-1], 0) ** 12
-                expected[order] = later[:-1] - later[1:]
+            draws = {
+                "adaptive": int(overrides.get("draws", 12)),
+                "resample": 4 if preset == "calibrated" else 1,
+            }.get(told.strategy, 1)
+            order = np.argsort(-LOGITS)
+            later = np.append(np.cumsum(expected[order][::-1])[::-1], 0) ** draws
+            expected[order] = later[:-1] - later[1:]
         np.testing.assert_allclose(told.ps, expected[told.ids], atol=2e-5)
         assert told.p == pytest.approx(expected[told.id], abs=2e-5)
 

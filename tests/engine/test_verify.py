@@ -154,13 +154,14 @@ def test_a_trace_from_when_a_text_was_inserted_by_default(
     """It was a switch, and before that no setting at all."""
     path = tmp_path / "run.jsonl"
     inserting = {"lelv_entropy": "0", "helv_entropy": "0", "helv_varentropy": "1000"}
-    inserting |= {"clarify": "true"}
+    inserting |= {"clarify": "true", "resamples": "1"}
     made = session(llama, trace=TraceWriter(path), score_prompts=True, overrides=inserting)
     recorded = tokens(turn(made, "One", 14))
     made.close()
     assert [r.forced for r in recorded[:5]] == [*["clarify"] * 4, None]
     trace = whole(path)
-    sampler = {k: v for k, v in trace.header.sampler.items() if k != "clarify"} | said
+    new = ("clarify", "resamples")
+    sampler = {k: v for k, v in trace.header.sampler.items() if k not in new} | said
     trace = replace(trace, header=msgspec.structs.replace(trace.header, sampler=sampler))
     assert checked(llama, trace).stands
     again = rerun(llama, trace, path)

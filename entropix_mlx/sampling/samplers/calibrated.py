@@ -7,7 +7,7 @@ from typing import ClassVar
 from entropix_mlx.sampling.calibration import METRICS, Calibration
 from entropix_mlx.sampling.entropix import Entropix
 from entropix_mlx.sampling.explanation import Told
-from entropix_mlx.sampling.parameters import number
+from entropix_mlx.sampling.parameters import number, usually
 from entropix_mlx.sampling.rules import METRIC_OF, Entered
 from entropix_models.errors import UsageError
 
@@ -22,6 +22,7 @@ class Calibrated(Entropix):
     An answer holds nothing that was not drawn, unless it is asked for.
     """
 
+    resamples: int = usually(Entropix, "resamples", 4)
     min_temperature: float = number(
         0.01, 10, default=0.3, doc="floor of the temperature", step=(0.05, 0.25), group="limits"
     )
