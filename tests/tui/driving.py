@@ -46,13 +46,14 @@ def application(
 async def chatting(
     *sessions: ScriptedSession | Exception,
     size: tuple[int, int] = SMALL,
+    notices: bool = False,
     factory: ScriptedFactory | None = None,
     **options: Any,
 ) -> AsyncIterator[Chat]:
     """The application on a scripted engine; the engine has to end with it."""
     app = application(factory or ScriptedFactory(sessions or (ScriptedSession(),)), **options)
     try:
-        async with running(app, size) as pilot:
+        async with running(app, size, notices=notices) as pilot:
             await until(pilot, lambda: isinstance(app.screen, ChatScreen) and app.screen.is_mounted)
             screen = app.screen
             assert isinstance(screen, ChatScreen)

@@ -241,10 +241,12 @@ class Host(ThemedApp):
 
 
 @asynccontextmanager
-async def running(app: App[None], size: tuple[int, int] = SMALL) -> AsyncIterator[Pilot[None]]:
-    """Run an application until a test is done with it."""
+async def running(
+    app: App[None], size: tuple[int, int] = SMALL, *, notices: bool = False
+) -> AsyncIterator[Pilot[None]]:
+    """Run an application until a test is done with it; `notices`: what is told is drawn, too."""
     hook = app.keep if isinstance(app, Host) else None
-    async with app.run_test(size=size, message_hook=hook) as pilot:
+    async with app.run_test(size=size, message_hook=hook, notifications=notices) as pilot:
         await pilot.pause()
         yield pilot
 

@@ -138,6 +138,22 @@ async def test_stepping_goes_to_the_cursor_and_keeps_what_is_written(
         assert prompt.text == ""
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_no_notice_covers_the_prompt(size: tuple[int, int]) -> None:
+    async with chatting(size=size, notices=True) as chat:
+        await chat.ask()
+        prompt = chat.screen.composer.prompt
+        prompt.put("\n".join("one line more" for _ in range(9)))
+        for number in range(9):
+            chat.app.notify(f"Notice {number}: " + "as long as one can well be " * 3)
+        await chat.until(lambda: "can well be" in chat.text())
+        assert prompt.region.height == 8
+        rows = chat.rows()
+        told = [y for y, row in enumerate(rows) if "can well be" in row]
+        assert max(told) < prompt.region.y
+
+
 @scenario
 async def test_ctrl_arrows_move_by_word_over_what_is_being_written() -> None:
     async with chatting() as chat:

@@ -44,6 +44,12 @@ class ThemedApp(App[None]):
     Its screens have classes by their size: `-narrow` or `-wide`, `-low` or `-high`.
     """
 
+    # Below, a notice would cover what is being written.
+    CSS = """
+    ToastRack { dock: top; align: right top; margin: 1 0 0 0; max-height: 50%; }
+    Toast { margin: 0 0 1 0; padding: 0 1; }
+    """
+
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
 
