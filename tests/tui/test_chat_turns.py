@@ -56,6 +56,11 @@ async def test_continuing_an_answer_that_was_cut_off(size: tuple[int, int]) -> N
         assert answers(chat) == ["".join(STORY[:10])]
         name, call = session.calls[-1]
         assert (name, call["after"], call["force"]) == ("continue_", 5, [])
+        note = chat.screen.conversation.transcript.blocks[-1].text
+        summary = chat.screen.view.side.summary
+        await chat.until(lambda: summary.answer.tokens == 10)
+        assert note.startswith("10 tokens · "), "of the answer, as the panel says"
+        assert f"mean entropy {summary.answer.mean_entropy:.2f} bits" in note
 
 
 @SIZES

@@ -208,12 +208,12 @@ def test_debugging_with_the_real_model(tmp_path: Path) -> None:
         *("--seed", "7", "--sampler", "greedy", "--trace", str(trace)),
         ENTROPIX_DATA=str(tmp_path),
     )
-    child.expect("halted before 1")
+    child.expect("halted before token 1")
     child.send("ss")
-    child.expect("halted before 3")
+    child.expect("halted before token 3")
     child.send(LEFT)
-    child.expect("looking back at 2")
-    for line, told in (("take 2", "halted before 4"), ("break entropy > 0", "hit 0 times")):
+    child.expect("looking back at token 2")
+    for line, told in (("take 2", "halted before token 4"), ("break entropy > 0", "hit 0 times")):
         child.send(":")
         child.expect("complete")  # the field has the keys
         child.send(line)
@@ -223,7 +223,7 @@ def test_debugging_with_the_real_model(tmp_path: Path) -> None:
         child.send("\x1b")
         child.expect("continue")
     child.send("c")
-    child.expect("halted before 5")
+    child.expect("halted before token 5")
     child.send(QUIT)
     assert ended(child)[0] == 0
     records = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]

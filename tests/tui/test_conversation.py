@@ -82,7 +82,7 @@ def test_an_answer_that_goes_on_is_one_answer() -> None:
     assert shown(conversation) == [
         ("user", "hello"),
         ("answer", "".join(STORY)),
-        ("note", f"{len(STORY) - 4} tokens"),
+        ("note", f"{len(STORY)} tokens"),
     ]
     assert not conversation.can_go_on
 

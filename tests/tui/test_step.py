@@ -99,21 +99,31 @@ async def test_a_dozen_keys_are_shown_at_the_foot_at_most() -> None:
 async def test_the_text_and_the_proposal() -> None:
     script = Scripted()
     async with hosted(script.make) as (app, pilot):
-        assert "halted before 1" in app.text()
+        assert "halted before token 1" in app.text()
         assert "◇The" in app.text()
         assert "“The”" in app.text()
         await press(pilot, "s", "3")
         assert "The †a" in app.text()
         assert script.tree.leaf == 2
         await press(pilot, "left")
-        assert "looking back at 2" in app.text()
+        assert "looking back at token 2" in app.text()
         assert "took" in app.text()
         screen = script.screen
         assert screen is not None
         assert screen.text.ref == TokenRef(2)
         await press(pilot, "right")
-        assert "halted before 3" in app.text()
+        assert "halted before token 3" in app.text()
         assert screen.text.ref is None
+
+
+@scenario
+async def test_a_token_has_its_number_in_the_answer_and_its_records() -> None:
+    script = Scripted()
+    async with hosted(script.make) as (app, pilot):
+        await press(pilot, "s", "s", "a", *"Hi", "enter")
+        assert "halted before token 1 (@4)" in app.text()
+        await press(pilot, "s", "left")
+        assert "looking back at token 1 (@4)" in app.text()
 
 
 @scenario
@@ -528,7 +538,7 @@ async def test_looking_back_with_a_reason() -> None:
     script = Scripted(answers={"reverse-continue": [Looking(1, "breakpoint 1: p 0.1 < 0.2")]})
     async with hosted(script.make, LARGE) as (app, pilot):
         await press(pilot, "s", "s", "R")
-        assert "looking back at 1 · breakpoint 1: p 0.1 < 0.2" in app.text()
+        assert "looking back at token 1 · breakpoint 1: p 0.1 < 0.2" in app.text()
         assert "● breakpoint 1" in app.text()
 
 

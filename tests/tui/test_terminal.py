@@ -99,9 +99,9 @@ def test_what_is_no_utf8_is_replaced(folder: Path, tmp_path: Path) -> None:
 
 def test_in_the_debugger_too(folder: Path) -> None:
     child = opened("step", "Which?", folder=folder)
-    child.expect("halted before 1")
+    child.expect("halted before token 1")
     send(child, b"\xffs")
-    child.expect("halted before 2")
+    child.expect("halted before token 2")
     send(child, QUIT)
     assert ended_well(child) == 0
 
@@ -174,7 +174,7 @@ def test_a_signal_in_the_debugger(
 ) -> None:
     trace = tmp_path / "step.jsonl"
     child = opened("step", "Which?", "--trace", str(trace), folder=folder)
-    child.expect("halted before 1")
+    child.expect("halted before token 1")
     send(child, keys)
     wait_for(child, trace, "token", tokens)
     child.kill(number)

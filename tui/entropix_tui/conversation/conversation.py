@@ -289,7 +289,7 @@ class Conversation:
             if parent in parents or not parents:
                 self.branches += 1
             parents.add(parent)
-        return self.notes.take(record)
+        return self.notes.take(record, self.tree)
 
     # The branch in view.
 

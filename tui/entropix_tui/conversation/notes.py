@@ -1,7 +1,10 @@
 """The lines under a conversation's turns: their figures, how they ended, what went wrong."""
 
+from itertools import chain
+
 from entropix_mlx.records.record import End, Event, TurnRecord
 from entropix_mlx.records.summary import Summary
+from entropix_mlx.records.tree import Tree
 from entropix_tui.transcript.blocks import Kind
 
 _ENDS = {
@@ -14,7 +17,10 @@ _ENDS = {
 
 
 class Notes:
-    """By the record that they follow. Takes in every record, of whatever branch, as it is made."""
+    """By the record that they follow. Takes in every record, of whatever branch, as it is made.
+
+    What is said of an answer is said of all of it, however many turns it took.
+    """
 
     def __init__(self) -> None:
         self.reasons: dict[int, str] = {}
@@ -24,17 +30,15 @@ class Notes:
 
     def forget(self) -> None:
         """The turn that runs: another one is to be taken in."""
-        self._turn = Summary()
         self._seed: int | None = None
 
-    def take(self, record: TurnRecord) -> str | None:
-        """The turn's figures if this is its end."""
-        self._turn.add(record)
+    def take(self, record: TurnRecord, tree: Tree) -> str | None:
+        """The answer's figures if this is its end; `tree` has the record."""
         if isinstance(record, Event) and record.kind == "setting" and record.detail:
             self._seed = record.detail.get("seed", self._seed)
         if not isinstance(record, End):
             return None
-        line = _figures(self._turn, record, self._seed)
+        line = _figures(_answer(tree, record.leaf), record, self._seed)
         self.reasons[record.leaf] = record.finish_reason
         self._add(record.leaf, line, "note")
         self.forget()
@@ -53,15 +57,21 @@ class Notes:
         self._lines.setdefault(index, []).append((text, kind))
 
 
-def _figures(turn: Summary, end: End, seed: int | None) -> str:
-    """Tokens per second are those of the whole turn, the reading of its prompt included."""
-    parts = [f"{end.tokens} token{'s' * (end.tokens != 1)}"]
+def _answer(tree: Tree, leaf: int) -> Summary:
+    """The tokens that end at a record, and the valleys in them."""
+    answer = tree.answer(leaf) if leaf in tree else []
+    return Summary.of(chain(answer, *(tree.events(token.index) for token in answer)))
+
+
+def _figures(answer: Summary, end: End, seed: int | None) -> str:
+    """Tokens per second are those of the last turn, the reading of its prompt included."""
+    parts = [f"{answer.tokens} token{'s' * (answer.tokens != 1)}"]
     if end.tokens and end.seconds > 0:
         parts.append(f"{end.tokens / end.seconds:.1f} tok/s")
-    if turn.mean_entropy is not None:
-        parts.append(f"mean entropy {turn.mean_entropy:.2f} bits")
-    if turn.valleys:
-        parts.append(f"{turn.valleys} valley{'s' * (turn.valleys != 1)}")
+    if answer.mean_entropy is not None:
+        parts.append(f"mean entropy {answer.mean_entropy:.2f} bits")
+    if answer.valleys:
+        parts.append(f"{answer.valleys} valley{'s' * (answer.valleys != 1)}")
     if seed is not None:
         parts.append(f"seed {seed}")
     if end.finish_reason in _ENDS:

@@ -151,6 +151,16 @@ class Debugging:
             return []
         return [f"{name} {_plain(shown(self.record, name))}" for name in self.displays]
 
+    @property
+    def number(self) -> int:
+        """Which token of its answer is proposed or looked at, from 1; 0 if there is none."""
+        record, tree = self.record, self.tree
+        if record is None:
+            return 0
+        taken = record.index in tree
+        last = record.index if taken else record.parent
+        return (len(tree.answer(last)) if last in tree else 0) + (not taken)
+
     def steps_to(self, index: int) -> int | None:
         """How many recorded tokens further a token of this answer is: negative, back. None for
         what is no token of it.

@@ -20,12 +20,18 @@ def state(debugging: Debugging) -> str:
     why = f" · {debugging.reason}" if debugging.reason else ""
     match debugging.phase:
         case "halted" if record is not None:
-            return f"■ halted before {record.index}{why}"
+            return f"■ halted before {_token(debugging, record.index)}{why}"
         case "looking" if record is not None:
-            return f"◀ looking back at {record.index}{why}"
+            return f"◀ looking back at {_token(debugging, record.index)}{why}"
         case "over":
             return f"□ the answer is over: {debugging.finish}"
     return "□ no answer is under way"
+
+
+def _token(debugging: Debugging, index: int) -> str:
+    """Which of its answer; by its record, as commands name it, where that is another number."""
+    number = debugging.number
+    return f"token {number}" if number == index else f"token {number} (@{index})"
 
 
 class StepStatus(Styled):
