@@ -19,6 +19,7 @@ from entropix_mlx.records.quadrants import (
     quadrant_of,
     sentence,
     single,
+    told,
     usual,
     word,
 )
@@ -214,6 +215,20 @@ class TestWords:
             "Entropy below 2 bits, varentropy of what is usual at that entropy or more."
         )
         assert word("LEHV", unknown) == "favoured"
+
+
+class TestTold:
+    """What is said of one token."""
+
+    SPLIT = msgspec.structs.replace(CURVE, sentences={"LELV": "half-and-three"})
+
+    def test_the_sentence_if_it_holds_or_cannot_be_checked(self) -> None:
+        for shares in ((0.6, 0.2, 0.1), (0.6, 0.1), ()):
+            assert told("LELV", self.SPLIT, shares) == sentence("LELV", self.SPLIT)
+
+    def test_else_what_the_split_itself_does(self) -> None:
+        said = "Entropy below 2 bits, varentropy below what is usual at that entropy."
+        assert told("LELV", self.SPLIT, (0.45, 0.3, 0.2)) == said
 
 
 def test_the_documentation_has_every_word_and_every_figure() -> None:

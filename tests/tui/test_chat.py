@@ -1,12 +1,14 @@
 """The chat screen under Pilot, on a scripted engine."""
 
+import msgspec
 import pytest
 from driving import chatting
 from harness import LARGE, SMALL, scenario
 from rich.cells import cell_len
-from scripted import STORY, Gate, ScriptedFactory, ScriptedSession, Step, scored, token
+from scripted import HEADER, STORY, Gate, ScriptedFactory, ScriptedSession, Step, scored, token
 
 from entropix_mlx.records.record import Event
+from entropix_mlx.sampling.calibration import GUIDE
 from entropix_models.errors import ModelNotFoundError
 from entropix_tui.transcript.blocks import Block
 from entropix_tui.transcript.transcript import Place
@@ -65,6 +67,43 @@ async def test_a_turn(size: tuple[int, int]) -> None:
         assert max(map(cell_len, rows)) <= size[0]
         assert rows[-1].endswith("F1 help")
     assert session.heard == ["Which number is larger?"]
+
+
+@scenario
+async def test_before_anything_was_said_no_instrument_is_shown_but_one_that_is_asked_for() -> None:
+    async with chatting(ScriptedSession(answers=[["one"]]), size=LARGE) as chat:
+        await chat.phase("ready")
+        view = chat.screen.view
+        parts = (view.strips, view.legend, view.side.plane, view.side.summary)
+        assert not any(part.is_on_screen for part in parts)
+        await chat.press("ctrl+s")
+        assert view.side.sampler.is_on_screen
+        await chat.press("escape")
+        await chat.ask("first")
+        assert all(part.is_on_screen for part in parts)
+
+
+@scenario
+async def test_a_long_line_is_no_longer_than_can_be_read() -> None:
+    async with chatting(ScriptedSession(answers=[["one"]]), size=(200, 55)) as chat:
+        await chat.phase("ready")
+        await chat.ask("first")
+        view = chat.screen.view
+        assert view.tokens.size.width == 98
+        assert view.side.size.width == 102 - 1  # beside its padding
+
+
+@scenario
+async def test_provisional_colours_say_so() -> None:
+    for header, said in (
+        (HEADER, False),
+        (msgspec.structs.replace(HEADER, calibration=None), True),
+        (msgspec.structs.replace(HEADER, calibration=None, quadrant_split=GUIDE), False),
+        (msgspec.structs.replace(HEADER, calibration=None, quadrant_split=None), False),
+    ):
+        async with chatting(ScriptedSession(header=header)) as chat:
+            await chat.phase("ready")
+            assert ("colours provisional: entropix-mlx calibrate" in chat.rows()[0]) is said
 
 
 @scenario

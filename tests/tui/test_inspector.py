@@ -1,13 +1,18 @@
 """The inspector's pages, keys, mouse and messages, in a small application."""
 
+import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from harness import LARGE, SMALL, scenario, until
 from inspected import SETTINGS, inspecting, record, shown
 from inspections import HOSTILE, inspection
+from scripted import SPLIT
 
+from entropix_mlx.records.record import Candidate
+from entropix_mlx.sampling.valleys import Valley
 from entropix_tui.widgets.inspector.candidates import bar, ranks
 from entropix_tui.widgets.inspector.inspector import GIVEN, Inspector
 
@@ -31,13 +36,46 @@ class TestTokenPage:
                 text = shown(app, inspector)
                 assert "“␣Paris”" in text
                 assert "55 % sure of Paris; then the 22 %." in text
-                assert "entropy 4.52 > 4.00" in text
+                assert size == SMALL or "entropy 4.52 > 4.00" in text
                 assert size == SMALL or "T = min(1.5, 0.7 × (1.3 + 0.2 × A))" in text
                 assert "▸    1 ␣Paris" in text
                 assert "[red]" in text
                 assert "\x1b" not in text
 
         run()
+
+    @scenario
+    async def test_the_quadrant_has_its_sentence_unless_the_token_itself_denies_it(self) -> None:
+        split = msgspec.structs.replace(SPLIT, sentences={"HELV": "under-half"})
+        open_one: list[Candidate] = [(1, " a", math.log(0.4), 0.4), (2, " b", math.log(0.3), 0.3)]
+        sure_one: list[Candidate] = [(1, " a", math.log(0.9), 0.9), (2, " b", math.log(0.05), 0.05)]
+        third: Candidate = (3, " c", math.log(0.02), 0.02)
+        async with inspecting(LARGE) as (pilot, app, inspector):
+            app.split = split
+            for listed, said in (
+                ([*open_one, third], "No token has half of the probability."),
+                ([*sure_one, third], f"Entropy of {split.entropy:.3g} bits or more"),
+                (sure_one, "No token has half of the probability."),  # too few to tell
+            ):
+                found = record(id=1, candidates=listed, logprob=listed[0][2])
+                inspector.show(found, SETTINGS, BEFORE)
+                await pilot.pause()
+                lines = [line.strip("│ ") for line in shown(app, inspector).splitlines()]
+                assert lines[2].startswith(f"{100 * math.exp(found.logprob or 0):.0f} % sure of")
+                told = " ".join(lines)
+                assert f"open: {said}" in told
+                assert "treading carefully, asking clarifying questions (HELV)" in told
+
+    @scenario
+    async def test_a_valley_has_its_figures(self) -> None:
+        async with inspecting(LARGE) as (pilot, app, inspector):
+            inspector.show(record(), SETTINGS, BEFORE, valley=Valley(1.25, 0.4, 12))
+            await pilot.pause()
+            told = " ".join(line.strip("│ ") for line in shown(app, inspector).splitlines())
+            assert "fell by 1.25 bits to here; it had risen by 0.40 12 tokens later" in told
+            inspector.show(record(), SETTINGS, BEFORE)
+            await pilot.pause()
+            assert "valley" not in shown(app, inspector)
 
     @scenario
     async def test_no_token(self) -> None:

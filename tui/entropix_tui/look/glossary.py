@@ -15,6 +15,8 @@ MARKS: dict[str, str] = {
     VALLEY: "a valley: the entropy, averaged over the last 20 tokens or so, turned here from a fall"
     " into a rise",
     FORMING: "where a valley will be if the entropy rises again",
+    "⠤": "the entropy's smoothed course, on which valleys are found",
+    "┄": "where a strip's tokens change their quadrant, whatever else they are",
     **{
         sign: meaning
         for kind, meaning in {

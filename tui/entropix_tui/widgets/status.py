@@ -46,9 +46,9 @@ def facts(conversation: Conversation) -> list[str]:
     if conversation.unsaved is not None:
         found.append("not saved")
     if header is not None:
-        found += [header.model, settings.preset if settings is not None else ""]
         if header.calibration is None and header.quadrant_split not in (None, GUIDE):
             found.append("colours provisional: entropix-mlx calibrate")
+        found += [header.model, settings.preset if settings is not None else ""]
     if conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")
     if conversation.used:
