@@ -6,7 +6,7 @@ calibration, or a mean over past tokens, the result is given and what it grows w
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from entropix_mlx.records.measures import probability
 from entropix_mlx.records.record import TokenRecord
@@ -23,21 +23,19 @@ def why(
     settings: Settings | None,
     *,
     keys: int | None = None,
-    words: Mapping[str, str] = {},
 ) -> list[Line]:
     """What ruled, why, and what came of it, the most important first: a plain sentence, then
     inequalities and formulas.
 
     `settings` are those in force at the token, thresholds bound; None where they are not known.
-    `keys`: how many ids the query attended to, if that is known. `words` are names to use for
-    regions.
+    `keys`: how many ids the query attended to, if that is known.
     """
     if record.strategy is None and record.forced is None:
         lines = []  # nobody chose it
     elif settings is None:
         lines = [Line("rule", f"{record.strategy}: the settings it was drawn with are unknown")]
     else:
-        lines = settings.explain(Told(record, keys, words))
+        lines = settings.explain(Told(record, keys))
         if record.forced not in (None, settings.inserts):
             lines = [Line("rule", "the sampler would have gone by this:"), *lines]
     return [Line("plain", plain(record)), *lines, *_chosen(record)]

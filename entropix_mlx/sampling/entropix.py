@@ -213,7 +213,7 @@ class Entropix(Settings):
         return lines
 
     def explain(self, told: Told) -> list[Line]:
-        record, ruled = told.record, self._ruled(told.record, told.words)
+        record, ruled = told.record, self._ruled(told.record)
         if record.forced is None:
             return [*ruled, *self._drawn(told)]
         if record.forced != CLARIFY:
@@ -236,16 +236,16 @@ class Entropix(Settings):
         own = region_of(record.entropy, record.varentropy, corners)
         return own, explanation.checks(record.entropy, record.varentropy, corners)
 
-    def _ruled(self, record: TokenRecord, words: Mapping[str, str]) -> list[Line]:
+    def _ruled(self, record: TokenRecord) -> list[Line]:
         if record.region is None:
             return []
-        end = f"{words.get(record.region, record.region)} → {STRATEGY_OF[record.region]}"
+        end = f"{record.region} → {STRATEGY_OF[record.region]}"
         alone = self._alone(record)
         if alone is None:
             return [Line("rule", f"{end} (the thresholds are not known)")]
         own, corners = alone
         if self.rolling < 1:
-            also = "the same" if own == record.region else words.get(own, own)
+            also = "the same" if own == record.region else own
             return [
                 Line("rule", f"{end}: the past counted"),
                 Line("note", f"means over past tokens ruled (newest: {self.rolling:g})"),

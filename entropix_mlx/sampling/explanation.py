@@ -22,13 +22,10 @@ class Line(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A token's record, and what is known beside it: how many `keys` the query attended to, None if
-    that is not known; `words`: names to use for regions.
-    """
+    """A token's record, and how many `keys` the query attended to; None if that is not known."""
 
     record: TokenRecord
     keys: int | None = None
-    words: Mapping[str, str] = {}
 
 
 class Check(NamedTuple):

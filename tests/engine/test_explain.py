@@ -160,9 +160,9 @@ class TestAgainstTheSampler:
 class TestRules:
     def test_a_corner_names_its_two_thresholds(self) -> None:
         record = token(entropy=4.52, varentropy=3.1, region="HELV", strategy="clarify")
-        (_, rule, *_) = why(record, CALIBRATED, words={"HELV": "open"})
+        (_, rule, *_) = why(record, CALIBRATED)
         assert rule == Line(
-            "rule", "entropy 4.52 > 4.00 and varentropy 3.10 < 6.00: open → clarify"
+            "rule", "entropy 4.52 > 4.00 and varentropy 3.10 < 6.00: HELV → clarify"
         )
 
     @pytest.mark.parametrize(

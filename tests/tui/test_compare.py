@@ -15,7 +15,7 @@ from entropix_tui.conversation.comparison import Comparing, Side
 from entropix_tui.screens.compare.compare import Column, Compare
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE
-from entropix_tui.widgets.strips.side_by_side import PairFigures, drawn_by
+from entropix_tui.widgets.strips.side_by_side import GAP, Course, PairFigures, drawn_by
 
 SEVEN = {"preset": "calibrated", "seed": 7, "temperature": 0.7}
 EIGHT = SEVEN | {"seed": 8, "temperature": 0.5}
@@ -299,6 +299,23 @@ async def test_a_growing_counterfactual_begins_with_its_prompt() -> None:
         await until(pilot, lambda: not screen.behind)
         assert screen.comparing.apart == (TokenRef(0, 6), TokenRef(200, 6))
         assert refs(screen) == (TokenRef(0, 6), TokenRef(200, 6))
+
+
+@scenario
+async def test_where_only_the_other_has_a_token_the_course_has_a_gap() -> None:
+    async with hosted(prompts) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        comparing, gaps = screen.comparing, 0
+        for course in screen.query(Course):
+            drawn, first = course.render_line(0).text[2:], course.first
+            for row, char in enumerate(drawn[: len(comparing.rows) - first], first):
+                if row not in (course.row, comparing.parting):
+                    missing = comparing.rows[row][course.side] is None
+                    assert (char == GAP) is missing
+                    gaps += missing
+        assert gaps
+        await pilot.pause()
 
 
 @scenario

@@ -6,15 +6,18 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from harness import LARGE, SMALL, scenario, until
+from debugged import waterfall
+from harness import LARGE, SMALL, Host, drive, scenario, until
 from inspected import SETTINGS, inspecting, record, shown
 from inspections import HOSTILE, inspection
 from scripted import SPLIT
+from textual.pilot import Pilot
 
 from entropix_mlx.records.record import Candidate
 from entropix_mlx.sampling.valleys import Valley
 from entropix_tui.widgets.inspector.candidates import bar, ranks
 from entropix_tui.widgets.inspector.inspector import GIVEN, Inspector
+from entropix_tui.widgets.inspector.waterfall import WaterfallTable, columns
 
 BEFORE = "Tell me. The capital of France is"
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
@@ -346,3 +349,18 @@ class TestCandidates:
                 assert "‹1B›[31m" in text
                 assert "[/red]" in text
                 assert not {"\x1b", "\u202e", "\x9b", "\t"} & set(text)
+
+
+@pytest.mark.parametrize("width", range(60, 100, 8))
+def test_a_stage_keeps_to_its_column(width: int) -> None:
+    met = record()
+    table = WaterfallTable()
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        table.show(waterfall(met), met.id)
+        await pilot.pause()
+        token, cells = columns(width, 6)
+        assert max(map(len, host.rows())) <= 1 + token + 6 * cells
+        assert ("×" in host.text()) is (cells >= 9), "how often it was drawn, where there is room"
+
+    drive(table, steps, (width, 12))

@@ -39,7 +39,7 @@ def ranks(record: TokenRecord) -> list[int]:
 def bar(share: float, cells: int) -> str:
     """So many cells, filled by a share of them in eighths; what is not nothing shows."""
     eighths = round(max(0.0, min(share, 1.0)) * cells * 8)
-    if share > 0.001:
+    if share > 0.001 and cells:
         eighths = max(1, eighths)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_BLOCKS[rest] if rest else "")).ljust(cells)
