@@ -11,6 +11,7 @@ from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import ROOT, Node, Tree
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_tui.conversation.alignment import (
     BranchToken,
     Pair,
@@ -36,6 +37,12 @@ class Again:
     seed: int | None = None
     settings: Settings | None = None
 
+    def request(self, tree: Tree, max_tokens: int) -> TurnRequest:  # noqa: ARG002
+        """The turn that makes it."""
+        return TurnRequest(
+            max_tokens=max_tokens, after=self.after, seed=self.seed, settings=self.settings
+        )
+
 
 @dataclass(frozen=True)
 class Reworded:
@@ -43,6 +50,10 @@ class Reworded:
 
     prompt: int
     text: str
+
+    def request(self, tree: Tree, max_tokens: int) -> TurnRequest:
+        """The turn that makes it."""
+        return TurnRequest(self.text, max_tokens=max_tokens, after=tree.parent(self.prompt))
 
 
 @dataclass(frozen=True)

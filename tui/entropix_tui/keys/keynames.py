@@ -84,6 +84,15 @@ def types_text(key: str) -> bool:
     return base in edits or (not modifiers and character(base) is not None)
 
 
+def written(key: str) -> str:
+    """A key as sentences have it: `Ctrl+R`, `F1`, `?`."""
+    *modifiers, base = key.split("+")
+    name = _SHORT.get(base, character(base) or base)
+    if modifiers or re.fullmatch(r"f\d+", base):
+        name = name.capitalize() if len(name) > 1 else name.upper()
+    return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
+
+
 def short(key: str) -> str:
     """A key in as few cells as it can be recognised by: `^R`, `⏎`, `^←`, `?`."""
     *modifiers, base = key.split("+")

@@ -17,6 +17,8 @@ from textual.widgets import Input, Label
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.history import History, Recall
 from entropix_tui.debugger import completion
+from entropix_tui.keys import slash
+from entropix_tui.keys.slash import unslashed
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.styled import Styled
 
@@ -31,6 +33,11 @@ class Ask(NamedTuple):
     verb: str
     hint: str = ""
     quoted: bool = False
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether the model reads it."""
+        return self.verb == "ask"
 
     def line(self, written: str) -> str:
         """The line for the debugger."""
@@ -131,6 +138,7 @@ class CommandLine(Widget):
         self.field = CommandInput()
         self._label = Label("", markup=False)
         self._problem = _Problem()
+        self._asked = ""  # the prompt that looked like a command, and is sent if it was meant
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -163,10 +171,21 @@ class CommandLine(Widget):
             if ask is COMMAND:
                 self.post_message(self.Left())
             return
-        if self._check():
+        if self._check() or (ask.is_prompt and self._asks(written)):
             return
         self.field.finish()
-        self.post_message(self.Given(ask.line(written), typed=ask is COMMAND))
+        said = unslashed(written) if ask.is_prompt else written
+        self.post_message(self.Given(ask.line(said), typed=ask is COMMAND))
+
+    def _asks(self, written: str) -> bool:
+        """Whether it is asked what was meant by a prompt: once, if it looks like a command."""
+        if written == self._asked:
+            return False
+        self._asked, question = written, slash.question(written, self.screen)
+        if question:
+            self.set_class(True, "-wrong")
+            self._problem.say(cell_len(f" {self.ask.label} "), question)
+        return bool(question)
 
     def _check(self) -> bool:
         """Tell what is wrong with a breakpoint while it is written; whether anything is."""

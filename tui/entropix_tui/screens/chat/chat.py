@@ -3,15 +3,13 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from entropix_mlx.records.record import PromptRecord, TokenRecord
-from entropix_mlx.sampling.settings import declared, own_presets
+from entropix_mlx.records.tree import ROOT
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_models.errors import EntropixError
-from entropix_tui.conversation.comparison import Again, Comparison, Existing, Reworded, Side
+from entropix_tui.conversation.comparison import Comparison, Existing, Side
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.conversation.history import History
@@ -227,7 +225,7 @@ class ChatScreen(ConversationScreen):
 
     def action_compare(self) -> None:
         """Set something beside the present answer."""
-        from entropix_tui.screens.compare.setup import CompareSetup
+        from entropix_tui.screens.compare.setup import CompareSetup, presets
 
         tree, settings = self.conversation.tree, self.conversation.settings
         asked = lookup.asked_before(tree, tree.leaf)
@@ -236,7 +234,7 @@ class ChatScreen(ConversationScreen):
         elif self.conversation.phase != "ready":
             self.refuse(AT_WORK)
         else:
-            setup = CompareSetup(tree, asked, settings, presets=_presets())
+            setup = CompareSetup(tree, asked, settings, presets=presets())
             self.app.push_screen(setup, self._compare)
 
     def _compare(self, comparison: Comparison | None) -> None:
@@ -244,20 +242,14 @@ class ChatScreen(ConversationScreen):
         if comparison is None:
             return
         conversation, tree = self.conversation, self.conversation.tree
+        if isinstance(comparison, Existing):
+            self.compare_with(conversation.side(comparison.leaf))
+            return
+        request = comparison.request(tree, self.max_tokens)
+        after = ROOT if request.after is None else request.after
         drawn = conversation.samplers.at(tree.newest + 1)
-        match comparison:
-            case Existing(leaf):
-                self.compare_with(conversation.side(leaf))
-                return
-            case Again(after, seed, settings):
-                request = TurnRequest(
-                    max_tokens=self.max_tokens, after=after, seed=seed, settings=settings
-                )
-                drawn |= {} if settings is None else settings.to_dict()
-                drawn |= {} if seed is None else {"seed": seed}
-            case Reworded(prompt, text):
-                after = tree.parent(prompt)
-                request = TurnRequest(text, max_tokens=self.max_tokens, after=after)
+        drawn |= {} if request.settings is None else request.settings.to_dict()
+        drawn |= {} if request.seed is None else {"seed": request.seed}
         self._stood = tree.leaf, conversation.seed
         conversation.set_beside()
         self.engine.run(request)
@@ -359,10 +351,3 @@ class ChatScreen(ConversationScreen):
     def action_about(self) -> None:
         """Which model this is and why, where the conversation is kept, its seed."""
         self.notify(one_line(" · ".join(self.conversation.about())), markup=False, timeout=12)
-
-
-def _presets() -> list[str]:
-    """The samplers by name; only those that are built in if the user's file is damaged."""
-    with suppress(EntropixError):
-        return [*declared(), *own_presets()]
-    return list(declared())

@@ -3,6 +3,7 @@
 import secrets
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,11 +18,12 @@ from textual.widgets import Button, ContentSwitcher, Input, Label, Static
 
 from entropix_mlx.records.record import PromptRecord
 from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import Settings, declared
+from entropix_mlx.sampling.settings import Settings, declared, own_presets
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_models.errors import UsageError
+from entropix_models.errors import EntropixError, UsageError
 from entropix_tui.conversation.branches import twigs
 from entropix_tui.conversation.comparison import Again, Comparison, Existing, Reworded
+from entropix_tui.keys import slash
 from entropix_tui.screens.branches import BranchChoices
 from entropix_tui.widgets.choices import Words
 from entropix_tui.widgets.keys import KeyBar
@@ -152,6 +154,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
         self.asked = asked
         self.settings = settings
         self.presets = presets
+        self._questioned = ""  # the prompt that looked like a command, and is sent if it was meant
         self.draw = draw
 
     def compose(self) -> ComposeResult:
@@ -259,7 +262,11 @@ class CompareSetup(ModalScreen[Comparison | None]):
             raise UsageError("the prompt is empty: write something")
         if text in (self.asked.text, harmless(self.asked.text)):
             raise UsageError("this is what was asked: change a word")
-        return Reworded(self.asked.index, text)
+        if text != self._questioned:
+            self._questioned = text
+            if question := slash.question(text, self.app.screen_stack[-2]):
+                raise UsageError(question)
+        return Reworded(self.asked.index, slash.unslashed(text))
 
     def _branch(self) -> Comparison:
         item = self.query_one(OtherBranches).current
@@ -269,6 +276,13 @@ class CompareSetup(ModalScreen[Comparison | None]):
 
     def _say(self, words: str) -> None:
         self.query_one("#says", Static).update(Text(one_line(words)))
+
+
+def presets() -> list[str]:
+    """The samplers by name; only those that are built in if the user's file is damaged."""
+    with suppress(EntropixError):
+        return [*declared(), *own_presets()]
+    return list(declared())
 
 
 def overrides(text: str) -> dict[str, str]:

@@ -11,6 +11,8 @@ from textual.widget import Widget
 from entropix_mlx.records.record import PromptRecord
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.history import History
+from entropix_tui.keys import slash
+from entropix_tui.keys.slash import unslashed
 from entropix_tui.tokens import lookup
 from entropix_tui.widgets.prompt import Prompt
 
@@ -64,7 +66,10 @@ class Composer(Container):
         self.conversation = conversation
         self.prompt = Prompt(history, id="prompt")
         self.draft: Draft | None = None
-        self._waiting: str | None = None  # to be sent as soon as there is a model
+        # What stands there, and what of it is to be sent as soon as there is a model.
+        self._waiting: tuple[str, str] | None = None
+        self._asked = ""  # what looked like a command, and is sent if it was meant
+        self._question = ""
         self._hint = ""
 
     def compose(self) -> ComposeResult:
@@ -82,6 +87,8 @@ class Composer(Container):
             hint = "sent as it stands when the model is ready"
         if self.conversation.can_go_on:
             hint = "Enter on an empty line continues the answer"
+        if self._asked and self._asked == self.prompt.text:
+            hint = self._question
         if hint != self._hint:
             self.prompt.border_subtitle = self._hint = hint
 
@@ -96,10 +103,25 @@ class Composer(Container):
             self.cancel()
             self.prompt.focus()
             self.post_message(self.SystemPromptGiven(text.strip()))
+        elif text.strip() and not self._asks(text):
+            self.post_message(self.Sent(unslashed(text), None if draft is None else draft.edited))
         elif text.strip():
-            self.post_message(self.Sent(text, None if draft is None else draft.edited))
+            self.app.bell()
+            self.tell()
         else:
             self.post_message(self.ContinueWanted())
+
+    def _asks(self, text: str) -> bool:
+        """Whether it is to be asked what was meant by a text: once, if it looks like a command."""
+        if text == self._asked:
+            return False
+        self._asked, self._question = text, slash.question(text, self.screen)
+        return bool(self._question)
+
+    def on_text_area_changed(self) -> None:
+        if self._asked:
+            self._asked = ""
+            self.tell()
 
     def sent(self) -> None:
         """What is written was said."""
@@ -108,24 +130,25 @@ class Composer(Container):
 
     def wait(self, text: str) -> None:
         """Have this sent when there is a model, if it is still what is written."""
-        self._waiting = text
+        self._waiting = self.prompt.text, text
 
     @property
     def _is_waiting(self) -> bool:
-        return self._waiting is not None and self.prompt.text == self._waiting
+        return self._waiting is not None and self.prompt.text == self._waiting[0]
 
     def send_waiting(self) -> None:
         """The model may have come: say what was waiting for it."""
         if self._waiting is not None and self.conversation.phase == "ready":
-            waits, self._waiting = self._is_waiting, None
+            waits, text = self._is_waiting, self._waiting[1]
+            self._waiting = None
             if waits:
-                self.post_message(self.Sent(self.prompt.text, None))
+                self.post_message(self.Sent(text, None))
 
     def put(self, text: str) -> None:
         """Write a text that is to be sent, now or when there is a model."""
         self.prompt.put(text)
         self.prompt.focus()
-        self._waiting = text
+        self.wait(text)
         self.send_waiting()
 
     def take_back_unsent(self) -> None:
