@@ -66,8 +66,7 @@ class ChatScreen(ConversationScreen):
         self.name_branch = engine.name_branch
         self.archive = archive
         self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
-        self.scoring: ScoreScreen | None = None
-        """The scored text's screen, while it is open."""
+        self.scoring: ScoreScreen | None = None  # while it is open
         self._demo = demo
         self._first_steps = list(step)
         self._stood: tuple[int, int | None] | None = None
@@ -332,15 +331,13 @@ class ChatScreen(ConversationScreen):
             if name is not None and name != self.conversation.name:
                 self.renew(Resume(name))
 
-        screen = SessionsScreen(self.archive, current=self.conversation.name)
-        self.app.push_screen(screen, go)
+        self.app.push_screen(SessionsScreen(self.archive, current=self.conversation.name), go)
 
     def action_models(self) -> None:
         """List the models."""
         from entropix_tui.screens.models import ModelsScreen
 
-        header = self.conversation.header
-        current = header.model if header is not None else None
+        current = header.model if (header := self.conversation.header) else None
 
         def go(name: str | None) -> None:
             if name is not None and name != current:
