@@ -113,6 +113,41 @@ async def test_keeping_the_first_is_closing() -> None:
 
 
 @scenario
+async def test_two_samplers_are_made_one_after_the_other() -> None:
+    scripts = [["one", " two"], ["one", " three", " four"], ["one", " five"]]
+    session = ScriptedSession(answers=scripts)
+    async with chatting(session, size=LARGE) as chat:
+        await chat.ask()
+        await compare(chat, "f3", "down", "shift+tab", "down")
+        await chat.phase("ready")
+        await chat.until(lambda: "three four" in chat.text() and "five" in chat.text())
+        assert "two" not in chat.text()
+        made = [call["settings"] for name, call in session.calls if name == "continue_"]
+        assert [settings.preset for settings in made] == ["calibrated", "entropixplained"]
+        await chat.pilot.press("1")
+        await chat.until(lambda: session.calls[-1] == ("return_to", {"index": 5, "seed": 7}))
+        assert answers(chat.screen.conversation) == ["one three four"]
+        assert len(chat.screen.conversation.tree.branches()) == 3
+
+
+@scenario
+async def test_keeping_the_first_of_two_stops_the_second() -> None:
+    gate = Gate(2)
+    scripts = [["one", " two"], ["one", " three"], ["one", " five", " six", " seven"]]
+    session = ScriptedSession(answers=scripts, gate=gate)
+    async with chatting(session, size=LARGE) as chat:
+        await chat.ask()
+        gate.allow(3)
+        await compare(chat, "f3", "down", "shift+tab", "down")
+        await chat.until(lambda: len(session.tree) == 6)
+        await chat.pilot.press("1")
+        await chat.until(lambda: session.calls[-1][0] == "return_to")
+        await chat.phase("ready")
+        assert answers(chat.screen.conversation) == ["one three"]
+        assert "seven" not in [node.text for node in session.tree.path(session.tree.newest)]
+
+
+@scenario
 async def test_one_that_fails_leaves_nothing() -> None:
     failing = [token(20, "one"), ValueError("no more")]
     session = ScriptedSession(answers=[["one", " two"], failing])
@@ -120,6 +155,7 @@ async def test_one_that_fails_leaves_nothing() -> None:
         await chat.ask()
         await compare(chat)
         await chat.phase("ready")
+        await chat.until(lambda: "1 token " in chat.text() and "1 token …" not in chat.text())
         await chat.pilot.press("escape")
         await chat.until(lambda: session.calls[-1][0] == "return_to")
         assert answers(chat.screen.conversation) == ["one two"]

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from entropix_mlx.records.record import End, Event, FinishReason
 from entropix_mlx.records.tree import Tree
 from entropix_tui.conversation.comparison import Comparing, Side
-from entropix_tui.screens.compare.compare import Column, Compare
+from entropix_tui.screens.compare.compare import Column, Compare, Differences
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE
 from entropix_tui.widgets.strips.side_by_side import GAP, Course, PairFigures, drawn_by
@@ -288,7 +288,9 @@ async def test_a_growing_counterfactual_begins_with_its_prompt() -> None:
     async with hosted(make) as (app, pilot):
         screen = app.screen
         assert isinstance(screen, Compare)
-        await press(pilot, "2")  # nothing to go on with yet
+        assert "keep A" in app.rows()[-1]
+        assert "keep B" not in app.rows()[-1], "nothing to go on with yet"
+        await press(pilot, "2")
         assert app.answers == []
         screen.take(asked(200, ASKED.replace("larger", "smaller")))
         await until(pilot, lambda: not screen.behind)
@@ -323,8 +325,11 @@ async def test_the_same_to_the_end() -> None:
     tree = Tree.of([asked(0), *said(STORY, 1, 0), *said(STORY, 100, 0)])
     async with hosted(lambda: Compare(tree, Side(54), Side(153))) as (app, pilot):
         assert "the same, to the end" in app.text()
+        foot = app.rows()[-1]
+        assert "keep A" in foot
+        assert "≠" not in foot, "there is none to go to"
         await press(pilot, "n", "p", "i")
-        assert "No difference." in app.text()
+        assert not app.screen.query_one(Differences).display
 
 
 @scenario

@@ -9,7 +9,7 @@ from scripted import SETTINGS
 from textual.pilot import Pilot
 
 from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
 from entropix_tui.conversation.comparison import Again, Existing, Reworded
 from entropix_tui.screens.compare.setup import CompareSetup, overrides
@@ -60,8 +60,19 @@ async def test_another_sampler() -> None:
     async with hosted(screen) as (app, pilot):
         await press(pilot, "f3", "enter")
         assert "these are the present settings" in app.text()
+        for name in declared():
+            assert sum(name in row for row in app.rows()) >= 2, "a list for either side"
         await press(pilot, "down", "down", "enter")
         assert app.answers == [Again(0, settings=Settings.make("greedy"))]
+
+
+@scenario
+async def test_another_sampler_on_both_sides() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f3", "down", "down", "shift+tab", *["down"] * 3, "enter")
+        assert "A and B are the same sampler" in app.text()
+        await press(pilot, "up", "up", "enter")
+        assert app.answers == [Again(0, settings=Settings.make("greedy"), against=SETTINGS)]
 
 
 @scenario
@@ -79,9 +90,9 @@ async def test_changes_are_made_to_the_present_settings() -> None:
 @scenario
 async def test_what_makes_no_sense_is_told() -> None:
     async with hosted(screen) as (app, pilot):
-        await press(pilot, "f3", *["backspace"] * 20, *"gredy", "enter")
-        assert "did you mean 'greedy'?" in app.text()
-        await press(pilot, "tab", *"[b]", "enter")
+        await press(pilot, "f3", "tab", *"temprature=1", "enter")
+        assert "'temperature'?); it has" in app.text()
+        await press(pilot, *["backspace"] * 12, *"[b]", "enter")
         assert "write changes as NAME=VALUE" in app.text()
         await press(pilot, "escape")
         assert app.answers == [None]
@@ -117,10 +128,9 @@ async def test_a_branch() -> None:
 async def test_no_other_branch() -> None:
     tree = Tree.of([asked(0), *said(["a"], 1, 0)])
     async with hosted(lambda: screen(tree=tree)) as (app, pilot):
-        await press(pilot, "f5")
-        assert "There is no other branch yet." in app.text()
-        await press(pilot, "ctrl+d")
-        assert "the other ways make one" in app.text()
+        assert "a branch" not in app.text(), "what can't be done is not offered"
+        await press(pilot, "f5", "ctrl+d")
+        assert app.answers == [Again(0, seed=4242)]
 
 
 @scenario

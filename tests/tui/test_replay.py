@@ -471,12 +471,12 @@ async def test_every_instrument_and_page_works() -> None:
         assert "candidates" in replay.text()
         await replay.press("ctrl+l", "ctrl+g", "p", "p", "y")
         assert "Copied 5 characters" in replay.told()
-        await replay.press("a")
+        await replay.press("]", "]")
         await until(replay.pilot, lambda: "F7 loads the model" in replay.text())
+        await replay.press("x")
+        assert replay.app.screen is screen
         assert "not recorded" not in replay.told(), "the page says so"
         screen.transport.focus()
-        await replay.press("x")
-        await until(replay.pilot, lambda: "not recorded" in replay.told())
         await replay.press("ctrl+b", "escape", "f1", "escape", "f6", "escape")
         screen.view.tokens.focus()
         await replay.press("m")
@@ -511,6 +511,10 @@ async def test_the_palette_lists_what_works() -> None:
         assert "Step in" in listed
         assert "Export as Markdown" in listed
         assert not {"Regenerate", "New conversation", "Sessions", "Model"} & set(listed)
+        assert not {"Vocabulary", "Attention"} & set(listed), "which the model knows"
+        replay.screen.idle.has_model = True
+        listed = [c.title for c in replay.app.get_system_commands(replay.screen)]
+        assert {"Vocabulary", "Attention"} <= set(listed)
 
 
 @scenario

@@ -22,6 +22,7 @@ from entropix_tui.conversation.alignment import (
     shift,
     stretches,
 )
+from entropix_tui.engine.outputs import Failed, TurnRecord
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.transcript import Transcript
@@ -30,18 +31,21 @@ from entropix_tui.transcript.transcript import Transcript
 @dataclass(frozen=True)
 class Again:
     """The same prompt answered once more, `after` its record; `seed`, `settings`: None where they
-    stay.
+    stay. `against`: settings with which the other side is answered once more, too; None: it is the
+    present answer.
     """
 
     after: int
     seed: int | None = None
     settings: Settings | None = None
+    against: Settings | None = None
 
-    def request(self, tree: Tree, max_tokens: int) -> TurnRequest:  # noqa: ARG002
-        """The turn that makes it."""
-        return TurnRequest(
-            max_tokens=max_tokens, after=self.after, seed=self.seed, settings=self.settings
-        )
+    def requests(self, tree: Tree, max_tokens: int) -> list[TurnRequest]:  # noqa: ARG002
+        """The turns that make it, the left side's first."""
+        return [
+            TurnRequest(max_tokens=max_tokens, after=self.after, seed=self.seed, settings=settings)
+            for settings in ([self.against] if self.against else []) + [self.settings]
+        ]
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,9 @@ class Reworded:
     prompt: int
     text: str
 
-    def request(self, tree: Tree, max_tokens: int) -> TurnRequest:
+    def requests(self, tree: Tree, max_tokens: int) -> list[TurnRequest]:
         """The turn that makes it."""
-        return TurnRequest(self.text, max_tokens=max_tokens, after=tree.parent(self.prompt))
+        return [TurnRequest(self.text, max_tokens=max_tokens, after=tree.parent(self.prompt))]
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,11 @@ class Way:
         self.tokens: list[BranchToken] = []
         self.summary = Summary()
         self._numbers: dict[TokenRef, int] = {}
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a branch to go on with."""
+        return not self.side.growing or self.leaf != self.side.leaf
 
     def add(self, node: Node) -> None:
         known = len(self.tokens)
@@ -176,8 +185,10 @@ class Comparing:
         token = self.ways[0].token(first)
         return token is not None and token.part % 2 == 0
 
-    def take(self, record: Node | Event | End) -> bool:
-        """One more record of the side that grows; False if it is not of that side."""
+    def take(self, record: TurnRecord | Failed) -> bool:
+        """One more record of the side that grows, or why there will be none; False if it is not of
+        that side. Where both grow, they do one after the other.
+        """
         way = next((way for way in self.ways if way.growing), None)
         if way is None:
             return False
@@ -190,10 +201,17 @@ class Comparing:
             case Event():
                 way.mark(record)
             case End():
-                way.growing, way.finish = False, record.finish_reason
-                self._aligned = -1  # what is missing now is missing for good
-                self.refresh()
+                self._end(way, record.finish_reason)
+            case Failed(scope=scope):
+                if scope == "aside":
+                    return False
+                self._end(way, "error")
         return True
+
+    def _end(self, way: Way, finish: str) -> None:
+        way.growing, way.finish = False, finish
+        self._aligned = -1  # what is missing now is missing for good
+        self.refresh()
 
     def refresh(self, *, soon: bool = False) -> bool:
         """Align what is there now; `soon`: if that is worth its time yet. True if it was done."""

@@ -65,8 +65,8 @@ class Conversation:
     """What the user has said and the model has not read yet."""
     unsent: str | None = None
     """What was said in vain: the turn failed before it was read."""
-    aside: bool = False
-    """Whether what is being made is another branch than the one in view, which stays in view."""
+    aside: int = 0
+    """How many turns make other branches than the one in view, which stays in view."""
     leaving: bool = False
     """Whether another conversation has been asked for, and this one is still ending."""
     branch: int = 0
@@ -156,7 +156,7 @@ class Conversation:
     def set_beside(self) -> None:
         """The model is to make another branch, to be compared with the one in view."""
         self.continue_()
-        self.aside = True
+        self.aside += 1
 
     # What comes out of the engine.
 
@@ -194,7 +194,7 @@ class Conversation:
         self.tree = Tree()
         self._forget()
         self.pending = self.unsent = self.unsaved = None
-        self.phase, self.loading, self.leaving, self.aside = "loading", None, False, False
+        self.phase, self.loading, self.leaving, self.aside = "loading", None, False, 0
         self.rebuild()
 
     def _restore(self, restored: Restored) -> None:
@@ -213,7 +213,7 @@ class Conversation:
         self.phase = "failed" if failed.scope == "load" else "ready"
         self.loading, self.leaving = None, False
         if self.aside:
-            self.aside = False
+            self._aside_ended()
             self.notes.forget()
             return
         self.transcript.answer = None
@@ -236,7 +236,7 @@ class Conversation:
         if self.aside:
             self.tree.leaf = leaf
             if isinstance(record, End):
-                self.phase, self.loading, self.aside = "ready", None, False
+                self._aside_ended()
             elif isinstance(record, Event) and record.kind == "setting":
                 self._event(record)
             return
@@ -259,6 +259,10 @@ class Conversation:
                     self.rebuild()
                 elif note is not None:
                     self.transcript.say(note, "note")
+
+    def _aside_ended(self) -> None:
+        self.aside -= 1
+        self.phase, self.loading = "reading" if self.aside else "ready", None
 
     def _continues(self, record: PromptRecord | TokenRecord) -> bool:
         """Whether a token goes on with an answer that had ended: its summary has to go."""

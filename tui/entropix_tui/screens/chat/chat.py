@@ -244,26 +244,29 @@ class ChatScreen(ConversationScreen):
         if isinstance(comparison, Existing):
             self.compare_with(conversation.side(comparison.leaf))
             return
-        request = comparison.request(tree, self.max_tokens)
-        after = ROOT if request.after is None else request.after
+        requests = comparison.requests(tree, self.max_tokens)
         drawn = conversation.samplers.at(tree.newest + 1)
-        drawn |= {} if request.settings is None else request.settings.to_dict()
-        drawn |= {} if request.seed is None else {"seed": request.seed}
         self._stood = tree.leaf, conversation.seed
-        conversation.set_beside()
-        self.engine.run(request)
-        self.compare_with(Side(after, drawn, growing=True))
+        sides = [conversation.side(tree.leaf_below(tree.leaf))]
+        for request in requests:
+            conversation.set_beside()
+            self.engine.run(request)
+            changed = {} if request.settings is None else request.settings.to_dict()
+            changed |= {} if request.seed is None else {"seed": request.seed}
+            after = ROOT if request.after is None else request.after
+            sides.append(Side(after, drawn | changed, growing=True))
+        self.compare_with(sides[-1], sides[-2])
 
     def compared(self, kept: int | None) -> None:
         """A branch that was made for this and not kept is one like any other."""
         stood, self._stood = self._stood, None
-        made = None if self.beside is None else self.beside.comparing.ways[1].leaf
-        if stood is None:
+        if stood is None or self.beside is None:
             super().compared(kept)
             return
+        a, b = self.beside.comparing.ways
         self.beside, leaf = None, stood[0] if kept is None else kept
-        if kept is not None and kept == made:
-            self.conversation.aside = False  # it may still be growing
+        if kept == b.leaf and not a.growing:
+            self.conversation.aside = 0  # it may still be growing
         else:
             if self.conversation.busy:
                 self.engine.stop()

@@ -9,9 +9,9 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_tui.conversation.comparison import Comparing, Difference, Side
+from entropix_tui.engine.outputs import Failed, TurnRecord
 from entropix_tui.tokens.labels import fit
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.choices import Choices
@@ -135,6 +135,15 @@ class Compare(Screen[int | None]):
         self.list = self.query_one(Differences)
         self.call_after_refresh(self._first_look)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is something to keep once it is begun, to go to once there is a difference."""
+        match action, parameters:
+            case "keep", (int(side),):
+                return self.comparing.ways[side].is_begun
+            case "difference" | "parting" | "list", _:
+                return self.comparing.apart is not None
+        return True
+
     def _first_look(self) -> None:
         self._show_changes()
         if not self._tracks:
@@ -146,7 +155,7 @@ class Compare(Screen[int | None]):
 
     # What is being made.
 
-    def take(self, record: PromptRecord | TokenRecord | Event | End) -> None:
+    def take(self, record: TurnRecord | Failed) -> None:
         """One more record of the branch that is being made; others are ignored."""
         if self.comparing.take(record) and not self.behind:
             self.behind = True
@@ -168,6 +177,7 @@ class Compare(Screen[int | None]):
     def _show_changes(self) -> None:
         """Draw what has come: text, figures, differences."""
         comparing = self.comparing
+        self.refresh_bindings()
         if comparing.apart != self._marked:
             self._marked = comparing.apart
             refs = comparing.apart or (None, None)
@@ -285,9 +295,7 @@ class Compare(Screen[int | None]):
 
     def action_keep(self, side: int) -> None:
         """Go on with a branch; one that is being made goes on being made."""
-        way = self.comparing.ways[side]
-        if way.tokens:
-            self.dismiss(way.leaf)
+        self.dismiss(self.comparing.ways[side].leaf)
 
     def action_close(self) -> None:
         if self._listed and self.focused is self.list:

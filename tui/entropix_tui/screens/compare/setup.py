@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,7 +25,8 @@ from entropix_tui.conversation.branches import twigs
 from entropix_tui.conversation.comparison import Again, Comparison, Existing, Reworded
 from entropix_tui.keys import slash
 from entropix_tui.screens.branches import BranchChoices
-from entropix_tui.widgets.choices import Words
+from entropix_tui.tokens.labels import fit
+from entropix_tui.widgets.choices import CURRENT, Choices, Words
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.prompt import Prompt
 from entropix_tui.widgets.rows import Rows
@@ -36,7 +37,7 @@ SEEDS = 2**32
 
 WAYS = {
     "by_seed": ("another seed", "#seed"),
-    "by_sampler": ("another sampler", "#preset"),
+    "by_sampler": ("another sampler", "#sampler-b"),
     "by_prompt": ("another prompt", "#text"),
     "by_branch": ("a branch", "BranchChoices"),
 }
@@ -44,7 +45,7 @@ WAYS = {
 
 
 class Ways(Styled):
-    """The four ways in one row; the one in hand is marked and reversed. A click chooses."""
+    """The ways that there are, in one row; that in hand is marked and reversed. A click chooses."""
 
     DEFAULT_CSS = "Ways { height: 1; margin-bottom: 1; }"
 
@@ -52,44 +53,45 @@ class Ways(Styled):
     class Chosen(Message):
         way: str
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         super().__init__()
-        self.way = "by_seed"
+        self.names = names
+        self.way = next(iter(names))
 
     def render(self) -> RenderResult:
         text = Text(no_wrap=True, overflow="ellipsis")
-        for way, (name, _) in WAYS.items():
+        for way, name in self.names.items():
             mark = "▸" if way == self.way else " "
             text.append(f"{mark}{name} ", "bold reverse" if way == self.way else "").append(" ")
         return text
 
     def on_click(self, event: events.Click) -> None:
         x = event.x
-        for way, (name, _) in WAYS.items():
+        for way, name in self.names.items():
             x -= len(name) + 3
             if x < 0:
                 self.post_message(self.Chosen(way))
                 return
 
 
-class PresetField(Words):
-    """A preset's name; up and down go through all there are."""
+class SamplerChoices(Choices[str]):
+    """The samplers by name, for one side; the empty name is the answer that there is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cycle(-1)", "Previous preset", show=False, id="compare_setup.preset_up"),
-        Binding("down", "cycle(1)", "Next preset", show=False, id="compare_setup.preset_down"),
-    ]
+    always_marked = True
 
-    def __init__(self, value: str, presets: Sequence[str], *, id: str | None = None) -> None:
-        super().__init__(value, id=id)
-        self.presets = list(presets)
+    def __init__(self, side: str, present: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self.side, self.present = side, present
 
-    def action_cycle(self, step: int) -> None:
-        if not self.presets:
-            return
-        known = self.value in self.presets
-        at = self.presets.index(self.value) + step if known else 0
-        self.value = self.presets[at % len(self.presets)]
+    def heading(self, width: int) -> str:
+        return fit(f"  {self.side}", width)
+
+    def line(self, item: str, width: int) -> Text:
+        sign = CURRENT if item == self.present else " "
+        return Text(fit(f"{sign} {one_line(item) or 'the answer as it is'}", width))
+
+    def words(self, item: str) -> str:
+        return item
 
 
 class OtherBranches(BranchChoices):
@@ -128,6 +130,8 @@ class CompareSetup(ModalScreen[Comparison | None]):
             border: round $border; background: $surface; padding: 0 1;
         }
         ContentSwitcher { height: 1fr; }
+        #by_sampler #samplers { height: 1fr; }
+        SamplerChoices { width: 1fr; height: 1fr; background: $surface; }
         Horizontal { height: 1; margin-bottom: 1; }
         Horizontal Label { width: 10; }
         Input { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
@@ -156,11 +160,16 @@ class CompareSetup(ModalScreen[Comparison | None]):
         self.presets = presets
         self._questioned = ""  # the prompt that looked like a command, and is sent if it was meant
         self.draw = draw
+        present = tree.leaf_below(tree.leaf)
+        self.others = [twig for twig in twigs(tree) if twig.branch.leaf != present]
+        self.ways = {way: name for way, (name, _) in WAYS.items()}
+        if not self.others:
+            del self.ways["by_branch"]
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Text("Compare the answer with …")
-            yield Ways()
+            yield Ways(self.ways)
             with ContentSwitcher(initial="by_seed"):
                 with Vertical(id="by_seed"):
                     with Horizontal():
@@ -171,18 +180,18 @@ class CompareSetup(ModalScreen[Comparison | None]):
                         "The same prompt and sampler; only the draws are others.", markup=False
                     )
                 with Vertical(id="by_sampler"):
+                    present = self.settings.preset
+                    with Horizontal(id="samplers"):
+                        yield SamplerChoices("A, at the left", "", id="sampler-a")
+                        yield SamplerChoices("B, at the right", present, id="sampler-b")
                     with Horizontal():
-                        yield Label("Preset", markup=False)
-                        yield PresetField(self.settings.preset, self.presets, id="preset")
-                    with Horizontal():
-                        yield Label("Changes", markup=False)
+                        yield Label("Changes B", markup=False)
                         yield Words(
                             placeholder="NAME=VALUE ..., such as temperature=1.2", id="changes"
                         )
-                    names = ", ".join(map(one_line, self.presets))
                     yield Static(
-                        f"Presets: {names}. The same seed. Without another preset the changes "
-                        "are made to the present settings.",
+                        f"The same prompt and seed. {CURRENT} is what there is: changes to it are "
+                        "made to the present settings.",
                         markup=False,
                     )
                 with Vertical(id="by_prompt"):
@@ -195,9 +204,14 @@ class CompareSetup(ModalScreen[Comparison | None]):
 
     def on_mount(self) -> None:
         self.query_one(Prompt).put(self.asked.text)
-        branches = self.query_one(OtherBranches)
-        others = [t for t in twigs(self.conversation) if t.branch.leaf != branches.present]
-        branches.fill(others)
+        self.query_one(OtherBranches).fill(self.others)
+        a, b = self.query(SamplerChoices)
+        a.fill(["", *self.presets])
+        b.fill(self.presets, at=lambda name: name == b.present)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A way that leads nowhere is not offered."""
+        return action != "way" or parameters[0] in self.ways
 
     def action_way(self, way: str) -> None:
         """Show the fields of one of `WAYS`."""
@@ -241,20 +255,22 @@ class CompareSetup(ModalScreen[Comparison | None]):
         return Again(self.asked.index, seed=int(text))
 
     def _another_sampler(self) -> Comparison:
-        preset = self.query_one("#preset", Input).value.strip()
-        changes = overrides(self.query_one("#changes", Input).value)
-        if preset == self.settings.preset:
-            present = {
-                name: str(value)
-                for name, value in self.settings.to_dict().items()
-                if name != "preset"
-            }
-            settings = Settings.make(preset, present | changes)
-        else:
-            settings = Settings.make(preset, changes)
-        if settings == self.settings:
+        a, b = (choices.current or "" for choices in self.query(SamplerChoices))
+        left = self._made(a, {}) if a else None
+        right = self._made(b, overrides(self.query_one("#changes", Input).value))
+        if left is None and right == self.settings:
             raise UsageError("these are the present settings: change something")
-        return Again(self.asked.index, settings=settings)
+        if left == right:
+            raise UsageError("A and B are the same sampler: change one of them")
+        return Again(self.asked.index, settings=right, against=left)
+
+    def _made(self, preset: str, changes: dict[str, str]) -> Settings:
+        """A sampler by name; of the present one, the present settings."""
+        if preset != self.settings.preset:
+            return Settings.make(preset, changes)
+        present = self.settings.to_dict()
+        del present["preset"]
+        return Settings.make(preset, {name: str(v) for name, v in present.items()} | changes)
 
     def _another_prompt(self) -> Comparison:
         text = self.query_one("#text", Prompt).text

@@ -6,17 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.actions import parse
 from textual.app import ComposeResult, SystemCommand
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
-from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_tui.conversation.comparison import Existing, Side
 from entropix_tui.conversation.feed import Feed
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.engine import Engine
-from entropix_tui.engine.outputs import Output
+from entropix_tui.engine.outputs import Failed, Output, TurnRecord
 from entropix_tui.look import screenshot
 from entropix_tui.screens.conversation.keys import Command
 from entropix_tui.tokens.token_ref import TokenRef
@@ -150,7 +150,7 @@ class ConversationScreen(Screen[None]):
     def take(self, output: Output) -> None:
         """Take in one output, of a batch."""
         self.view.take(output)
-        if self.beside is not None and isinstance(output, PromptRecord | TokenRecord | Event | End):
+        if self.beside is not None and isinstance(output, TurnRecord | Failed):
             self.beside.take(output)
         self.debugger_take(output)
 
@@ -234,7 +234,9 @@ class ConversationScreen(Screen[None]):
     def commands(self) -> Iterator[SystemCommand]:
         """What can be done here, by name, as the palette lists it."""
         for name, means, action in self.PALETTE:
-            yield SystemCommand(name, means, partial(self.run_action, action))
+            _, called, parameters = parse(action)
+            if self.check_action(called, parameters):
+                yield SystemCommand(name, means, partial(self.run_action, action))
 
     def refuse(self, reason: str) -> None:
         """Say why something cannot be done."""
@@ -290,12 +292,12 @@ class ConversationScreen(Screen[None]):
         self.conversation.switch_to(leaf)
         self.show_turn()
 
-    def compare_with(self, other: Side) -> None:
-        """Show the present branch beside another one."""
+    def compare_with(self, other: Side, here: Side | None = None) -> None:
+        """Show the present branch, or another one (`here`), beside one more."""
         from entropix_tui.screens.compare.compare import Compare
 
         tree = self.conversation.tree
-        here = self.conversation.side(tree.leaf_below(tree.leaf))
+        here = here or self.conversation.side(tree.leaf_below(tree.leaf))
         self.beside = Compare(tree, here, other)
         self.app.push_screen(self.beside, self.compared)
 

@@ -84,6 +84,17 @@ class ReplayScreen(ConversationScreen):
         self._begun = False
         self._pointing = False  # whether the cursor is to be put on the newest token
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What only the model knows is not offered before it is there."""
+        if action != "of" or parameters[0] != "ConversationView" or self.idle.has_model:
+            return True
+        match parameters[1]:
+            case "vocabulary":
+                return False
+            case "attention":
+                return self.recording.heads is not None
+        return True
+
     def on_mount(self) -> None:
         self._show_problems()
         if self._beside is None:
@@ -204,6 +215,7 @@ class ReplayScreen(ConversationScreen):
     def _model_came(self, ready: Ready) -> None:
         conversation = self.conversation
         self.idle.has_model = self.status.has_model = True
+        self.refresh_bindings()
         self.status.refresh()
         conversation.loading, conversation.context = None, ready.context
         conversation.calibration = ready.calibration
