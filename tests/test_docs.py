@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from test_floors import FILES, PACKAGES, ROOT
 
+from entropix_tui.cli.main import entropix_tui
+
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ABOUT_CODE = ("CONTRIBUTING.md", "docs/architecture.md")
 FOLDERS = [ROOT, *(ROOT / folder / package for package, folder in PACKAGES.items())]
@@ -48,6 +50,12 @@ def test_links_lead_somewhere() -> None:
             if not target.exists() or (anchor and anchor not in anchors(target)):
                 wrong.append(f"{page.name}: {link}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_readme_names_every_screen() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not {name for name in entropix_tui.commands if f"entropix-tui {name}" not in readme}
+    assert "pip install -e '.[web]'" in readme, "which needs an extra"
 
 
 @cache

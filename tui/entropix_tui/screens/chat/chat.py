@@ -1,41 +1,33 @@
 """The chat: a conversation that goes on."""
 
 import json
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from entropix_mlx.records.record import PromptRecord, TokenRecord
-from entropix_mlx.records.tree import ROOT
+from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.conversation.comparison import Comparison, Existing, Side
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.conversation.history import History
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
 from entropix_tui.engine.protocol import Fresh, Resume, SessionRequest, Switch
+from entropix_tui.screens.chat.branches import AT_WORK, ChatBranches
 from entropix_tui.screens.chat.keys import COMMANDS, KEYS
-from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.tokens import lookup
-from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.composer import Composer
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.sampler.panel import SamplerPanel
 from entropix_tui.widgets.status import StatusLine
-from entropix_tui.widgets.text.token_view import TokenView
 from entropix_tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from entropix_mlx.trace.archive import Archive
     from entropix_tui.screens.score.score import ScoreScreen
 
-SEEDS = 2**32
-AT_WORK = "The model is at work: Esc stops it."
 
-
-class ChatScreen(ConversationScreen):
+class ChatScreen(ChatBranches):
     """What is said goes to the engine; so does whatever makes another branch of it.
 
     `archive`: where conversations are saved; None: they are not. `demo`: what is said first, by its
@@ -58,19 +50,15 @@ class ChatScreen(ConversationScreen):
         step: Sequence[str] = (),
     ) -> None:
         conversation = Conversation()
-        self.composer = Composer(conversation, history)
+        composer = Composer(conversation, history)
         self.welcome = Welcome(conversation, id="welcome")
-        view = ConversationView(conversation, home=self.composer.prompt, empty=self.welcome)
+        view = ConversationView(conversation, home=composer.prompt, empty=self.welcome)
         status = StatusLine(conversation, id="status")
-        super().__init__(engine, view, status, self.composer, max_tokens=max_tokens)
-        self.name_branch = engine.name_branch
+        super().__init__(engine, view, status, composer, max_tokens=max_tokens)
         self.archive = archive
-        self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
         self.scoring: ScoreScreen | None = None  # while it is open
         self._demo = demo
         self._first_steps = list(step)
-        self._stood: tuple[int, int | None] | None = None
-        """Leaf and seed from before a branch was made to be compared with."""
 
     def on_mount(self) -> None:
         if self._demo is not None:
@@ -171,108 +159,8 @@ class ChatScreen(ConversationScreen):
         else:
             self.refuse("Only an answer that was stopped or cut off can be continued.")
 
-    def action_regenerate(self) -> None:
-        """The last answer once more, with another seed: a branch."""
-        tree = self.conversation.tree
-        asked = lookup.asked_before(tree, tree.leaf)
-        if asked is None:
-            self.refuse("There is no answer to make again yet.")
-            return
-        seed = self.draw_seed()
-        if self.run(TurnRequest(max_tokens=self.max_tokens, after=asked.index, seed=seed)):
-            self.notify(f"Once more, with seed {seed}.", markup=False)
-
     def on_sampler_panel_changed(self, event: SamplerPanel.Changed) -> None:
         self.engine.use(event.settings)
-
-    # Other branches.
-
-    def on_token_view_edit_wanted(self, event: TokenView.EditWanted) -> None:
-        node = self.conversation.tree[event.index]
-        if isinstance(node, PromptRecord):
-            self.composer.edit(node)
-
-    def on_token_view_fork_wanted(self, event: TokenView.ForkWanted) -> None:
-        """Choose another candidate for a token."""
-        from entropix_tui.screens.candidate_picker import CandidatePicker
-
-        record = self.view.drawn(event.ref)
-        if record is None:
-            return
-        known = self.view.inspection_of(record)
-        picker = CandidatePicker(record, known)
-        self.app.push_screen(picker, self.fork_at(event.ref))
-        if known is None:
-            self.engine.inspect(record.index)
-
-    def fork(self, ref: TokenRef, id: int) -> None:
-        """Take another candidate at a token: a branch."""
-        tree = self.conversation.tree
-        if ref.index in tree and isinstance(tree[ref.index], TokenRecord):
-            after = tree.parent(ref.index)
-            self.run(TurnRequest(max_tokens=self.max_tokens, after=after, force=(id,)))
-
-    def switch_to(self, leaf: int) -> None:
-        """Show another branch and say there what is said next."""
-        if self.conversation.busy:
-            self.refuse("The model is at work: Esc stops it, then branches can be changed.")
-            return
-        super().switch_to(leaf)
-        self.composer.follow()
-        if self.conversation.phase != "failed":
-            self.engine.return_to(leaf, None)
-
-    def action_compare(self) -> None:
-        """Set something beside the present answer."""
-        from entropix_tui.screens.compare.setup import CompareSetup, presets
-
-        tree, settings = self.conversation.tree, self.conversation.settings
-        asked = lookup.asked_before(tree, tree.leaf)
-        if asked is None or settings is None:
-            self.refuse("There is no answer to compare with yet.")
-        elif self.conversation.phase != "ready":
-            self.refuse(AT_WORK)
-        else:
-            setup = CompareSetup(tree, asked, settings, presets=presets())
-            self.app.push_screen(setup, self._compare)
-
-    def _compare(self, comparison: Comparison | None) -> None:
-        """Show the present branch beside another one, which is made if it is not there."""
-        if comparison is None:
-            return
-        conversation, tree = self.conversation, self.conversation.tree
-        if isinstance(comparison, Existing):
-            self.compare_with(conversation.side(comparison.leaf))
-            return
-        requests = comparison.requests(tree, self.max_tokens)
-        drawn = conversation.samplers.at(tree.newest + 1)
-        self._stood = tree.leaf, conversation.seed
-        sides = [conversation.side(tree.leaf_below(tree.leaf))]
-        for request in requests:
-            conversation.set_beside()
-            self.engine.run(request)
-            changed = {} if request.settings is None else request.settings.to_dict()
-            changed |= {} if request.seed is None else {"seed": request.seed}
-            after = ROOT if request.after is None else request.after
-            sides.append(Side(after, drawn | changed, growing=True))
-        self.compare_with(sides[-1], sides[-2])
-
-    def compared(self, kept: int | None) -> None:
-        """A branch that was made for this and not kept is one like any other."""
-        stood, self._stood = self._stood, None
-        if stood is None or self.beside is None:
-            super().compared(kept)
-            return
-        a, b = self.beside.comparing.ways
-        self.beside, leaf = None, stood[0] if kept is None else kept
-        if kept == b.leaf and not a.growing:
-            self.conversation.aside = 0  # it may still be growing
-        else:
-            if self.conversation.busy:
-                self.engine.stop()
-            self.engine.return_to(leaf, stood[1])
-        if leaf != self.conversation.tree.leaf:
-            super().switch_to(leaf)
 
     def action_step(self) -> None:
         """Halt before each token: at the cursor's, and what is written stays so; without a cursor,
