@@ -1,5 +1,6 @@
 """What the user does to the conversation, on the screen: branches of every kind, other sessions."""
 
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -106,6 +107,32 @@ async def test_editing_an_earlier_message(size: tuple[int, int]) -> None:
         assert "editing" not in chat.text()
         said = [block.text for block in chat.screen.conversation.transcript.blocks[:1]]
         assert said == ["first!"]
+
+
+@SIZES
+@scenario
+async def test_going_on_without_a_clarifying_text(size: tuple[int, int]) -> None:
+    put_in = [token(n, text, forced="clarify") for n, text in ((3, " ..."), (4, " hm"))]
+    inserting = dataclasses.replace(SETTINGS, clarify="insert")
+    scripts = [["It", " is", *put_in, " so"], [" not", " so"]]
+    session = ScriptedSession(answers=scripts, settings=inserting)
+    async with chatting(session, size=size) as chat:
+        await chat.ask()
+        assert "without it" not in chat.text()
+        await chat.pilot.press("tab", "delete")
+        assert "on a text that was inserted" not in chat.told(), "the key is another's there"
+        await chat.pilot.press("left")
+        assert "Del without it" in chat.text()
+        await chat.pilot.press("delete")
+        await settled(chat, session, 2)
+        assert answers(chat) == ["It is not so"]
+        call = session.calls[-1][1]
+        assert call["after"] == 2
+        assert call["settings"] == dataclasses.replace(SETTINGS, clarify="off")
+        assert chat.screen.conversation.settings == inserting, "for that answer alone"
+        assert len(chat.screen.conversation.tree.branches()) == 2, "nothing is lost"
+        chat.screen.view.stage.tokens.action_without()
+        await chat.until(lambda: "on a text that was inserted" in chat.told())
 
 
 @SIZES

@@ -1,10 +1,11 @@
 """What makes another branch of a conversation, and what goes to one."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable
 
-from entropix_mlx.records.record import PromptRecord, TokenRecord
-from entropix_mlx.records.tree import ROOT
+from entropix_mlx.records.record import CLARIFY, PromptRecord, TokenRecord
+from entropix_mlx.records.tree import ROOT, Node
 from entropix_mlx.session.request import TurnRequest
 from entropix_tui.conversation.comparison import Comparison, Existing, Side
 from entropix_tui.engine.engine import Engine
@@ -79,6 +80,17 @@ class ChatBranches(ConversationScreen):
             after = tree.parent(ref.index)
             self.run(TurnRequest(max_tokens=self.max_tokens, after=after, force=(id,)))
 
+    def on_token_view_without_wanted(self, event: TokenView.WithoutWanted) -> None:
+        """Go on from before a clarifying text; none is put in for the rest of that answer."""
+        tree, settings = self.conversation.tree, self.conversation.settings
+        after = tree.parent(event.ref.index)
+        while after in tree and _is_put_in(tree[after]):
+            after = tree.parent(after)
+        if settings is not None and "clarify" in settings.to_dict():
+            settings = dataclasses.replace(settings, clarify="off")  # type: ignore[call-arg]
+        if self.run(TurnRequest(max_tokens=self.max_tokens, after=after, settings=settings)):
+            self.notify("On without it, with clarify=off for this answer.", markup=False)
+
     def switch_to(self, leaf: int) -> None:
         """Show another branch and say there what is said next."""
         if self.conversation.busy:
@@ -140,3 +152,7 @@ class ChatBranches(ConversationScreen):
             self.engine.return_to(leaf, stood[1])
         if leaf != self.conversation.tree.leaf:
             super().switch_to(leaf)
+
+
+def _is_put_in(node: Node) -> bool:
+    return isinstance(node, TokenRecord) and node.forced == CLARIFY

@@ -62,6 +62,11 @@ COMMANDS = [
     Command("Step", "The debugger: halt before each token", "step"),
     Command("Score a text", "Paste or open one: what of it is surprising?", "score"),
     Command("Fork here", "Take another token at the cursor: a branch", of("TokenView", "fork")),
+    Command(
+        "Without the clarifying text",
+        "Go on from before the one at the cursor: a branch",
+        of("TokenView", "without"),
+    ),
     Command("Sessions", "Resume, rename, delete", "sessions"),
     Command("Model", "Switch to another, in a new conversation", "models"),
     Command("Sampler", "Preset, thresholds, parameters", of("SidePanel", "sampler")),

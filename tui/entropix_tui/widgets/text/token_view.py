@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.records.record import CLARIFY, TokenRecord
 from entropix_tui.look import color_scale
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE, Answer, Prompt
@@ -28,6 +28,8 @@ def _motion(key: str, kind: Motion, step: int, what: str, show: bool = False) ->
 
 
 KEYS: list[BindingType] = [
+    Binding("delete", "without", "without it", id="tokens.without",
+            tooltip="Go on from before a clarifying text, without it: a branch"),
     _motion("left", "token", -1, "{} token"),
     _motion("right", "token", 1, "{} token"),
     _motion("w", "word", 1, "{} word"),
@@ -53,14 +55,14 @@ KEYS: list[BindingType] = [
     Binding("slash", "search", "search", id="tokens.search"),
     Binding("n", "match(1)", "next match", show=False, id="tokens.next_match"),
     Binding("N", "match(-1)", "previous match", show=False, id="tokens.previous_match"),
-]
+]  # fmt: skip
 
 
 class TokenView(TranscriptView):
     """A transcript whose tokens, of prompts and answers alike, can be gone to and looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS
-    asks: frozenset[str] = frozenset({"fork", "edit", "markdown", "search"})
+    asks: frozenset[str] = frozenset({"without", "fork", "edit", "markdown", "search"})
     """Actions that ask the screen for something, as far as that has an answer."""
 
     @dataclass
@@ -74,6 +76,12 @@ class TokenView(TranscriptView):
     @dataclass
     class ForkWanted(Message):
         """Another candidate is wanted in place of a token."""
+
+        ref: TokenRef
+
+    @dataclass
+    class WithoutWanted(Message):
+        """The answer is wanted without the text that a sampler put in at a token."""
 
         ref: TokenRef
 
@@ -118,12 +126,18 @@ class TokenView(TranscriptView):
         """The token under the cursor."""
         return None if self.cursor is None else self.transcript.ref_at(self.cursor)
 
+    @property
+    def _keys(self) -> tuple[bool, bool]:
+        """What keys there are depends on: a cursor, and whether that is on a text put in."""
+        record = None if self.cursor is None else self.transcript.record_at(self.cursor)
+        return self.cursor is not None, record is not None and record.forced == CLARIFY
+
     def move_cursor(self, place: Place | None) -> None:
         """Put the cursor on a token, in view, or take it away.
 
         While there is a cursor the end is not followed, so that it stays in view.
         """
-        before = self.cursor
+        before, keys = self.cursor, self._keys
         if before is None and place is not None:
             self._followed = self.follow
         for touched in (before, place):
@@ -136,7 +150,7 @@ class TokenView(TranscriptView):
         elif before is not None:
             self.follow = self.follow or self._followed
         self.update()
-        if (before is None) != (place is None):
+        if keys != self._keys:
             self.refresh_bindings()
         self.post_message(
             self.CursorMoved(
@@ -235,11 +249,19 @@ class TokenView(TranscriptView):
             return False
         if action == "fork":
             return self.cursor is not None
+        if action == "without":
+            return self._keys[1]
         return action != "match" or self.finder.count > 0
 
     def action_fork(self) -> None:
         if (ref := self.ref) is not None:
             self.post_message(self.ForkWanted(ref))
+
+    def action_without(self) -> None:
+        if (ref := self.ref) is not None and self._keys[1]:
+            self.post_message(self.WithoutWanted(ref))
+        else:
+            self.app.notify("Put the cursor on a text that was inserted (¿).", markup=False)
 
     def action_edit(self) -> None:
         """The message that the cursor is in or after; without a cursor, the last."""
