@@ -107,6 +107,33 @@ async def test_keys_are_those_in_force() -> None:
         assert text.count("z/F9") == 2
 
 
+class Doing(Talk):
+    TASKS: ClassVar = [
+        keymap.Task("Do it again", ("talk.again",)),
+        keymap.Task("Go back and see all", ("letters.left", "letters.whole")),
+        keymap.Task("Ask somebody"),
+    ]
+
+
+@scenario
+async def test_what_can_be_done_comes_first_and_everything_one_key_further() -> None:
+    talk = Doing()
+    async with hosted(lambda: talk) as (app, pilot):
+        app.set_keymap({"talk.again": "ctrl+e"})
+        await pilot.press("f1")
+        told = [line.split(maxsplit=1) for line in help_text(app).splitlines()[1:]]
+        assert told == [["^E", "Do it again"], ["←/x", "Go back and see all"], ["Ask", "somebody"]]
+        assert "F1 every key" in app.text()
+        await pilot.press(*"valley")
+        assert help_text(app).startswith("Marks"), "what is typed is looked for everywhere"
+        await pilot.press("escape")
+        assert help_text(app).startswith("Doing")
+        await pilot.press("f1")
+        assert help_text(app).startswith("Here: The prompt")
+        await pilot.press("f1")
+        assert app.screen is talk
+
+
 @pytest.mark.parametrize("key", ["escape", "f1", "question_mark"])
 @scenario
 async def test_it_closes(key: str) -> None:

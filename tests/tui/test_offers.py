@@ -12,12 +12,16 @@ from textual import actions
 from textual.binding import Binding
 from textual.screen import Screen
 
+from entropix_tui.app import scopes
 from entropix_tui.conversation.comparison import Side
 from entropix_tui.screens.branches import Branches
 from entropix_tui.screens.chat.chat import ChatScreen
 from entropix_tui.screens.compare.compare import Column, Compare
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.screens.help import here
+from entropix_tui.screens.replay.replay import ReplayScreen
+from entropix_tui.screens.score.score import ScoreScreen
+from entropix_tui.screens.step.step import StepScreen
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.text.token_view import TokenView
 
@@ -65,6 +69,25 @@ async def test_a_command_does_what_its_key_does() -> None:
         assert replay.screen.view.tokens.letters
         await replay.press("ctrl+g")
         assert not replay.screen.view.tokens.letters
+
+
+@scenario
+async def test_every_task_of_the_help_has_a_key_that_is_there() -> None:
+    named = {binding.id for scope in scopes() for binding in scope.bindings}
+    for screen in (ChatScreen, ReplayScreen, ScoreScreen, StepScreen):
+        assert screen.TASKS
+        assert {key for task in screen.TASKS for key in task.keys} <= named
+
+
+@scenario
+async def test_the_palette_says_keys() -> None:
+    async with chatting() as chat:
+        told = {c.title: c.help for c in chat.app.get_system_commands(chat.screen)}
+        assert told["Sampler"].endswith("(Ctrl+S)")
+        assert told["Quit"].endswith("(Ctrl+Q)")
+        assert told["Help"].endswith("(F1)")
+        assert told["Vocabulary"].endswith("(x in the text)")
+        assert "(" not in told["System prompt"]
 
 
 def told_of(screen: Screen[Any]) -> set[str]:

@@ -19,6 +19,7 @@ import entropix_tui
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.keys import keymap
 from entropix_tui.keys.config import Config
+from entropix_tui.keys.keynames import with_key
 from entropix_tui.look.styles import Colours
 from entropix_tui.look.themes import ThemedApp
 from entropix_tui.screens.conversation.screen import ConversationScreen
@@ -102,9 +103,12 @@ class EntropixApp(ThemedApp):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         if isinstance(screen, ConversationScreen):
             yield from screen.commands()
-        yield SystemCommand("Dark or light", "Change the theme", self.action_toggle_dark)
-        yield SystemCommand("Help", "Keys, marks and measures", self.action_help)
-        yield SystemCommand("Quit", "Leave the program", self.action_quit)
+        for name, means, action, do in (
+            ("Dark or light", "Change the theme", "toggle_dark", self.action_toggle_dark),
+            ("Help", "What can be done here; keys, marks, measures", "app.help", self.action_help),
+            ("Quit", "Leave the program", "quit", self.action_quit),
+        ):
+            yield SystemCommand(name, with_key(means, screen, action), do)
 
     def action_help(self) -> None:
         from entropix_tui.screens.help import Help

@@ -36,6 +36,13 @@ class Named(NamedTuple):
     urgent: tuple[str, ...]
 
 
+class Task(NamedTuple):
+    """Something that is done on a screen, with the names of its keys; without any it says how."""
+
+    does: str
+    keys: tuple[str, ...] = ()
+
+
 @dataclass
 class Scope:
     """A class with keys of its own: the program, a screen or a part of one."""

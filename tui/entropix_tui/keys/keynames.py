@@ -1,8 +1,10 @@
 """Names of keys: as a user writes them, as Textual knows them, as a footer has room for them."""
 
 import re
+from typing import Any
 
 from textual.keys import REPLACED_KEYS, Keys, _character_to_key, key_to_character
+from textual.screen import Screen
 
 _MODIFIERS = ("ctrl", "alt", "shift", "super", "hyper", "meta")
 _NAMED = {key.value for key in Keys if "+" not in key.value} | {f"f{n}" for n in range(1, 25)}
@@ -91,6 +93,25 @@ def written(key: str) -> str:
     if modifiers or re.fullmatch(r"f\d+", base):
         name = name.capitalize() if len(name) > 1 else name.upper()
     return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
+
+
+def key_of(screen: Screen[Any], action: str) -> str:
+    """The key that does an action on a screen, as sentences have it; empty if none does.
+
+    One that would be written where one writes acts in the text.
+    """
+    for node in (screen, screen.app):
+        for _, binding in node._bindings:
+            if binding.action == action:
+                key = screen.app._keymap.get(binding.id or "", binding.key).split(",")[0]
+                return f"{written(key)} in the text" if types_text(key) else written(key)
+    return ""
+
+
+def with_key(means: str, screen: Screen[Any], action: str) -> str:
+    """What an action means, and its key."""
+    key = key_of(screen, action)
+    return f"{means} ({key})" if key else means
 
 
 def short(key: str) -> str:

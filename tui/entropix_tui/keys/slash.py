@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from textual.screen import Screen
 
-from entropix_tui.keys.keynames import written
+from entropix_tui.keys.keynames import key_of
 
 
 class Meant(NamedTuple):
@@ -44,14 +44,6 @@ _MEANT = {
     "about info": Meant("About this conversation", "about"),
 }
 _BY_WORD = {word: meant for words, meant in _MEANT.items() for word in words.split()}
-
-
-def key_of(screen: Screen[Any], action: str) -> str:
-    """The key that does an action on a screen, as sentences have it; empty if none does."""
-    for key, active in screen.active_bindings.items():
-        if active.enabled and active.binding.action == action:
-            return written(key)
-    return ""
 
 
 def question(text: str, screen: Screen[Any]) -> str:

@@ -1,7 +1,7 @@
-"""Help: what can be done here, then every key, every mark and every measure; searched by typing."""
+"""Help: what can be done here, task by task; one key further every key, mark and measure."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
@@ -44,12 +44,15 @@ class HelpBox(VerticalScroll, Styled):
 
 
 class Help(ModalScreen[None]):
-    """Over the conversation; the keys that open it close it. `scopes`: whose keys are told."""
+    """Over a screen, whose `TASKS` are told first; without any, everything is. The key that opens
+    it goes on to everything, and closes it. What is typed is searched for in everything. `scopes`:
+    whose keys are told.
+    """
 
     BINDING_GROUP_TITLE = "Help"
     BINDINGS: ClassVar = [
         Binding("escape", "leave", "Close", id="help.close", tooltip="End the search, or close"),
-        Binding("f1,question_mark", "dismiss", "Close", show=False),
+        Binding("f1,question_mark", "more", "More", show=False),
         Binding("backspace", "erase", "Erase", show=False),
     ]
     DEFAULT_CSS = """
@@ -66,6 +69,9 @@ class Help(ModalScreen[None]):
         self.scopes = scopes
         self.wanted = ""
         """What is searched for; lines that do not have it are left out."""
+        self.whole = False
+        """Whether everything is told, or what can be done."""
+        self._tasks: list[Section] = []
         self._sections: list[Section] = []
 
     def compose(self) -> ComposeResult:
@@ -73,7 +79,8 @@ class Help(ModalScreen[None]):
             yield Static()
 
     def on_mount(self) -> None:
-        self._sections = list(self._gather())
+        self._tasks, self._sections = list(self._doable()), list(self._gather())
+        self.whole = not self._tasks
         self._show()
 
     def on_resize(self) -> None:
@@ -101,13 +108,22 @@ class Help(ModalScreen[None]):
         else:
             self.dismiss()
 
+    def action_more(self) -> None:
+        if self.whole:
+            self.dismiss()
+            return
+        self.whole = True
+        self._show()
+
     # Text.
 
     def _show(self) -> None:
         box = self.query_one(HelpBox)
         box.border_title = Text(f"Help: {self.wanted}▏" if self.wanted else "Help")
         box.border_subtitle = Text(
-            "Esc ends the search" if self.wanted else "type to search · ↑↓ scroll · Esc closes"
+            "Esc ends the search"
+            if self.wanted
+            else ("" if self.whole else "F1 every key · ") + "type to search · Esc closes"
         )
         width = max(20, min(100, self.app.size.width) - 5)
         box.query_one(Static).update(self.text(width))
@@ -117,7 +133,7 @@ class Help(ModalScreen[None]):
         """All sections, or the entries with what is searched for, at this width in cells."""
         text = Text()
         wanted = self.wanted.casefold().strip()
-        for section in self._sections:
+        for section in self._sections if self.whole or wanted else self._tasks:
             entries = [
                 entry
                 for entry in section.entries
@@ -131,6 +147,22 @@ class Help(ModalScreen[None]):
             for entry in entries:
                 text.append_text(_row(entry, width))
         return text if text else Text(f"Nothing here speaks of “{self.wanted}”.")
+
+    def _doable(self) -> Iterator[Section]:
+        """What can be done on the screen below, with the keys that are in force."""
+        under: Screen[object] = self.app.screen_stack[-2]
+        tasks: Sequence[keymap.Task] = getattr(under, "TASKS", ())
+        named = {binding.id: binding for scope in self.scopes for binding in scope.bindings}
+        held = self.app._keymap
+        entries = []
+        for task in tasks:
+            found = [
+                held[name].split(",")[0] if name in held else named[name].keys[0]
+                for name in task.keys
+            ]
+            entries.append(Entry(Text(together(found) if found else "", "bold"), task.does))
+        if entries:
+            yield Section(title_of(under), entries)
 
     def _gather(self) -> Iterator[Section]:
         under: Screen[object] = self.app.screen_stack[-2]

@@ -14,7 +14,7 @@ from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
 from entropix_tui.engine.protocol import Fresh, Resume, SessionRequest, Switch
 from entropix_tui.screens.chat.branches import AT_WORK, ChatBranches
-from entropix_tui.screens.chat.keys import COMMANDS, KEYS
+from entropix_tui.screens.chat.keys import COMMANDS, KEYS, TASKS
 from entropix_tui.tokens import lookup
 from entropix_tui.widgets.conversation.composer import Composer
 from entropix_tui.widgets.conversation.view import ConversationView
@@ -38,6 +38,7 @@ class ChatScreen(ChatBranches):
     BINDING_GROUP_TITLE = "The conversation"
     BINDINGS = KEYS
     PALETTE = COMMANDS
+    TASKS = TASKS
 
     def __init__(
         self,

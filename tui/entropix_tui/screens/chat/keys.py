@@ -3,11 +3,14 @@
 from textual.binding import Binding, BindingType
 
 from entropix_tui.conversation.demos import KEYS as DEMO_KEYS
+from entropix_tui.keys.keymap import Task
 from entropix_tui.screens.conversation.keys import (
+    ANYTHING,
     BRANCHES,
     COPY,
     PALETTE,
     PLACES,
+    READ,
     STEP,
     STOP,
     TEXT,
@@ -47,6 +50,21 @@ KEYS: list[BindingType] = [
         for key, name in DEMO_KEYS.items()
     ),
 ]  # fmt: skip
+
+TASKS = [
+    *READ,
+    Task("Change the sampler, while it generates", ("chat.sampler",)),
+    Task("Fork: take another token at the cursor, in the text", ("tokens.fork",)),
+    Task("Make the answer again with another seed", ("chat.regenerate",)),
+    Task("Write an earlier message anew", ("chat.edit",)),
+    Task("Go back to another branch", ("chat.branches",)),
+    Task("Compare with another seed, sampler or wording, side by side", ("chat.compare",)),
+    Task("Halt before each token: the debugger", ("chat.step",)),
+    Task("Score a text of yours: what of it is surprising", ("chat.score",)),
+    Task("Saved as it happens: go on with a saved conversation", ("chat.sessions",)),
+    Task("Replay one later, without a model: entropix-tui replay NAME"),
+    *ANYTHING,
+]
 
 COMMANDS = [
     Command("New conversation", "With the same model and sampler", "new_chat"),

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
 
+from entropix_tui.keys.keymap import Task
+
 _TOKEN = Binding.Group("token", compact=True)
 
 
@@ -74,6 +76,20 @@ STOP = Binding(
     "escape", "leave", "Stop", id="chat.stop",
     tooltip="Stop generating or loading; else close the nearest thing that is open",
 )  # fmt: skip
+
+READ = [
+    Task("Read the colours: the line below the text names them; colour by the next measure",
+         ("chat.colours",)),
+    Task("Inspect a token: how sure the model was, what else was likely, where it looked",
+         ("chat.token_before", "chat.token_after")),
+    Task("See the whole vocabulary at the token under the cursor", ("text.vocabulary",)),
+    Task("Search the text", ("chat.search",)),
+]  # fmt: skip
+ANYTHING = [
+    Task("Export as a page, a table, data, text or a picture; and everything else, by name",
+         ("app.palette",)),
+]  # fmt: skip
+"""Tasks that every screen over a conversation has, first and last."""
 
 PALETTE = [
     Command("Branches", "Every way this has gone", "branches"),

@@ -17,6 +17,8 @@ from entropix_tui.conversation.feed import Feed
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Output, TurnRecord
+from entropix_tui.keys.keymap import Task
+from entropix_tui.keys.keynames import with_key
 from entropix_tui.look import screenshot
 from entropix_tui.screens.conversation.keys import Command
 from entropix_tui.tokens.token_ref import TokenRef
@@ -49,6 +51,8 @@ class ConversationScreen(Screen[None]):
     """
 
     PALETTE: ClassVar[Sequence[Command]]
+    TASKS: ClassVar[Sequence[Task]]
+    """What the help says first."""
     name_branch: Callable[[int, str], None] | None = None
     """Told a branch's leaf and its new name; None: branches are not named here."""
 
@@ -236,7 +240,8 @@ class ConversationScreen(Screen[None]):
         for name, means, action in self.PALETTE:
             _, called, parameters = parse(action)
             if self.check_action(called, parameters):
-                yield SystemCommand(name, means, partial(self.run_action, action))
+                told = with_key(means, self, action)
+                yield SystemCommand(name, told, partial(self.run_action, action))
 
     def refuse(self, reason: str) -> None:
         """Say why something cannot be done."""

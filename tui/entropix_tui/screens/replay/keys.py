@@ -2,11 +2,14 @@
 
 from textual.binding import Binding, BindingType
 
+from entropix_tui.keys.keymap import Task
 from entropix_tui.screens.conversation.keys import (
+    ANYTHING,
     BRANCHES,
     COPY,
     PALETTE,
     PLACES,
+    READ,
     STEP,
     STOP,
     TEXT,
@@ -36,6 +39,16 @@ KEYS: list[BindingType] = [
     _key("T", "travel('turn', -1)", "Turn before", "turn_before_anywhere"),
     _key("t", "travel('turn', 1)", "Turn after", "turn_after_anywhere"),
     *(_key(str(n), f"seek({n / 10})", f"To {n} tenths", f"tenth_{n}") for n in range(10)),
+]
+
+TASKS = [
+    Task("Play, from the beginning or from here", ("replay.play_anywhere",)),
+    Task("Go token by token", ("replay.token_before", "replay.token_after")),
+    Task("Go turn by turn", ("replay.turn_before_anywhere", "replay.turn_after_anywhere")),
+    *READ,
+    Task("Go to another branch; from there, two side by side", ("chat.branches",)),
+    Task("Step in at the cursor: loads the model, the file stays as it is", ("chat.step",)),
+    *ANYTHING,
 ]
 
 COMMANDS = [

@@ -10,7 +10,7 @@ from entropix_tui.engine.outputs import Failed, Loading, Output, Ready, Restored
 from entropix_tui.replay.playback import Playback, Unit
 from entropix_tui.replay.recording import NOT_RECORDED, IdleEngine, Recording
 from entropix_tui.screens.conversation.screen import ConversationScreen
-from entropix_tui.screens.replay.keys import COMMANDS, KEYS
+from entropix_tui.screens.replay.keys import COMMANDS, KEYS, TASKS
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.status import StatusLine, progress
@@ -47,6 +47,7 @@ class ReplayScreen(ConversationScreen):
     BINDING_GROUP_TITLE = "The replay"
     BINDINGS = KEYS
     PALETTE = COMMANDS
+    TASKS = TASKS
 
     def __init__(
         self,

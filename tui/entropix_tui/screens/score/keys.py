@@ -2,11 +2,14 @@
 
 from textual.binding import Binding, BindingType
 
+from entropix_tui.keys.keymap import Task
 from entropix_tui.screens.conversation.keys import (
+    ANYTHING,
     BRANCHES,
     COPY,
     PALETTE,
     PLACES,
+    READ,
     TEXT,
     TOKENS,
     Command,
@@ -31,6 +34,16 @@ KEYS: list[BindingType] = [
     *COPY,
     Binding("e", "edit", "Edit", id="score.edit_here", show=False),
 ]  # fmt: skip
+
+TASKS = [
+    Task("Score the text that is written", ("score.score",)),
+    Task("Change the text, and score it again", ("score.edit",)),
+    Task("Type or paste another text; read one from a file", ("score.new", "score.open")),
+    Task("Go through the surprises: the text's cursor follows", ("rows.up", "rows.down")),
+    *READ,
+    Task("Go to a text that was scored before; two side by side", ("chat.branches",)),
+    *ANYTHING,
+]
 
 COMMANDS = [
     Command("Score the text", "That is written", "score"),

@@ -14,7 +14,7 @@ from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Loading, Output, Ready, Scored, Unsaved
 from entropix_tui.screens.conversation.screen import ConversationScreen
-from entropix_tui.screens.score.keys import COMMANDS, KEYS
+from entropix_tui.screens.score.keys import COMMANDS, KEYS, TASKS
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.inspector.inspector import Inspector
@@ -101,6 +101,7 @@ class ScoreScreen(ConversationScreen):
     BINDINGS = KEYS
     DEFAULT_CSS = "ScoreScreen.-high Surprises { height: 10; }"
     PALETTE = COMMANDS
+    TASKS = TASKS
 
     def __init__(
         self,

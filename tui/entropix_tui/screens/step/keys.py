@@ -2,7 +2,26 @@
 
 from textual.binding import Binding, BindingType
 
+from entropix_tui.keys.keymap import Task
 from entropix_tui.screens.step.pages import PAGES, Page
+
+TASKS = [
+    Task("Ask something, and halt before its answer", ("step.ask",)),
+    Task("Take what is proposed; go on to the end of the word", ("step.step", "step.next")),
+    Task("Take another candidate, by its place or under the cursor", ("step.take_1", "step.take")),
+    Task("Insert a text; forbid a token; draw again", ("step.type", "step.ban", "step.redraw")),
+    Task("Look back and on, without a model call", ("step.back", "step.forward")),
+    Task("Rewind: halt again before the token that is looked at", ("step.rewind",)),
+    Task("Halt where a condition holds; go on to there", ("step.break", "step.continue")),
+    Task("See what each stage of the sampler removed", ("step.page_waterfall",)),
+    Task("See the whole vocabulary, with raw logits", ("step.vocabulary",)),
+    Task("See where it looked, what each layer would have said, one step further",
+         ("step.page_attention", "step.page_lens", "step.page_futures")),
+    Task("Change a parameter of the sampler from here on", ("step.set",)),
+    Task("Other branches", ("step.page_branches",)),
+    Task("Any command by name: help lists them", ("step.command",)),
+    Task("Back to the conversation", ("step.leave",)),
+]  # fmt: skip
 
 _LOOK = Binding.Group("back/on", compact=True)
 

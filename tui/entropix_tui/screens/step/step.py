@@ -18,7 +18,7 @@ from entropix_tui.engine.outputs import (
     Unsaved,
 )
 from entropix_tui.screens.step.actions import ASKS, StepActions
-from entropix_tui.screens.step.keys import KEYS
+from entropix_tui.screens.step.keys import KEYS, TASKS
 from entropix_tui.screens.step.pages import StepBranches
 from entropix_tui.screens.step.proposal import Numbered
 from entropix_tui.screens.step.status import LogTail
@@ -47,6 +47,7 @@ class StepScreen(StepActions):
     AUTO_FOCUS = "#candidates"
     BINDING_GROUP_TITLE = "The debugger"
     BINDINGS = KEYS
+    TASKS = TASKS
     DEFAULT_CSS = """
     StepScreen {
         layout: vertical;

@@ -115,7 +115,8 @@ class Composer(Container):
         """Whether it is to be asked what was meant by a text: once, if it looks like a command."""
         if text == self._asked:
             return False
-        self._asked, self._question = text, slash.question(text, self.screen)
+        self._question = slash.question(text, self.screen)
+        self._asked = text if self._question else ""
         return bool(self._question)
 
     def on_text_area_changed(self) -> None:
