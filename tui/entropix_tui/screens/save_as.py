@@ -1,5 +1,6 @@
 """Asks for a file's name and writes the file; what is there already needs a second Enter."""
 
+import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +11,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from entropix_mlx.export.formats import write
+from entropix_mlx.export.formats import FORMATS, by_ending, write
+from entropix_mlx.export.passage import Passage
+from entropix_mlx.records.record import RunHeader
+from entropix_mlx.records.tree import Tree
 from entropix_mlx.terminal.glyphs import one_line
+from entropix_tui.look import screenshot
 from entropix_tui.widgets.keys import KeyBar
 
 
@@ -82,3 +87,15 @@ def save(app: App[object], what: str, default: Path, data: str) -> None:
             app.notify(f"Saved {one_line(str(path))}", markup=False)
 
     app.push_screen(SaveAs(what, default, data), done)
+
+
+def save_conversation(app: App[object], header: RunHeader, tree: Tree, suffix: str) -> None:
+    """The conversation, or with .svg what is on the screen, in the format that the suffix names."""
+    name = by_ending(Path(f"conversation{suffix}")) if suffix != ".svg" else None
+    if name is None:
+        kind, what, data = "screen", "the screen as a picture", screenshot.svg(app)
+    else:
+        kind, what = "chat", f"the conversation as {FORMATS[name].title}"
+        data = FORMATS[name].make(Passage.of(header, tree))
+    now = datetime.datetime.now()
+    save(app, what, screenshot.default_name(kind, suffix, now, Path.cwd()), data)

@@ -1,9 +1,7 @@
 """The base of the screens over a conversation: what comes is shown twenty times a second."""
 
-import datetime
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.actions import parse
@@ -19,7 +17,6 @@ from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Output, TurnRecord
 from entropix_tui.keys.keymap import Task
 from entropix_tui.keys.keynames import with_key
-from entropix_tui.look import screenshot
 from entropix_tui.screens.conversation.keys import Command
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
@@ -217,23 +214,12 @@ class ConversationScreen(Screen[None]):
 
     def action_export(self, suffix: str) -> None:
         """Write the conversation, or what is on the screen, to a file."""
-        from entropix_tui.screens.save_as import save
+        from entropix_tui.screens.save_as import save_conversation
 
-        conversation = self.conversation
-        if conversation.header is None:
+        if self.conversation.header is None:
             self.refuse("There is nothing to export yet.")
-            return
-        from entropix_mlx.export.formats import FORMATS, by_ending
-        from entropix_mlx.export.passage import Passage
-
-        name = by_ending(Path(f"conversation{suffix}")) if suffix != ".svg" else None
-        if name is None:
-            kind, what, data = "screen", "the screen as a picture", screenshot.svg(self.app)
         else:
-            kind, what = "chat", f"the conversation as {FORMATS[name].title}"
-            data = FORMATS[name].make(Passage.of(conversation.header, conversation.tree))
-        now = datetime.datetime.now()
-        save(self.app, what, screenshot.default_name(kind, suffix, now, Path.cwd()), data)
+            save_conversation(self.app, self.conversation.header, self.conversation.tree, suffix)
 
     def commands(self) -> Iterator[SystemCommand]:
         """What can be done here, by name, as the palette lists it."""
