@@ -396,7 +396,7 @@ class ScriptedSession:
                 leaf=self.tree.leaf,
                 finish_reason=reason,
                 tokens=tokens,
-                seconds=tokens * 0.08,
+                seconds=0.5 + tokens * 0.08,
                 prefill_seconds=0.5,
             )
         )

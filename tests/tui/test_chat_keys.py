@@ -29,7 +29,8 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         text = chat.text()
         assert "[red]" in text
         assert "75.0%" in text
-        assert "fork → explore" in text
+        assert "favoured: " in text
+        assert size == SMALL or "LEHV → explore" in text
         ref = TokenRef(len(STORY) - 1)
         view = chat.screen.view
         assert view.ref == view.strips.cursor == view.side.plane.cursor == ref
@@ -231,7 +232,7 @@ async def test_help_theme_and_cues() -> None:
         await chat.pilot.press("ctrl+t")
         assert not chat.app.current_theme.dark
         await chat.pilot.press("ctrl+g")
-        await chat.until(lambda: "L=" in chat.text())
+        await chat.until(lambda: "s= scattered" in chat.text())
         await chat.pilot.press("ctrl+l")
         await chat.until(lambda: "entropy (bits)" in chat.text())
         await chat.pilot.press("ctrl+l")
@@ -270,4 +271,6 @@ async def test_it_begins_in_the_look_that_is_asked_for(colours: Colours, dark: b
     async with chatting(colours=colours, dark=dark) as chat:
         await chat.ask()
         assert chat.app.current_theme.dark is dark
-        assert ("L=" in chat.text()) is (colours == "none"), "the gutter's letters are explained"
+        assert ("f= favoured" in chat.text()) is (colours == "none"), (
+            "the gutter's letters are explained"
+        )

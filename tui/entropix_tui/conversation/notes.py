@@ -64,10 +64,10 @@ def _answer(tree: Tree, leaf: int) -> Summary:
 
 
 def _figures(answer: Summary, end: End, seed: int | None) -> str:
-    """Tokens per second are those of the last turn, the reading of its prompt included."""
+    """Tokens per second are those of the last turn, without the reading of its prompt."""
     parts = [f"{answer.tokens} token{'s' * (answer.tokens != 1)}"]
-    if end.tokens and end.seconds > 0:
-        parts.append(f"{end.tokens / end.seconds:.1f} tok/s")
+    if end.tokens and (seconds := end.seconds - end.prefill_seconds) > 0:
+        parts.append(f"{end.tokens / seconds:.1f} tok/s")
     if answer.mean_entropy is not None:
         parts.append(f"mean entropy {answer.mean_entropy:.2f} bits")
     if answer.valleys:

@@ -49,7 +49,7 @@ def facts(conversation: Conversation) -> list[str]:
         if header.calibration is None and header.quadrant_split not in (None, GUIDE):
             found.append("colours provisional: entropix-mlx calibrate")
         found += [header.model, settings.preset if settings is not None else ""]
-    if conversation.rate is not None:
+    if conversation.phase == "generating" and conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")
     if conversation.used:
         of = f"/{conversation.context}" if conversation.context else ""
