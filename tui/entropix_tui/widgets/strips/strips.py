@@ -104,7 +104,8 @@ class Strips(Styled, can_focus=True):
 
     def flush(self) -> None:
         """Paint what has come, if it is time to."""
-        if self._dirty_from is None or not self._pace.due():
+        # Without a size yet there is no window to move; it begins with one that is filled.
+        if self._dirty_from is None or not self.size.width or not self._pace.due():
             return
         first, self._dirty_from = self._dirty_from, None
         pinned = self._held or self._cursor is not None
