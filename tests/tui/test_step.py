@@ -522,7 +522,7 @@ async def test_the_mouse() -> None:
         await pilot.click(offset=(4, next(n for n, r in enumerate(app.rows()) if "▌" in r)))
         await settled(pilot)
         assert "is no token of this answer" in app.text()
-        tabs = next(n for n, line in enumerate(app.rows()) if " lens │" in line)
+        tabs = next(n for n, line in enumerate(app.rows()) if "│L lens│" in line)
         await pilot.click(offset=(app.rows()[tabs].index("lens") + 1, tabs))
         await asked_for(pilot, script, "lens")
         assert page(script) == "lens"

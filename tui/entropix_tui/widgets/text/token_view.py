@@ -161,10 +161,11 @@ class TokenView(TranscriptView):
         )
 
     def on_resize(self, event: events.Resize) -> None:
-        """A panel that opens for the token under the cursor leaves that in view."""
+        """A panel that opens under the text, for the token at the cursor, leaves that in view."""
         event.prevent_default()
+        width = self.transcript.width
         self.lay_out()
-        if self.cursor is not None:
+        if self.cursor is not None and width == self.transcript.width:
             self.show_row(self.transcript.row_of_place(self.cursor))
 
     def move_to(self, ref: TokenRef) -> bool:
