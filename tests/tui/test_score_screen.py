@@ -265,6 +265,27 @@ async def test_stopping_keeps_what_was_scored() -> None:
 
 
 @scenario
+async def test_ctrl_c_stops_the_scoring_here_and_over_a_chat() -> None:
+    async with scoring(scorer=ScriptedScorer(Gate(3))) as view:
+        await view.until(lambda: len(view.screen.conversation.tree) == 3)
+        await view.press("ctrl+c")
+        await view.scored()
+        assert "stopped" in view.text()
+    scorer = ScriptedScorer(Gate(3))
+    async with chatting(ScriptedSession()) as chat:
+        chat.engine._make_scorer = scorer.make
+        await chat.phase("ready")
+        await chat.press("f8", *"one two three four", "ctrl+r")
+        screen = chat.app.screen
+        assert isinstance(screen, ScoreScreen)
+        await chat.until(lambda: len(screen.conversation.tree) == 3)
+        await chat.press("ctrl+c")
+        await chat.until(lambda: screen.conversation.phase == "ready")
+        assert "stopped" in chat.text()
+        assert chat.app.screen is screen
+
+
+@scenario
 async def test_progress_of_the_model_and_what_it_can_t_load() -> None:
     gate = Gate(2)
     factory = ScriptedFactory([UsageError("there is no such model"), ScriptedSession()], gate)

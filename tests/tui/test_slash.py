@@ -71,6 +71,17 @@ async def test_keys_are_those_in_force() -> None:
 
 
 @scenario
+async def test_a_draft_that_is_stepped_into_is_asked_about_too() -> None:
+    session = ScriptedSession()
+    async with chatting(session) as chat:
+        await chat.phase("ready")
+        await chat.press(*"/quit", "f7")
+        await chat.until(lambda: "/quit is not sent" in chat.text())
+        assert chat.screen.stepping is None
+        assert chat.screen.composer.prompt.text == "/quit"
+
+
+@scenario
 async def test_the_debugger_asks_too() -> None:
     script = Scripted()
     async with hosted(lambda: script.make(())) as (app, pilot):

@@ -160,7 +160,8 @@ class Help(ModalScreen[None]):
                 held[name].split(",")[0] if name in held else named[name].keys[0]
                 for name in task.keys
             ]
-            entries.append(Entry(Text(together(found) if found else "", "bold"), task.does))
+            keys = together(found) if found else ""
+            entries.append(Entry(Text.assemble((keys, "bold")), task.does))
         if entries:
             yield Section(title_of(under), entries)
 

@@ -17,7 +17,10 @@ class Prompt(Editor):
     """A text area of a few lines, with the history of what was sent."""
 
     BINDING_GROUP_TITLE = "The prompt"
-    HELP = "Write to the model. What was sent before comes back with ↑ and ↓."
+    HELP = (
+        "Write to the model. What was sent before comes back with ↑ and ↓. A prompt that begins"
+        " with // is sent with one slash."
+    )
     BINDINGS: ClassVar = [
         Binding("enter", "submit", "Send", id="prompt.send", priority=True,
                 tooltip="Send what is written; with nothing written, continue a cut-off answer"),

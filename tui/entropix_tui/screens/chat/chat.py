@@ -141,7 +141,8 @@ class ChatScreen(ChatBranches):
         return self.composer.cancel() or super().stop()
 
     def halt_answer(self) -> bool:
-        if self.conversation.busy or self.conversation.phase == "loading":
+        conversation = (self.scoring or self).conversation
+        if conversation.busy or conversation.phase == "loading":
             self.engine.stop()
             return True
         return False
@@ -170,18 +171,17 @@ class ChatScreen(ChatBranches):
         if self.conversation.phase != "ready":
             self.refuse(AT_WORK)
             return
-        tree, prompt = self.conversation.tree, self.composer.prompt
-        written = prompt.text.strip() if self.composer.draft is None else ""
+        tree, composer = self.conversation.tree, self.composer
+        written = composer.prompt.text.strip() if composer.draft is None else ""
         ref = self.view.tokens.ref
         if ref is not None and (index := lookup.drawn_from(tree, ref.index)) is not None:
             self.step([f"rewind @{index}"])
         elif written:
-            prompt.take()
-            self.step([f"ask {json.dumps(written)}"])
-        elif tree.leaf in tree and isinstance(tree[tree.leaf], TokenRecord):
-            self.step([f"rewind @{tree.leaf}"])
+            if (said := composer.take()) is not None:
+                self.step([f"ask {json.dumps(said)}"])
         else:
-            self.step([])
+            drawn = tree.leaf in tree and isinstance(tree[tree.leaf], TokenRecord)
+            self.step([f"rewind @{tree.leaf}"] if drawn else [])
 
     def action_score(self) -> None:
         """A given text in all instruments, and back."""

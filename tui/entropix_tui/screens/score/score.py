@@ -298,10 +298,16 @@ class ScoreScreen(ConversationScreen):
         if self.is_writing and not self.conversation.is_empty:
             self._show_editor(False)
             return True
-        if self.conversation.busy or (self.conversation.phase == "loading" and self.texts):
-            self.engine.stop()
+        if super().stop():
             return True
         if self._chat is not None and (self.is_writing or self.view.tokens.cursor is None):
             self.dismiss()
+            return True
+        return False
+
+    def halt_answer(self) -> bool:
+        """Stop the scoring, or the loading before it; what was scored is kept."""
+        if self.conversation.busy or (self.conversation.phase == "loading" and self.texts):
+            self.engine.stop()
             return True
         return False

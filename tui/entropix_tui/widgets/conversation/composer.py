@@ -103,21 +103,31 @@ class Composer(Container):
             self.cancel()
             self.prompt.focus()
             self.post_message(self.SystemPromptGiven(text.strip()))
-        elif text.strip() and not self._asks(text):
-            self.post_message(self.Sent(unslashed(text), None if draft is None else draft.edited))
         elif text.strip():
-            self.app.bell()
-            self.tell()
+            if not self._asks():
+                edited = None if draft is None else draft.edited
+                self.post_message(self.Sent(unslashed(text), edited))
         else:
             self.post_message(self.ContinueWanted())
 
-    def _asks(self, text: str) -> bool:
-        """Whether it is to be asked what was meant by a text: once, if it looks like a command."""
+    def take(self) -> str | None:
+        """What is written, taken away; None if it is asked first what was meant by it."""
+        if self._asks():
+            return None
+        return unslashed(self.prompt.take().strip())
+
+    def _asks(self) -> bool:
+        """Ask what was meant by what is written: once, if it looks like a command."""
+        text = self.prompt.text
         if text == self._asked:
             return False
         self._question = slash.question(text, self.screen)
-        self._asked = text if self._question else ""
-        return bool(self._question)
+        if not self._question:
+            return False
+        self._asked = text
+        self.app.bell()
+        self.tell()
+        return True
 
     def on_text_area_changed(self) -> None:
         if self._asked:
