@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,11 +95,9 @@ def calibrate(
 
 def _prompts(file: Path | None) -> list[str]:
     """Raises UsageError for a file that is empty or no text, EntropixError for none."""
-    if file is None:
-        text = (resources.files("entropix_mlx") / "calibrations" / "prompts.txt").read_text("utf-8")
-    else:
-        text = read_text(None, file)
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    from entropix_mlx.sampling.calibration import own_prompts, prompts_of
+
+    return own_prompts() if file is None else prompts_of(read_text(None, file))
 
 
 def _check(out: Path) -> None:

@@ -117,6 +117,17 @@ def key(model: str, revision: str | None, quantization: str | None) -> str:
     return "@".join("".join(c if c.isalnum() or c in ".-" else "-" for c in p) for p in parts)
 
 
+def prompts_of(text: str) -> list[str]:
+    """What a model is asked for its calibration, one a line."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def own_prompts() -> list[str]:
+    """Those that come with the program."""
+    file = resources.files("entropix_mlx") / "calibrations" / "prompts.txt"
+    return prompts_of(file.read_text("utf-8"))
+
+
 def own_file(name: str) -> Path:
     """Where a calibration of the user's is, which goes before the one that comes with the program;
     `name`: its `key`.

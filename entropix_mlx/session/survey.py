@@ -14,6 +14,9 @@ from entropix_models.language_model import LanguageModel
 HELD_OUT = 4
 """Of so many answers the last is not fitted to: what is told of the fit is counted there."""
 
+LONGEST, SEED = 96, 1
+"""Tokens of an answer at most, and the first answer's seed, if nobody says otherwise."""
+
 _SAMPLER = {"temperature": "0.7", "min_p": "0.03"}
 _DATE = datetime.date(2026, 1, 1)
 """For templates that print one: the same prompts are the same ids on every day."""
@@ -26,8 +29,8 @@ def survey(
     model: LanguageModel,
     prompts: Sequence[str],
     *,
-    tokens: int,
-    seed: int,
+    tokens: int = LONGEST,
+    seed: int = SEED,
     told: Told = lambda _answered, _tokens: None,
 ) -> Calibration:
     """Have the prompts answered by plain sampling, and fit to that.

@@ -128,8 +128,13 @@ def test_places_that_cannot_be_written_are_told_first(
 
 @pytest.mark.slow
 def test_a_full_disk_leaves_nothing(
-    spawn: Callable[..., Any], model: Path, prompts: Path, tmp_path: Path
+    spawn: Callable[..., Any],
+    model: Path,
+    prompts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # of which 100 bytes would stay
     out = tmp_path / "found.json"
     child = spawn(
         "calibrate", "--model", model, "--device", "cpu", "--prompts", prompts, "--tokens", 40,

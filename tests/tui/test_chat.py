@@ -9,7 +9,8 @@ from scripted import HEADER, STORY, Gate, ScriptedFactory, ScriptedSession, Step
 
 from entropix_mlx.records.record import Event
 from entropix_mlx.sampling.calibration import GUIDE
-from entropix_models.errors import ModelNotFoundError
+from entropix_models.errors import EntropixError, ModelNotFoundError
+from entropix_tui.engine.protocol import Calibrate
 from entropix_tui.transcript.blocks import Block
 from entropix_tui.transcript.transcript import Place
 from entropix_tui.widgets.welcome import Welcome
@@ -103,7 +104,44 @@ async def test_provisional_colours_say_so() -> None:
     ):
         async with chatting(ScriptedSession(header=header)) as chat:
             await chat.phase("ready")
-            assert ("colours provisional: entropix-mlx calibrate" in chat.rows()[0]) is said
+            assert ("thresholds provisional" in chat.rows()[0]) is said
+            assert ("entropix-mlx calibrate --model smollm2-135m measures" in chat.text()) is said
+            listed = [command.title for command in chat.app.get_system_commands(chat.screen)]
+            assert ("Calibrate" in listed) is said
+            await chat.pilot.press("f9")
+            assert ("in about ten minutes" in chat.told()) is said
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_where_it_takes_seconds_a_key_calibrates(size: tuple[int, int]) -> None:
+    without = msgspec.structs.replace(HEADER, device="cuda", calibration=None)
+    gpu = msgspec.structs.replace(HEADER, device="cuda")
+    factory = ScriptedFactory([ScriptedSession(header=without), ScriptedSession(header=gpu)])
+    async with chatting(factory=factory, size=size) as chat:
+        await chat.phase("ready")
+        assert "F9 measures smollm2-135m's own, in about a minute" in chat.text()
+        await chat.pilot.press("f9")
+        await chat.until(lambda: factory.wishes[-1:] == [Calibrate()])
+        await chat.phase("ready")
+        await chat.until(lambda: "F9 measures" not in chat.text())
+        assert "provisional" not in chat.text()
+        await chat.pilot.press("f9")
+        assert factory.made == 2, "there is nothing to make better"
+
+
+@scenario
+async def test_it_need_not_be_calibrated_and_may_fail_to_be() -> None:
+    without = msgspec.structs.replace(HEADER, device="cuda", calibration=None)
+    factory = ScriptedFactory([ScriptedSession(header=without)])
+    factory.refused[1] = EntropixError("Stopped: smollm2-135m has no thresholds of its own yet.")
+    async with chatting(factory=factory) as chat:
+        await chat.ask()
+        await chat.pilot.press("f9")
+        await chat.until(lambda: "no thresholds of its own yet" in chat.told())
+        await chat.phase("ready")
+        assert "thresholds provisional" in chat.rows()[0]
+        assert not chat.screen.conversation.is_empty
 
 
 @scenario

@@ -2,14 +2,17 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from gathering import running
 from scripted import HEADER, prompt, token
 
 from entropix_mlx.records.record import End, PromptRecord, TokenRecord
+from entropix_mlx.sampling.calibration import Band, Calibration, stored
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.trace.archive import Archive
@@ -19,8 +22,8 @@ from entropix_models.errors import EntropixError, TraceError, UsageError
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.autosave import AutosavedAttention, AutosaveWriter
 from entropix_tui.engine.factory import SessionFactory
-from entropix_tui.engine.outputs import Failed, Inspected, Ready, Renewed, Restored
-from entropix_tui.engine.protocol import AS_STARTED, Fresh, Resume, Switch
+from entropix_tui.engine.outputs import Failed, Inspected, Loading, Ready, Renewed, Restored
+from entropix_tui.engine.protocol import AS_STARTED, Calibrate, Fresh, Resume, Switch
 from entropix_tui.replay.recorded_heads import RecordedHeads
 
 
@@ -167,6 +170,46 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_conversation(tmp_path
     assert len(complaints) == 1
     assert complaints[0].startswith("this conversation is not saved: ")
     session.close()
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_a_model_is_calibrated_and_the_next_session_has_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped = stored("smollm2-135m@0.1.2@Q4-1")
+    assert shipped is not None
+    mine = msgspec.structs.replace(shipped, entropy=Band(0.5, 1.5, 2.5))
+
+    def survey(_model: object, prompts: list[str], told: Callable[[int, int], None]) -> Calibration:
+        told(0, 0)
+        told(len(prompts), 9)
+        return mine
+
+    monkeypatch.setattr("entropix_mlx.session.survey.survey", survey)
+    factory = SessionFactory(Settings.make(), model="smollm2-135m")
+    with running(factory) as got:
+        got.until_count(Ready)
+        got.engine.renew(Calibrate())
+        got.until_count(Ready, 2)
+
+        def stopped(_model: object, _prompts: object, told: Callable[[int, int], None]) -> None:
+            got.engine.stop()
+            told(1, 1)
+
+        monkeypatch.setattr("entropix_mlx.session.survey.survey", stopped)
+        got.engine.renew(Calibrate())
+        got.until_count(Failed)
+        got.engine.run(TurnRequest("Hello.", max_tokens=1))
+        got.until_count(End)
+    before, after = (ready for ready in got.of(Ready) if isinstance(ready, Ready))
+    assert before.settings.helv_entropy == shipped.entropy.high
+    assert after.calibration == stored(shipped.name) == mine
+    assert after.settings.helv_entropy == 2.5
+    stages = [output.stage for output in got.outputs if isinstance(output, Loading)]
+    assert "calibrating smollm2-135m, prompt" in stages
+    (failed,) = (output for output in got.outputs if isinstance(output, Failed))
+    assert "Stopped: smollm2-135m has no thresholds" in failed.message
 
 
 def test_a_session_that_another_program_has_open_is_refused(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ class Conversation:
                 self._record(output)
             case Loading():
                 self.loading = output  # of the model, or of the prompt while that is read
-                if self.can_send:
+                if self.phase in ("ready", "failed"):
                     self.phase = "loading"
             case Ready():
                 self._ready(output)

@@ -11,9 +11,11 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
+from entropix_tui.engine.errors import CancelledError
 from entropix_tui.engine.garbage import uncollected
 from entropix_tui.engine.outputs import Ready, Restored
 from entropix_tui.engine.protocol import (
+    Calibrate,
     Complain,
     Fresh,
     Progress,
@@ -24,6 +26,7 @@ from entropix_tui.engine.protocol import (
 )
 
 if TYPE_CHECKING:
+    from entropix_mlx.sampling.calibration import Calibration
     from entropix_mlx.session.session import Session
     from entropix_models.language_model import LanguageModel
     from entropix_tui.engine.autosave import AutosavedAttention
@@ -62,15 +65,20 @@ class SessionFactory:
     _default_note: str = field(default="", init=False)
     _first: TraceWriter | None = field(default=None, init=False)
     _made: int = field(default=0, init=False)
+    _bound: "Calibration | None" = field(default=None, init=False)
+    """What the settings in use were bound to, where it is stored no more."""
 
     def __post_init__(self) -> None:
         if self.trace is not None:  # now, so that a path that cannot be written is told at once
             self._first = TraceWriter(self.trace)
 
     def prepare(self, request: SessionRequest, progress: Progress) -> None:
-        """Find, and fetch if need be, the model that a request takes."""
+        """Find, and fetch if need be, the model that a request takes; measure the one there is."""
         from entropix_models.sources import sources
 
+        if isinstance(request, Calibrate):
+            self._calibrate(progress)
+            return
         name = self._wanted(request)
         if name is not None:
             sources.resolve(name, progress=progress)
@@ -93,8 +101,9 @@ class SessionFactory:
         progress: Progress,
         complain: Complain,
     ) -> tuple[SessionLike, Ready]:
-        if isinstance(request, Switch) and settings is not None:
+        if isinstance(request, Switch | Calibrate) and settings is not None:
             settings = self._unbound(settings)
+            self._bound = None
         elif isinstance(request, Fresh) and request.system is not None:
             self.system = request.system
         model = self._model(self._wanted(request), progress)
@@ -103,6 +112,26 @@ class SessionFactory:
         return self._fresh(model, settings or self.settings, progress, complain)
 
     # The model.
+
+    def _calibrate(self, progress: Progress) -> None:
+        """Measure the model that there is, and keep the result. Raises EntropixError."""
+        from entropix_mlx.decoding.make_records import calibration_of
+        from entropix_mlx.sampling.calibration import own_file, own_prompts, save
+        from entropix_mlx.session.survey import survey
+
+        model = self._loaded
+        if model is None:
+            raise UsageError("there is no model yet")
+        prompts, before, name = own_prompts(), calibration_of(model), model.info.name
+        stage = f"calibrating {name}, prompt"
+        try:
+            found = survey(model, prompts, told=lambda n, _: progress(stage, n, len(prompts)))
+        except CancelledError:
+            raise EntropixError(f"Stopped: {name} has no thresholds of its own yet.") from None
+        except ValueError as error:
+            raise EntropixError(f"{name} is not calibrated: {error}") from error
+        save(found, own_file(found.name))
+        self._bound = before
 
     def _wanted(self, request: SessionRequest) -> str | None:
         """The name of the model that has to be loaded; None: the one that there is will do."""
@@ -161,7 +190,7 @@ class SessionFactory:
         from entropix_mlx.decoding.make_records import calibration_of
 
         preset = Settings.make(settings.preset)
-        bound = preset.bind(calibration_of(self._loaded))
+        bound = preset.bind(self._bound or calibration_of(self._loaded))
         own = {
             declared.name: None
             for declared in dataclasses.fields(Settings)
@@ -273,10 +302,7 @@ class SessionFactory:
         notes = [self._default_note] if self._default_note else []
         if session.calibration is PROVISIONAL:
             model = session.header.model
-            notes.append(
-                f"{model} has no calibration: thresholds are provisional "
-                f"(entropix-mlx calibrate --model {model} makes one)"
-            )
+            notes.append(f"{model} has no calibration: thresholds are provisional")
         return Ready(
             session.header,
             session.context_length,

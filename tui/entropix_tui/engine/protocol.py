@@ -62,7 +62,12 @@ class Switch:
     model: str
 
 
-SessionRequest = Fresh | Resume | Switch
+@dataclass(frozen=True)
+class Calibrate:
+    """A new conversation with the same model, once thresholds and words are measured for that."""
+
+
+SessionRequest = Fresh | Resume | Switch | Calibrate
 
 
 class MakeSession(Protocol):

@@ -4,9 +4,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
 
-from entropix_mlx.sampling.calibration import GUIDE
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
+from entropix_tui.conversation.provisional import is_provisional
 from entropix_tui.engine.outputs import Loading
 from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.labels import fitting
@@ -46,8 +46,8 @@ def facts(conversation: Conversation) -> list[str]:
     if conversation.unsaved is not None:
         found.append("not saved")
     if header is not None:
-        if header.calibration is None and header.quadrant_split not in (None, GUIDE):
-            found.append("colours provisional: entropix-mlx calibrate")
+        if is_provisional(header):
+            found.append("thresholds provisional")
         found += [header.model, settings.preset if settings is not None else ""]
     if conversation.phase == "generating" and conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")

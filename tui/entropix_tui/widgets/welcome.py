@@ -14,6 +14,7 @@ from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS, KEYS
+from entropix_tui.conversation.provisional import is_provisional, remedy
 from entropix_tui.widgets.styled import Styled
 
 WORD = 14
@@ -44,7 +45,9 @@ class Explanation(Styled):
 
 
 class About(Styled):
-    """Which model this is and why, where the conversation is kept, its system prompt."""
+    """Which model this is and why, where the conversation is kept, what its thresholds lack, its
+    system prompt.
+    """
 
     DEFAULT_CSS = "About { height: auto; padding-bottom: 1; }"
 
@@ -56,6 +59,9 @@ class About(Styled):
     def lines(self) -> list[str]:
         about, system = self.conversation.about(), self.conversation.system
         lines = [about[:2], about[2:]]
+        header = self.conversation.header
+        if header is not None and is_provisional(header):
+            lines.append([remedy(header)])
         if system:
             lines.append([f"system prompt: {system}"])
         return [one_line(" · ".join(line)) for line in lines if line]

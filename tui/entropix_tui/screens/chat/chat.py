@@ -10,9 +10,10 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.conversation.history import History
+from entropix_tui.conversation.provisional import is_provisional, is_quick, remedy
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
-from entropix_tui.engine.protocol import Fresh, Resume, SessionRequest, Switch
+from entropix_tui.engine.protocol import Calibrate, Fresh, Resume, SessionRequest, Switch
 from entropix_tui.screens.chat.branches import AT_WORK, ChatBranches
 from entropix_tui.screens.chat.keys import COMMANDS, KEYS, TASKS
 from entropix_tui.tokens import lookup
@@ -71,6 +72,8 @@ class ChatScreen(ChatBranches):
 
     def check_action(self, action: str, parameters: object) -> bool | None:  # noqa: ARG002
         """Over a text that is being written, Ctrl+arrows move by word; else by token."""
+        if action == "calibrate":
+            return is_provisional(self.conversation.header)
         return action != "cursor" or not self.composer.is_written
 
     # What comes out of the engine.
@@ -210,6 +213,18 @@ class ChatScreen(ChatBranches):
     def action_new_chat(self) -> None:
         self.renew(Fresh())
         self.composer.prompt.focus()
+
+    def action_calibrate(self) -> None:
+        """Measure the model's own thresholds and words, where that takes no longer than one waits;
+        elsewhere say what does.
+        """
+        header = self.conversation.header
+        if header is not None and not is_quick(header):
+            self.refuse(f"{remedy(header)}.")
+        elif self.conversation.phase != "ready":
+            self.refuse(AT_WORK)
+        else:
+            self.renew(Calibrate())
 
     def action_sessions(self) -> None:
         """List the saved conversations."""
