@@ -250,15 +250,16 @@ async def test_what_is_pasted_is_made_harmless_and_what_was_given_stays_as_it_is
         assert not view.steering()
 
 
+@pytest.mark.parametrize("key", ["escape", "ctrl+c"])
 @scenario
-async def test_stopping_keeps_what_was_scored() -> None:
+async def test_stopping_keeps_what_was_scored(key: str) -> None:
     scorer = ScriptedScorer(Gate(5))
     async with scoring(scorer=scorer) as view:
         await view.until(lambda: view.cursor is None and len(view.screen.conversation.tree) == 5)
         assert "◌ scoring" in view.rows()[0]
         await view.press("ctrl+n")
         assert "Esc stops it" in view.told()
-        await view.press("escape")
+        await view.press(key)
         await view.scored()
         assert view.ranking() == [" capital", " Spain"]
         assert "stopped" in view.text()

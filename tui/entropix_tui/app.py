@@ -110,6 +110,11 @@ class EntropixApp(ThemedApp):
         ):
             yield SystemCommand(name, with_key(means, screen, action), do)
 
+    @property
+    def conversations(self) -> list[ConversationScreen]:
+        """The screens over a conversation, the uppermost last."""
+        return [screen for screen in self.screen_stack if isinstance(screen, ConversationScreen)]
+
     def action_help(self) -> None:
         from entropix_tui.screens.help import Help
 
@@ -122,7 +127,7 @@ class EntropixApp(ThemedApp):
         if text := selected or self.screen.get_selected_text():
             self.copy_to_clipboard(text)
             self.notify(f"Copied {len(text)} characters.", markup=False)
-        elif self.first.halt():
+        elif any(screen.halt() for screen in reversed(self.conversations)):
             pass
         elif now - self._interrupted <= TWICE:
             self.exit()
