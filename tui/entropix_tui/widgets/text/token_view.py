@@ -301,8 +301,8 @@ class TokenView(TranscriptView):
         self.post_message(self.Restyled())
 
     def action_colour(self, step: int) -> None:
-        at = color_scale.COLOURS.index(self.colour) + step
-        self.colour_by(color_scale.COLOURS[at % len(color_scale.COLOURS)])
+        colours = color_scale.COLOURS
+        self.colour_by(colours[(colours.index(self.colour) + step) % len(colours)])
 
     def action_letters(self) -> None:
         self.painter.letters = not self.letters
@@ -340,9 +340,8 @@ class TokenView(TranscriptView):
 
     def action_match(self, step: int) -> None:
         """Scroll to the next (1) or previous (-1) place of the text that is looked for."""
-        near = self.cursor or self.transcript.place_of_row(self.scroll_offset.y)
-        place = self.finder.go(step, near)
-        if place is not None:
+        top = self.transcript.place_of_row(self.scroll_offset.y)
+        if (place := self.finder.go(step, self.cursor or top)) is not None:
             self.follow = False
             self.show_row(self.transcript.row_of_place(place))
             self.redraw()
