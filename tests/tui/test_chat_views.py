@@ -248,12 +248,12 @@ async def test_exporting(suffix: str, tmp_path: Path) -> None:
 
 @scenario
 async def test_the_users_keys_and_what_is_wrong_with_them() -> None:
-    config = Config(keys={"chat.regenerate": "f9", "chat.nonsense": "f8"})
+    config = Config(keys={"chat.regenerate": "f10", "chat.nonsense": "f8"})
     session = ScriptedSession(answers=[["one"], ["two"]])
     async with chatting(session, config=config) as chat:
         await chat.ask()
         assert "chat.nonsense" in chat.told()
-        await chat.pilot.press("f9")
+        await chat.pilot.press("f10")
         await chat.until(lambda: len(session.calls) == 2)
         await chat.phase("ready")
         assert session.calls[-1][0] == "continue_"

@@ -269,13 +269,13 @@ def test_every_named_key_of_the_program() -> None:
 def test_the_command_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENTROPIX_CONFIG", str(tmp_path))
     (tmp_path / "config.toml").write_text(
-        '[keys]\n"prompt.send" = "f9"\n"prompt.sned" = "f8"\n"a\\u001bb" = "f8"\n'
+        '[keys]\n"prompt.send" = "f10"\n"prompt.sned" = "f8"\n"a\\u001bb" = "f8"\n'
     )
     done = CliRunner().invoke(keys_command)
     assert done.exit_code == 0
     assert str(tmp_path / "config.toml") in done.stdout
     row = next(line for line in done.stdout.splitlines() if "prompt.send" in line)
-    assert "f9" in row
+    assert "f10" in row
     assert "Send what is written" in row
     assert "prompt.sned" in done.stderr
     assert "did you mean prompt.send" in done.stderr

@@ -64,10 +64,10 @@ async def test_what_is_no_command_is_sent(written: str, heard: str) -> None:
 @scenario
 async def test_keys_are_those_in_force() -> None:
     session = ScriptedSession()
-    async with chatting(session, config=Config(keys={"chat.help": "f9"})) as chat:
+    async with chatting(session, config=Config(keys={"chat.help": "f10"})) as chat:
         await chat.phase("ready")
         await chat.press(*"/help", "enter")
-        await chat.until(lambda: "Help is F9" in chat.text())
+        await chat.until(lambda: "Help is F10" in chat.text())
 
 
 @scenario

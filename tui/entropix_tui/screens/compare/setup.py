@@ -77,8 +77,6 @@ class Ways(Styled):
 class SamplerChoices(Choices[str]):
     """The samplers by name, for one side; the empty name is the answer that there is."""
 
-    always_marked = True
-
     def __init__(self, side: str, present: str, *, id: str) -> None:
         super().__init__(id=id)
         self.side, self.present = side, present
