@@ -248,10 +248,8 @@ class TokenView(TranscriptView):
         """Without a cursor, matches or an answer the keys are the screen's."""
         if action in TokenView.asks and action not in self.asks:
             return False
-        if action == "fork":
-            return self.cursor is not None
-        if action == "without":
-            return self._keys[1]
+        if action in ("fork", "without"):
+            return self._keys[action == "without"]
         return action != "match" or self.finder.count > 0
 
     def action_fork(self) -> None:
