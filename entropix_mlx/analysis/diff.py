@@ -79,7 +79,7 @@ def _alike(x: Node, y: Node) -> bool:
 def _summary(trace: Trace, tree: Tree, way: list[Node]) -> Summary:
     on_way = {node.index for node in way}
     ends = (r for r in trace.records if isinstance(r, End) and r.leaf in on_way)
-    return Summary.of(chain(tree.told(way), ends))
+    return Summary.of(chain([trace.header], tree.told(way), ends))
 
 
 def _circumstances(a: RunHeader, b: RunHeader) -> dict[str, tuple[object, object]]:

@@ -15,6 +15,7 @@ from entropix_mlx.cli.output import FORMATS, Format, Output, columns
 from entropix_mlx.cli.steps import Steps
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records.measures import shown
+from entropix_mlx.records.quadrants import QUADRANTS, word
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import Tree
@@ -204,7 +205,10 @@ def _points(a: "Side", b: "Side") -> list[Row]:
     ends = [side.at for side in (a, b)]
     rows: list[Row] = [("token", *map(_token, ends))]
     tokens = [end if isinstance(end, TokenRecord) else None for end in ends]
-    for name in ("region", "strategy", "temperature", "rank", "logprob", "entropy", "varentropy"):
+    splits = a.total.split, b.total.split
+    quadrants = zip(tokens, splits, strict=True)
+    rows.append(("quadrant", *(_value(t and word(t.quadrant, split)) for t, split in quadrants)))
+    for name in ("strategy", "temperature", "rank", "logprob", "entropy", "varentropy"):
         rows.append((name, *(_value(token and shown(token, name)) for token in tokens)))
     listed = [token.candidates if token else [] for token in tokens]
     for nth, pair in enumerate(zip_longest(*listed), 1):
@@ -231,9 +235,13 @@ def _totals(a: "Side", b: "Side") -> list[Row]:
         ("attention entropy", *(_value(one.mean_attn_entropy) for one in totals)),
         ("valleys", *(one.valleys for one in totals)),
     ]
-    for region in sorted({*a.total.regions, *b.total.regions}):
-        shares = (f"{100 * one.regions[region] / (one.tokens or 1):.0f} %" for one in totals)
-        rows.append((region, *shares))
+    for quadrant in (*QUADRANTS, None):
+        if any(one.quadrants[quadrant] for one in totals):
+            words = dict.fromkeys(word(quadrant, one.split) for one in totals)
+            shares = (
+                f"{100 * one.quadrants[quadrant] / (one.tokens or 1):.0f} %" for one in totals
+            )
+            rows.append((" or ".join(words), *shares))
     return [*rows, ("ended", *(_value(one.finish_reason) for one in totals))]
 
 

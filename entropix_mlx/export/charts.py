@@ -203,8 +203,7 @@ def plane(passage: Passage) -> str:
         column = min(int(_right(h, right) / SQUARE), WIDE // SQUARE - 1)
         row = min(int(_up(v, upper) / SQUARE), HIGH // SQUARE - 1)
         squares[column, row, LETTERS.get(cell.token.quadrant, NONE)] += 1
-        quadrant = cell.token.quadrant
-        counts["no quadrant" if quadrant is None else word(quadrant, split)] += 1
+        counts[word(cell.token.quadrant, split)] += 1
     shares = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     described = f"Entropy goes right, varentropy up. Tokens: {shares or 'none measured'}."
     return "".join(

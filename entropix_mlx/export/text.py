@@ -62,10 +62,11 @@ def summary(passage: Passage) -> Iterator[Row]:
     ):
         if value is not None:
             yield name, f"{_plain(value)}{unit}"
-    for quadrant in QUADRANTS:
+    for quadrant in (*QUADRANTS, None):
         if count := totals.quadrants[quadrant]:
-            name = f"{word(quadrant, passage.header.quadrant_split)} ({quadrant})"
-            yield f"share of {name}", f"{100 * count / totals.tokens:.0f} %"
+            name = word(quadrant, passage.header.quadrant_split)
+            code = f" ({quadrant})" if quadrant else ""
+            yield f"share of {name}{code}", f"{100 * count / totals.tokens:.0f} %"
     yield "valleys", str(len(passage.valleys))
 
 

@@ -194,8 +194,12 @@ def segments(knots: tuple[Knot, ...]) -> Segments:
     )
 
 
-def word(quadrant: Quadrant, split: QuadrantSplit | None) -> str:
-    """What a quadrant is called; without a split (a trace that names none) as it was before."""
+def word(quadrant: Quadrant | None, split: QuadrantSplit | None) -> str:
+    """What a quadrant is called; without a split (a trace that names none) as it was before. Some
+    splits leave tokens outside of all, and so does what was not measured.
+    """
+    if quadrant is None:
+        return "in none"
     kind = KINDS[quadrant]
     return kind.word if split is not None and quadrant in split.sentences else kind.older
 

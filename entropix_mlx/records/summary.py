@@ -16,8 +16,8 @@ class Summary:
         self.tokens = 0
         self.valleys = 0
         self.bytes = 0
-        self.quadrants: Counter[Quadrant] = Counter()
-        self.regions: Counter[str] = Counter()
+        self.quadrants: Counter[Quadrant | None] = Counter()
+        """Of all tokens, those in none included."""
         self.finish_reason: str | None = None
         self._ended = 0  # tokens of the turns that have ended
         self._seconds = 0.0  # and how long decoding them took
@@ -50,10 +50,7 @@ class Summary:
             if record.ms is not None:
                 self._running += 1
                 self._running_ms += record.ms
-            if record.quadrant:
-                self.quadrants[record.quadrant] += 1
-            if record.region:
-                self.regions[record.region] += 1
+            self.quadrants[record.quadrant] += 1
         elif isinstance(record, Event):
             self.valleys += record.kind == "valley"
         elif isinstance(record, End):
@@ -105,11 +102,10 @@ class Summary:
         if self.mean_entropy is not None and self.perplexity is not None:
             parts.append(f"mean entropy {self.mean_entropy:.2f} bits")
             parts.append(f"perplexity {self.perplexity:.2f}")
-        shares = [
-            f"{word(quadrant, self.split)} {100 * count / self.tokens:.0f} %"
-            for quadrant, count in self.quadrants.most_common()
-        ]
-        if shares:
+            shares = (
+                f"{word(quadrant, self.split)} {100 * count / self.tokens:.0f} %"
+                for quadrant, count in self.quadrants.most_common()
+            )
             parts.append(" ".join(shares))
         if self.valleys:
             parts.append(f"{self.valleys} valley{'s' if self.valleys > 1 else ''}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from entropix_mlx.records.quadrants import word
 from entropix_mlx.terminal.visible import escaped
 from entropix_mlx.trace.attention_file import read_attention
 from entropix_mlx.trace.trace import attention_beside, read_trace
@@ -157,7 +158,12 @@ def test_diff(call: Call, made: Callable[..., Path]) -> None:
     at = int(re.search(r"the same (\d+) tokens", result.text)[1])  # type: ignore[index]
     records = (map(json.loads, path.read_text().splitlines()) for path in (one, other))
     tokens = ([record for record in run if record["type"] == "token"] for run in records)
-    assert ranks == [str(run[at]["rank"] + 1) for run in tokens], "as screens count"
+    runs = list(tokens)
+    assert ranks == [str(run[at]["rank"] + 1) for run in runs], "as screens count"
+    (words,) = re.findall(r"^quadrant +(.+)$", result.text, re.MULTILINE)
+    splits = (read_trace(path).header.quadrant_split for path in (one, other))
+    told = [word(run[at]["quadrant"], split) for run, split in zip(runs, splits, strict=True)]
+    assert re.split("  +", words) == told
     same = call("trace", "diff", one, one)
     assert same.text.splitlines()[0] == "the same 20 tokens"
     assert "candidate" not in same.text

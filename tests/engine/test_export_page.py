@@ -135,7 +135,7 @@ def test_quadrants_are_told_by_the_split_of_the_header() -> None:
             assert f"({quadrant}): {sentence(quadrant, split)}" in text
             assert kind.caption in read.words
         assert f"share of {word('LEHV', split)} (LEHV)" in read.words
-        assert f"Tokens: 1 {word('LEHV', split)}, 1 no quadrant." in text
+        assert f"Tokens: 1 {word('LEHV', split)}, 1 in none." in text
         first = next(text for kind, text in read.scripts if kind == "application/json")
         assert json.loads(first)["words"]["LEHV"] == word("LEHV", split)
         drawn = [e for _, e in read.elements if (e.get("class") or "").startswith("corner")]

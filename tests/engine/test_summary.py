@@ -71,8 +71,7 @@ def test_figures() -> None:
     assert summary.bits_per_byte == pytest.approx(bits / SIZES.sum())
     assert summary.excess == pytest.approx(bits / 50 - ENTROPIES.mean())
     assert summary.valleys == 1
-    assert summary.regions == {"LELV": 30, "MID": 20}
-    assert summary.quadrants == {"LEHV": 25, "HEHV": 20}
+    assert summary.quadrants == {"LEHV": 25, "HEHV": 20, None: 6}
     assert summary.rate == pytest.approx(5.1)
     assert summary.mean_attn_entropy is None
     line = summary.line(7)
@@ -83,10 +82,10 @@ def test_figures() -> None:
 
 def test_quadrants_are_called_what_the_header_says() -> None:
     summary = Summary.of([HEADER, *records()])
-    assert " · fork 50 % lost 40 %" in summary.line()
+    assert " · fork 50 % lost 40 % in none 10 %" in summary.line(), "of all tokens"
     split = PROVISIONAL.split_of("calibrated")
     summary.add(msgspec.structs.replace(HEADER, quadrant_split=split))
-    assert " · favoured 50 % scattered 40 %" in summary.line()
+    assert " · favoured 50 % scattered 40 % in none 10 %" in summary.line()
 
 
 def test_nothing_happened() -> None:

@@ -42,8 +42,8 @@ class Styled(Widget):
         return styles.style(name, self.colours, self.dark)
 
     def word(self, quadrant: Quadrant | None) -> str:
-        """What is said of a token of a quadrant; some splits leave tokens outside of all."""
-        return "in none" if quadrant is None else word(quadrant, self.split)
+        """What is said of a token of a quadrant, or of none."""
+        return word(quadrant, self.split)
 
     def series(self, measure: str) -> Style:
         """The look of a measure's bars."""

@@ -171,7 +171,7 @@ class RunSummary(Styled):
 
     def _bar(self, run: Summary, quadrant: Quadrant | None) -> Line:
         """A share as a bar and a number, `FIGURE` cells together."""
-        filled = round(BAR * _in(run, quadrant) / run.tokens) if run.tokens else 0
+        filled = round(BAR * run.quadrants[quadrant] / run.tokens) if run.tokens else 0
         return [
             (" " + "█" * filled, Style(color=self.look(quadrant or "answer").color)),
             ("·" * (BAR - filled), self.look("note")),
@@ -193,16 +193,11 @@ def _figures(run: Summary) -> list[str]:
 
 def _told(run: Summary) -> list[Quadrant | None]:
     """The quadrants, and none where some token is in none."""
-    return [*QUADRANTS, *([None] if _in(run, None) else [])]
-
-
-def _in(run: Summary, quadrant: Quadrant | None) -> int:
-    """Tokens in a quadrant, or in none."""
-    return run.quadrants[quadrant] if quadrant else run.tokens - run.quadrants.total()
+    return [*QUADRANTS, *([None] if run.quadrants[None] else [])]
 
 
 def _share(run: Summary, quadrant: Quadrant | None) -> str:
-    return f"{100 * _in(run, quadrant) / run.tokens:.0f} %" if run.tokens else "-"
+    return f"{100 * run.quadrants[quadrant] / run.tokens:.0f} %" if run.tokens else "-"
 
 
 def _number(value: float | None, digits: int = 2) -> str:
