@@ -102,7 +102,7 @@ class Entropix(Settings):
     )
     clarify: str = choice(
         *clarification.WAYS,
-        doc="a text where it is to clarify, or a question to you",
+        doc="text put in to clarify",
         group="limits",
         switched=("off", "guide"),
     )

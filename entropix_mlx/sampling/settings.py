@@ -81,7 +81,7 @@ class Settings:
         "calibrated",
         "median",
         "guide",
-        doc="split of the plane that colours and words follow",
+        doc="split into colours",
     )
 
     summary: ClassVar[str]

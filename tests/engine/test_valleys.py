@@ -152,7 +152,7 @@ def test_the_course_is_that_on_which_valleys_are_found() -> None:
 
 def test_a_valleys_figures_are_its_courses() -> None:
     """By the definition, on the averages written down once more."""
-    series = noise(5)
+    series = noise(10)
     course, expected = smoothed(series), averages(series, ALPHA)
     found = places(series, DELTA)
     assert len(found) > 5
@@ -187,8 +187,7 @@ def test_a_valley_is_where_one_was_forming(seed: int) -> None:
 
 
 def token(index: int, entropy: float | None) -> TokenRecord:
-    names = TokenRecord.__struct_fields__[5:13]
-    nothing: dict[str, None] = dict.fromkeys(names) | dict.fromkeys(("region", "strategy"))
+    nothing: dict[str, None] = dict.fromkeys(TokenRecord.__struct_fields__[5:16])
     return TokenRecord(
         **{**nothing, "index": index, "parent": index - 1, "id": 1, "text": "a", "bytes": "61"},  # type: ignore[arg-type]
     ).__replace__(entropy=entropy)
