@@ -10,6 +10,7 @@ from entropix_mlx.debugger.breakpoints import BreakpointInfo
 from entropix_mlx.debugger.outputs import Halt, Output, Told
 from entropix_mlx.records.inspection import Inspection, Waterfall
 from entropix_mlx.records.measures import shown
+from entropix_mlx.records.quadrants import word
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ def lines(debugger: "Debugger", output: Output) -> Iterator[str]:
         case outputs.Looking(index=index, reason=reason):
             record = debugger.session.tree[index]
             assert isinstance(record, TokenRecord)
-            yield f"<- {token(record)}{f'  ({reason})' if reason else ''}"
+            yield f"<- {token(debugger, record)}{f'  ({reason})' if reason else ''}"
         case outputs.Finished(reason=reason):
             yield f"-- the answer is over: {reason}" if reason else "-- no answer is under way"
         case outputs.Refused(message=message):
             yield f"!! {message}"
         case TokenRecord():
-            yield f"   {token(output)}"
+            yield f"   {token(debugger, output)}"
         case PromptRecord(role=role, text=text):
             yield f">> {role}: {text}"
         case Event(kind=kind, index=index, at=at, detail=detail):
@@ -99,7 +100,7 @@ def breakpoint_line(point: BreakpointInfo) -> str:
     return f"{point.number:>3}  {point.line}  ({', '.join(notes)})"
 
 
-def token(record: TokenRecord) -> str:
+def token(debugger: "Debugger", record: TokenRecord) -> str:
     """A token and what was felt about it."""
     spelt = repr(record.text or bytes.fromhex(record.bytes).decode(errors="replace"))
     parts = [f"{record.index:>5} {spelt:<16}"]
@@ -107,7 +108,8 @@ def token(record: TokenRecord) -> str:
         parts.append(f"H {record.entropy:5.2f}  V {record.varentropy:5.2f}")
     if record.logprob is not None and record.rank is not None:
         parts.append(f"p {math.exp(record.logprob):.3f}  rank {record.rank + 1}")
-    parts.append(f"{record.region} {record.strategy}")
+    quadrant = word(record.quadrant, debugger.session.header.quadrant_split)
+    parts.append(f"{quadrant}, {record.strategy}")
     if record.forced:
         parts.append(f"forced ({record.forced})")
     return "  ".join(parts)
@@ -128,7 +130,7 @@ def _halt(debugger: "Debugger", halt: Halt) -> Iterator[str]:
         yield f"** breakpoint {hit.number}: {hit.reason}"
     if halt.reread:
         yield f".. {halt.reread} tokens were read again: the cache could not be trimmed to here"
-    yield f"=> {token(halt.proposal)}"
+    yield f"=> {token(debugger, halt.proposal)}"
     fields = [f"{name} {shown(halt.proposal, name)}" for name in debugger.displays]
     if fields:
         yield f"   {', '.join(fields)}"

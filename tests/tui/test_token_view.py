@@ -58,8 +58,8 @@ async def test_motions(level: float | None) -> None:
         texts = [" The", " ro", "bot", ",", " it", "'s", "\n", "中", "文", " end"]
         for n, text in enumerate(texts, 1):
             entropy = {3: 5.5, 8: FORK + 0.1}.get(n, 1.0)
-            region = "HEHV" if n in (4, 5) else "MID"
-            answer.add(token(n, text, entropy=entropy, region=region))
+            quadrant = "HEHV" if n in (4, 5) else "LELV"
+            answer.add(token(n, text, entropy=entropy, quadrant=quadrant))
         answer.mark_valley(6)
         answer.mark_valley(2)
         v.view.fork_level = level

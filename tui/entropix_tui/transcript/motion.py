@@ -10,7 +10,7 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_tui.tokens.measures import ENTROPY
 from entropix_tui.transcript.transcript import Place, Transcript
 
-Motion = Literal["token", "word", "valley", "fork", "region"]
+Motion = Literal["token", "word", "valley", "fork", "quadrant"]
 
 FORK = ENTROPY.top * 2 / 3
 """Bits from which a token is a fork where the model has no threshold: the scale's upper third."""
@@ -22,8 +22,8 @@ def destination(
     """The next place of a kind, forward (`step` 1) or back (-1); None when there is none.
 
     From nowhere it is the last one. `word`: the token that a word begins with; `valley`: one
-    marked so; `fork`: an entropy above `fork` bits (None: `FORK`); `region`: a region other than
-    that of the token before.
+    marked so; `fork`: an entropy above `fork` bits (None: `FORK`); `quadrant`: another than the one
+    before has.
     """
     if place is None:
         step = -1
@@ -34,7 +34,9 @@ def destination(
         "token": lambda _before, _record: True,
         "word": _begins_word,
         "fork": lambda _before, record: record.entropy is not None and record.entropy > level,
-        "region": lambda before, record: before is not None and before.region != record.region,
+        "quadrant": lambda before, record: (
+            before is not None and before.quadrant != record.quadrant
+        ),
     }
     test = tests[kind]
     at = transcript.next_token(place, step)

@@ -38,8 +38,8 @@ KEYS: list[BindingType] = [
     _motion("V", "valley", -1, "{} valley"),
     _motion("f", "fork", 1, "{} fork", show=True),
     _motion("F", "fork", -1, "{} fork"),
-    _motion("r", "region", 1, "{} region"),
-    _motion("R", "region", -1, "{} region"),
+    _motion("r", "quadrant", 1, "{} quadrant"),
+    _motion("R", "quadrant", -1, "{} quadrant"),
     Binding("up", "line(-1)", "line up", show=False, id="tokens.line_up"),
     Binding("down", "line(1)", "line down", show=False, id="tokens.line_down"),
     Binding("home", "edge(-1)", "to the top", show=False, id="tokens.top"),
@@ -198,7 +198,7 @@ class TokenView(TranscriptView):
     def action_move(self, kind: Motion, step: int) -> None:
         if not self.move(kind, step):
             self.app.bell()
-            if kind in ("valley", "fork", "region"):  # the text's end can be seen, these can't
+            if kind in ("valley", "fork", "quadrant"):  # the text's end can be seen, these can't
                 way = "next" if step > 0 else "previous"
                 self.app.notify(f"There is no {way} {kind}.", markup=False, timeout=3)
 
