@@ -402,7 +402,7 @@ class TestDraws:
             entropy=5.0, varentropy=12.0, region="HEHV", strategy="resample", temperature=1.5
         )
         lines = why(record, CALIBRATED)
-        draws = "the most likely of 4 draws"
+        draws = "the most likely of 12 draws"
         assert said(lines, "draw") == f"T = 0.7 × (2 + 0.5 × B) → 1.5\n{draws}"
         once = Settings.make("calibrated", {"resamples": "1"}).bind(PROVISIONAL)
         assert draws not in said(why(record, once), "draw")

@@ -150,7 +150,7 @@ class TestFrequencies:
             expected = warped(LOGITS, told.temperature, told.min_p, told.top_k, told.top_p)
             draws = {
                 "adaptive": int(overrides.get("draws", 12)),
-                "resample": 4 if preset == "calibrated" else 1,
+                "resample": 12 if preset == "calibrated" else 1,
             }.get(told.strategy, 1)
             order = np.argsort(-LOGITS)
             later = np.append(np.cumsum(expected[order][::-1])[::-1], 0) ** draws

@@ -22,7 +22,7 @@ class Calibrated(Entropix):
     An answer holds nothing that was not drawn, unless it is asked for.
     """
 
-    resamples: int = usually(Entropix, "resamples", 4)
+    resamples: int = usually(Entropix, "resamples", 12)
     min_temperature: float = number(
         0.01, 10, default=0.3, doc="floor of the temperature", step=(0.05, 0.25), group="limits"
     )
