@@ -65,7 +65,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     entropy: Band
     varentropy: dict[Side, Band]
     ranges: dict[str, tuple[float, float]]
-    valley_delta: float
+    valley_delta: Annotated[float, msgspec.Meta(gt=0)]
     shares: dict[str, float] = {}
     source: dict[str, str | int | float] = {}
     split: QuadrantSplit | None = None

@@ -103,6 +103,9 @@ def fit(
         "low": (v[h < entropy.low], v[h < entropy.mid]),
         "high": (v[h > entropy.high], v[h >= entropy.mid]),
     }
+    delta = valley_delta(runs)
+    if delta <= 0 or not all(part.size for pair in sides.values() for part in pair):
+        raise ValueError(f"entropies hardly differ; {_MORE}")
     varentropy = {
         side: Band(
             float(np.quantile(outside, _VARENTROPY[side][0])),
@@ -134,7 +137,7 @@ def fit(
         entropy=entropy,
         varentropy=varentropy,
         ranges=ranges,
-        valley_delta=valley_delta(runs),
+        valley_delta=delta,
         shares=shares,
         source=source,
         split=split,

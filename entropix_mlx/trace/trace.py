@@ -253,13 +253,15 @@ class _Reader:
     def _fault(self, record: PromptRecord | TokenRecord | Event | End) -> str | None:
         """Why a well-formed record cannot be used, or None: then its index is taken up."""
         if isinstance(record, End):
-            return None if -1 <= record.leaf < _GREATEST else "its leaf is impossible"
+            possible = -1 <= record.leaf < _GREATEST and 0 <= record.tokens < _GREATEST
+            return None if possible else "its leaf, or its count of tokens, is impossible"
         if isinstance(record, Event):
             return None if -1 <= record.index < _GREATEST else "its index is impossible"
         tokens = [record] if isinstance(record, TokenRecord) else record.records or ()
         for token in tokens:
-            if not 0 <= token.id < _GREATEST:
-                return "its id is impossible"
+            for name in ("id", "rank", "top_k"):
+                if not 0 <= (getattr(token, name) or 0) < _GREATEST:
+                    return f"its {name} is impossible"
             try:
                 bytes.fromhex(token.bytes)
             except ValueError:

@@ -98,6 +98,8 @@ def test_a_torn_last_line_is_reported(
         (msgspec.json.encode(token(1)).replace(b'"LELV"', b'"WILD"') + b"\n", "quadrant"),
         (msgspec.json.encode(token(1)).replace(b"1.25", b'"high"') + b"\n", "entropy"),
         (msgspec.json.encode(token(1, id=-4)) + b"\n", "id is impossible"),
+        (msgspec.json.encode(token(1, rank=-1)) + b"\n", "rank is impossible"),
+        (msgspec.json.encode(token(1, rank=2**53)) + b"\n", "rank is impossible"),
         (msgspec.json.encode(token(1, bytes="zz")) + b"\n", "not hexadecimal"),
         (msgspec.json.encode(token(0)) + b"\n", "does not grow from 0"),
         (msgspec.json.encode(token(-5)) + b"\n", "does not grow from 0"),
@@ -105,7 +107,7 @@ def test_a_torn_last_line_is_reported(
         (msgspec.json.encode(token(1, 1)) + b"\n", "parent does not come before"),
         (msgspec.json.encode(token(1, -2)) + b"\n", "parent does not come before"),
     ],
-    ids=range(21),
+    ids=range(23),
 )
 def test_a_bad_line_costs_itself_only(
     lines: list[bytes],

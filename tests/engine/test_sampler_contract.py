@@ -341,11 +341,14 @@ from entropix_mlx.conditions.parser import parse
 parse('gap > 0.5 and strategy == "bold"')
 
 from entropix_tui.look import color_scale
+from entropix_tui.look.themes import ThemedApp
 from entropix_tui.tokens.measures import MEASURES
+from textual._context import active_app
 from entropix_tui.widgets.sampler.editor import SamplerEditor
 from entropix_tui.widgets.text.legend import Legend
 assert (color_scale.STRATEGIES["typical"], color_scale.STRATEGIES["bold"]) == ("HEHV", "answer")
-legend = Legend("true")
+active_app.set(ThemedApp("true"))
+legend = Legend()
 legend.colour = "strategy"
 told = [name for _, name, _ in legend._samples(200)[1]]
 assert {"greedy", "adaptive", "typical", "bold"} <= {*told} and "sample" not in told

@@ -84,9 +84,9 @@ def test_what_is_cached_is_used_without_the_network(
 @pytest.mark.usefixtures("served")
 def test_a_commit_is_what_it_was_and_a_branch_is_asked_for(hub_server: Any) -> None:
     first = hub.fetch(REPOSITORY, "main", quiet)
-    assert (first.commit, first.fetched) == (COMMIT, True)
+    assert (first[0].name, first[1]) == (COMMIT, True)
     hub_server.requests.clear()
-    known = dataclasses.replace(first, fetched=False)
+    known = (first[0], False)
     assert hub.fetch(REPOSITORY, COMMIT, quiet) == known
     assert hub_server.requests == []
     assert hub.fetch(REPOSITORY, "main", quiet) == known

@@ -113,6 +113,6 @@ async def test_so_does_a_comparison() -> None:
 
 
 def test_of_two_slashes_one_is_sent() -> None:
-    assert [unslashed(text) for text in ("//a", " //a", "///a", "a//b", "/a")] == [
-        *("/a", " /a", "//a", "a//b", "/a"),
+    assert [unslashed(text) for text in ("//a", " //a", "///a", "a//b", "/a", "// a")] == [
+        *("/a", " /a", "//a", "a//b", "/a", "// a"),
     ]

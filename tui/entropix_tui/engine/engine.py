@@ -121,11 +121,16 @@ class Engine:
 
         self._command(lambda number: Turn(number, debug))
 
-    def score(self, text: str) -> None:
-        """A given text, beside the conversation; all that comes of it is `Scored`."""
+    def score(self, text: str, *, anew: bool = False) -> None:
+        """A given text, beside the conversation; all that comes of it is `Scored`. `anew`: it is
+        the first of those that are looked at together.
+        """
 
         def score(session: SessionLike) -> Iterator[Output]:
             yield from self._left()
+            if anew and self._scorer is not None:
+                self._scorer.close()
+                self._scorer = None
             if self._scorer is None:
                 self._scorer = Scorer(self._make_scorer, session, self._mail.emit)
             yield from self._scorer.score(text)

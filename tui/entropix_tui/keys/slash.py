@@ -66,5 +66,5 @@ def question(text: str, screen: Screen[Any]) -> str:
 
 
 def unslashed(text: str) -> str:
-    """What is sent: of two slashes at the beginning one."""
-    return re.sub(r"\A(\s*)//", r"\1/", text)
+    """What is sent: of two slashes before a word at the beginning one."""
+    return re.sub(r"\A(\s*)//(?=/*[^\W\d_][\w-]*(\s|$))", r"\1/", text)

@@ -15,9 +15,15 @@ class Course:
 
     def __init__(self, records: Sequence[TokenRecord], delta: float = DELTA) -> None:
         self._records = records
-        self._delta = delta
+        self.delta = delta
         self._begins: list[int] = []
         self._runs: dict[int, tuple[ValleyDetector, list[float | None]]] = {}
+
+    def confirm_by(self, delta: float) -> None:
+        """Valleys are confirmed by another fall and rise."""
+        if delta != self.delta:
+            self.delta = delta
+            self._runs.clear()
 
     def begin(self) -> None:
         """What comes next is another run."""
@@ -62,7 +68,7 @@ class Course:
 
     def _smooth(self, begin: int, end: int) -> tuple[ValleyDetector, list[float | None]]:
         """A run, smoothed up to its `end` or further."""
-        detector, values = self._runs.setdefault(begin, (ValleyDetector(delta=self._delta), []))
+        detector, values = self._runs.setdefault(begin, (ValleyDetector(delta=self.delta), []))
         for record in self._records[begin + len(values) : end]:
             detector.update(record.entropy)
             values.append(detector.smoothed)

@@ -31,7 +31,6 @@ class Timeline:
     def __init__(self, valley_delta: float = DELTA) -> None:
         self.records: list[TokenRecord] = []
         self.course = Course(self.records, valley_delta)
-        self.valley_delta = valley_delta
         self.start = 0
         """First column of the window."""
         self._keys = array("q")
@@ -42,7 +41,7 @@ class Timeline:
         return len(self.records)
 
     def clear(self) -> None:
-        self.__init__(self.valley_delta)  # type: ignore[misc]
+        self.__init__(self.course.delta)  # type: ignore[misc]
 
     def add(self, record: PromptRecord | TokenRecord | Event | End) -> None:
         """Take in the next record; what has no column is passed over."""

@@ -18,7 +18,6 @@ from entropix_tui.widgets.status import StatusLine
 from entropix_tui.widgets.text.token_view import TokenView
 
 SEEDS = 2**32
-AT_WORK = "The model is at work: Esc stops it."
 
 
 class ChatBranches(ConversationScreen):
@@ -39,6 +38,15 @@ class ChatBranches(ConversationScreen):
         self.draw_seed: Callable[[], int] = lambda: secrets.randbelow(SEEDS)
         self._stood: tuple[int, int | None] | None = None
         """Leaf and seed from before a branch was made to be compared with."""
+
+    def refuse_now(self) -> None:
+        """Say why the model cannot do anything else."""
+        failed = self.conversation.phase == "failed"
+        self.refuse(
+            "There is no model: Enter tries to load it again."
+            if failed
+            else "The model is at work: Esc stops it."
+        )
 
     def run(self, request: TurnRequest) -> bool:
         """A turn, which is shown at once; False if the model is at work."""
@@ -110,7 +118,7 @@ class ChatBranches(ConversationScreen):
         if asked is None or settings is None:
             self.refuse("There is no answer to compare with yet.")
         elif self.conversation.phase != "ready":
-            self.refuse(AT_WORK)
+            self.refuse_now()
         else:
             setup = CompareSetup(tree, asked, settings, presets=presets())
             self.app.push_screen(setup, self._compare)

@@ -14,7 +14,7 @@ from entropix_tui.conversation.provisional import is_provisional, is_quick, reme
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Inspected, Output, Ready, Unsaved
 from entropix_tui.engine.protocol import Calibrate, Fresh, Resume, SessionRequest, Switch
-from entropix_tui.screens.chat.branches import AT_WORK, ChatBranches
+from entropix_tui.screens.chat.branches import ChatBranches
 from entropix_tui.screens.chat.keys import COMMANDS, KEYS, TASKS
 from entropix_tui.tokens import lookup
 from entropix_tui.widgets.conversation.composer import Composer
@@ -122,7 +122,7 @@ class ChatScreen(ChatBranches):
         """A turn, which is shown at once; False if the model is at work."""
         conversation, text = self.conversation, request.text
         if not conversation.can_send or (text is None and conversation.phase != "ready"):
-            self.refuse(AT_WORK)
+            self.refuse_now()
             return False
         self.composer.forget()
         if text is None:
@@ -172,7 +172,7 @@ class ChatScreen(ChatBranches):
         of what is written, or at the last one.
         """
         if self.conversation.phase != "ready":
-            self.refuse(AT_WORK)
+            self.refuse_now()
             return
         tree, composer = self.conversation.tree, self.composer
         written = composer.prompt.text.strip() if composer.draft is None else ""
@@ -192,9 +192,10 @@ class ChatScreen(ChatBranches):
 
         def left(_: None) -> None:
             self.scoring = None
+            self.view.use()  # quadrants may be told by another split there
 
         if self.conversation.busy:
-            self.refuse(AT_WORK)
+            self.refuse_now()
         else:
             self.scoring = ScoreScreen(self.engine, chat=self.conversation)
             self.app.push_screen(self.scoring, left)
@@ -222,7 +223,7 @@ class ChatScreen(ChatBranches):
         if header is not None and not is_quick(header):
             self.refuse(f"{remedy(header)}.")
         elif self.conversation.phase != "ready":
-            self.refuse(AT_WORK)
+            self.refuse_now()
         else:
             self.renew(Calibrate())
 

@@ -198,7 +198,7 @@ class ScoreScreen(ConversationScreen):
         self.panel.ranked.note = "the list comes when the text is scored"
         self.panel.ranked.show((), "")
         self._show_editor(False)
-        self.engine.score(text)
+        self.engine.score(text, anew=conversation.header is None)
         self.show_turn()
 
     def action_score(self) -> None:
@@ -273,7 +273,11 @@ class ScoreScreen(ConversationScreen):
         """List the surprises of the text in view; the cursor goes to the greatest."""
         records = [node for node in self.conversation.tree.path() if isinstance(node, TokenRecord)]
         ranked = self.panel.ranked
-        ranked.note = "nothing surprised the model: every token was the one it expected"
+        ranked.note = (
+            "nothing surprised the model: every token was the one it expected"
+            if any(record.logprob is not None for record in records)
+            else "nothing was measured: a first token meets no distribution"
+        )
         ranked.show(surprises(records, most=RANKED), "".join(record.text for record in records))
         if (first := ranked.current) is not None:
             self.call_after_refresh(self.view.tokens.move_to, TokenRef(first.record.index))
@@ -286,6 +290,9 @@ class ScoreScreen(ConversationScreen):
             self.view.tokens.focus()
 
     def switch_to(self, leaf: int) -> None:
+        if self.conversation.busy:
+            self.refuse("A text is being scored: Esc stops it.")
+            return
         super().switch_to(leaf)
         self.rank()
 

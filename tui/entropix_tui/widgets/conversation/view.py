@@ -154,6 +154,8 @@ class ConversationView(Container):
             self.legend.refresh()
             self.tokens.redraw()
             self.strips.resplit()
+        if conversation.calibration is not None:
+            self.strips.timeline.course.confirm_by(conversation.calibration.valley_delta)
         self.side.plane.use(settings)
         self.side.summary.facts(conversation.seed, conversation.context)
         if settings is not None:
