@@ -130,17 +130,6 @@ class _Table(Rows[_Entry | None]):
     def on_mount(self) -> None:
         self.changed()
 
-    def check_action(
-        self,
-        action: str,
-        parameters: tuple[object, ...],  # noqa: ARG002
-    ) -> bool | None:
-        return action != "take" or self.takes
-
-    def action_take(self) -> None:
-        if self.takes:
-            super().action_take()
-
     def try_out(self, temperature: float) -> None:
         self._tried, self.tried = tempered(self._logprobs, temperature), temperature
         self.refresh()

@@ -46,6 +46,8 @@ class Rows(LineView, Generic[Listed], can_focus=True):
     """What the rows are about, one each."""
     row = 0
     """The cursor's row; meaningless while there are none."""
+    takes = True
+    """Whether one of them can be taken."""
     always_marked = False
     """Whether the cursor is drawn without the focus, too."""
 
@@ -127,8 +129,15 @@ class Rows(LineView, Generic[Listed], can_focus=True):
     def action_last(self) -> None:
         self.go(self.count - 1)
 
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002
+    ) -> bool | None:
+        return action != "take" or self.takes
+
     def action_take(self) -> None:
-        if 0 <= self.row < self.count:
+        if self.takes and 0 <= self.row < self.count:
             self.post_message(self.Taken(self, self.row))
 
     def go(self, row: int) -> None:

@@ -49,8 +49,6 @@ class Candidates(Rows[Candidate]):
     """The recorded candidates; the chosen one is marked."""
 
     KEEPS_ROOM = True
-    takes = True
-    """Whether one of them can be taken."""
     PLACE: ClassVar[str] = "rank"
     """Heads the column before the candidates."""
     BINDING_GROUP_TITLE = "Candidates"
@@ -60,17 +58,6 @@ class Candidates(Rows[Candidate]):
 
     record: TokenRecord | None = None
     inspection: Inspection | None = None
-
-    def check_action(
-        self,
-        action: str,
-        parameters: tuple[object, ...],  # noqa: ARG002
-    ) -> bool | None:
-        return action != "take" or self.takes
-
-    def action_take(self) -> None:
-        if self.takes:
-            super().action_take()
 
     def show(self, record: TokenRecord | None, inspection: Inspection | None = None) -> None:
         """A token and what is known of it; with another token the cursor is on the chosen one."""
