@@ -124,6 +124,11 @@ def test_the_newest_is_always_in_the_window(width: int, batches: list[int]) -> N
         assert row.start == 0 or row.start >= len(row) - width
     # Bars stand still most of the time.
     assert moves <= 1 + index / max(1, width // FREE)
+    # Where they stand doesn't tell how often one looked.
+    at_once = Timeline()
+    at_once.rebuild(story(index))
+    at_once.follow(width)
+    assert row.start == at_once.start
 
 
 @given(st.integers(1, 60), st.integers(1, 200), st.data())

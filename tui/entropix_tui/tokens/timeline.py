@@ -121,11 +121,15 @@ class Timeline:
         return self.show(max(0, len(self) - 1), width)
 
     def follow(self, width: int) -> bool:
-        """Have the newest in the window, with room for what comes next; whether that moved it."""
-        if not self.show_newest(width):
+        """Have the newest in the window, with room for what comes next; whether that moved it.
+
+        Where it comes to stand follows from the number of columns, not from when one looked.
+        """
+        if self.start <= len(self) - 1 < self.start + width:
             return False
-        self.start = max(0, len(self) - width + width // FREE)
-        return True
+        step = max(1, width // FREE)
+        before, self.start = self.start, -(-max(0, len(self) - width) // step) * step
+        return self.start != before
 
     def pan(self, step: int, width: int) -> bool:
         """Move the window by `step` columns; whether it moved."""
