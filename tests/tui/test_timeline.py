@@ -135,7 +135,6 @@ def test_the_newest_is_always_in_the_window(width: int, batches: list[int]) -> N
 def test_any_token_can_be_shown(width: int, count: int, data: st.DataObject) -> None:
     row = Timeline()
     row.rebuild(story(count))
-    row.show_newest(width)
     for _ in range(5):
         column = data.draw(st.integers(0, count - 1))
         row.show(column, width)
@@ -151,7 +150,7 @@ def test_a_long_session_is_restored() -> None:
 
     def restore(part: list[Node]) -> None:
         row.rebuild(part)
-        row.show_newest(100)
+        row.follow(100)
 
     assert ratio(lambda: restore(path), lambda: restore(path[:10_000])) < LINEAR
     assert row.start == 99_900

@@ -116,17 +116,11 @@ class Timeline:
         self.start = max(0, min(column - width // 2, len(self) - width))
         return True
 
-    def show_newest(self, width: int) -> bool:
-        """Have the newest in the window, which is filled if it moves; whether it did."""
-        return self.show(max(0, len(self) - 1), width)
-
     def follow(self, width: int) -> bool:
         """Have the newest in the window, with room for what comes next; whether that moved it.
 
         Where it comes to stand follows from the number of columns, not from when one looked.
         """
-        if self.start <= len(self) - 1 < self.start + width:
-            return False
         step = max(1, width // FREE)
         before, self.start = self.start, -(-max(0, len(self) - width) // step) * step
         return self.start != before

@@ -90,7 +90,6 @@ class Strips(Styled, can_focus=True):
         """Show another branch, or a session that was restored."""
         self.timeline.rebuild(path, events)
         self._held = False
-        self.timeline.show_newest(self._columns)
         self._settle()
 
     def resplit(self) -> None:
@@ -132,6 +131,8 @@ class Strips(Styled, can_focus=True):
     @cursor.setter
     def cursor(self, ref: TokenRef | None) -> None:
         if ref != self._cursor:
+            if self._cursor is None:
+                self._settle()  # what came last may not be painted yet
             self._cursor = ref
             self._settle()
 
@@ -142,7 +143,7 @@ class Strips(Styled, can_focus=True):
         if column is not None:
             self.timeline.show(column, self._columns)
         elif not self._held:
-            self.timeline.show_newest(self._columns)
+            self.timeline.follow(self._columns)
         self._repaint()
 
     def value(self, measure: Scale) -> float | None:
@@ -235,7 +236,8 @@ class Strips(Styled, can_focus=True):
         return max(1, self.size.width - self._label_width)
 
     def on_resize(self) -> None:
-        self.timeline.pan(0, self._columns)  # a wider window has more to show
+        if self._held:
+            self.timeline.pan(0, self._columns)  # a wider window has more to show
         self._settle()
 
     def on_focus(self) -> None:
