@@ -5,13 +5,13 @@ may take a text that begins with `=` for a formula; import the column as text th
 """
 
 import csv
-import io
 from collections.abc import Iterator
 
 import msgspec
 
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.trace.trace import visible_json
 
 Value = str | int | float | bool | None
 
@@ -46,17 +46,24 @@ def rows(passage: Passage) -> Iterator[dict[str, Value]]:
         yield {name: held[name] if name in held else getattr(token, name, None) for name in names}
 
 
+class _Lines(list[str]):
+    """Lines, one by one as csv writes them."""
+
+    write = list.append
+
+
 def csv_table(passage: Passage) -> str:
     """With a line of names; None is an empty cell."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, columns(passage), lineterminator="\n")
+    lines = _Lines()
+    # Up to Python 3.12 only those line breaks are quoted that lines are ended with.
+    writer = csv.DictWriter(lines, columns(passage), lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows(passage))
-    return file.getvalue()
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
 
 
 def json_table(passage: Passage) -> str:
-    """An array of flat objects, one a line."""
+    """An array of flat objects, one a line; what can't be seen is an escape."""
     encode = msgspec.json.Encoder().encode
-    lines = b",\n".join(map(encode, rows(passage)))
+    lines = b",\n".join(map(visible_json, map(encode, rows(passage))))
     return f"[\n{lines.decode()}\n]\n" if lines else "[]\n"

@@ -5,7 +5,7 @@ varentropies in bits^2, log-probabilities in nats, `ms` in milliseconds. `None` 
 measure does not apply; NaN and infinity never occur.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -24,7 +24,21 @@ FORCED = (CLARIFY, USER, "exit")
 
 REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")
 
-Candidate = tuple[int, str, float, float]
+MOST = 2**30
+"""Bound of indices, ids and counts, which a file may make as great as it likes: those of two traces
+side by side, added up, still have 32 bits, as the attention file's.
+"""
+_FLOAT32 = 3.4028234663852886e38
+
+Index = Annotated[int, msgspec.Meta(ge=-1, lt=MOST)]
+"""Of a record; -1 is what comes before the first one."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, lt=MOST)]
+
+Number = Annotated[float, msgspec.Meta(ge=-_FLOAT32, le=_FLOAT32)]
+"""What a float32 can hold, as everything measured was one: sums and products of such are finite."""
+
+Candidate = tuple[Count, str, Number, Number]
 """`(id, text, logprob, p)`: `logprob` of the raw distribution in nats, `p` under the final draw."""
 
 
@@ -58,30 +72,30 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
     numbers by name, unset where it has none.
     """
 
-    index: int
-    parent: int
-    id: int
+    index: Index
+    parent: Index
+    id: Count
     text: str
     bytes: str
-    logprob: float | None
-    rank: int | None
-    entropy: float | None
-    varentropy: float | None
-    attn_entropy: float | None
-    attn_varentropy: float | None
-    agreement: float | None
-    interaction_strength: float | None
+    logprob: Number | None
+    rank: Count | None
+    entropy: Number | None
+    varentropy: Number | None
+    attn_entropy: Number | None
+    attn_varentropy: Number | None
+    agreement: Number | None
+    interaction_strength: Number | None
     quadrant: Quadrant | None
     region: Region | None
     strategy: Name | None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
+    temperature: Number | None = None
+    top_k: Count | None = None
+    top_p: Number | None = None
+    min_p: Number | None = None
     forced: Name | None = None
     candidates: list[Candidate] = []
-    ms: float | None = None
-    measures: dict[Name, float | None] | msgspec.UnsetType = msgspec.UNSET
+    ms: Number | None = None
+    measures: dict[Name, Number | None] | msgspec.UnsetType = msgspec.UNSET
 
 
 class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
@@ -92,13 +106,13 @@ class PromptRecord(msgspec.Struct, frozen=True, tag="prompt", kw_only=True):
     one's minimum, and of the token that confirmed it, unset where there is none.
     """
 
-    index: int
-    parent: int
+    index: Index
+    parent: Index
     role: str
-    ids: list[int]
+    ids: list[Count]
     text: str
     records: list[TokenRecord] | None = None
-    valleys: list[tuple[int, int]] | msgspec.UnsetType = msgspec.UNSET
+    valleys: list[tuple[Count, Count]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True, omit_defaults=True):
@@ -107,19 +121,19 @@ class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True, omit_default
     """
 
     kind: str
-    index: int
-    at: int | None = None
+    index: Index
+    at: Index | None = None
     detail: dict[str, Any] | None = None
 
 
 class End(msgspec.Struct, frozen=True, tag="end", kw_only=True):
     """The end of a run: `leaf` is the last record's index, `tokens` how many were generated."""
 
-    leaf: int
+    leaf: Index
     finish_reason: Name
-    tokens: int
-    seconds: float
-    prefill_seconds: float
+    tokens: Count
+    seconds: Number
+    prefill_seconds: Number
 
 
 TurnRecord = PromptRecord | TokenRecord | Event | End

@@ -13,7 +13,9 @@ from entropix_models.errors import UsageError
 GROUPS = ("base", "corners", "limits", "measured")
 """In the order in which they are shown and recorded."""
 
-_MOST_LAYERS = 10_000
+_MOST_LAYERS = 1000
+_LONGEST_LAYERS = 1000
+"""Characters: a list may name the same ones again and again."""
 _BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 
 
@@ -94,9 +96,11 @@ def admits(declared: dataclasses.Field[Any], value: object) -> bool:
     kind = declared.metadata["kind"]
     if isinstance(kind, OneOf):
         return str(value).lower() in {*kind.values, *kind.also}
+    if kind is str:
+        return isinstance(value, str) and _are_layers(value)
     if not isinstance(kind, Number):
         return isinstance(value, kind)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int if kind.whole else int | float):
         return False
     return kind.low <= value <= kind.high  # no NaN is
 
@@ -131,6 +135,8 @@ def layer_numbers(text: str, count: int) -> list[int]:
     if text == "all":
         return list(range(count))
     chosen: set[int] = set()
+    if len(text) > _LONGEST_LAYERS:
+        raise UsageError(f"layers: {len(text)} characters are no list: give 'all' or like 0,3-5")
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
         if not all(re.fullmatch("[0-9]{1,9}", n) for n in (first, last or first)):
@@ -139,6 +145,14 @@ def layer_numbers(text: str, count: int) -> list[int]:
             raise UsageError(f"layers={text!r}: the layers are numbered 0 to {count - 1}")
         chosen.update(range(int(first), int(last or first) + 1))
     return sorted(chosen)
+
+
+def _are_layers(text: str) -> bool:
+    try:
+        layer_numbers(text, _MOST_LAYERS)
+    except UsageError:
+        return False
+    return True
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

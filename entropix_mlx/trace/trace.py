@@ -33,8 +33,24 @@ LONGEST_HEADER = 2**20
 MOST_PROBLEMS = 50
 """So many problems of a file are told one by one; the rest are counted."""
 
-_GREATEST = 2**53
-"""Bound of indices and ids: integers that every JSON reader holds exactly."""
+DEEPEST = 16
+"""Levels of lists and objects in settings and details: whoever prints them goes down into them."""
+
+
+def visible_json(data: bytes) -> bytes:
+    """A line of JSON that means the same, in which what can't be seen is escaped: characters that
+    steer a terminal are among it, and those that some readers take for the end of a line.
+    """
+    text = data.decode()
+    if text.isprintable():
+        return data
+    return "".join(char if char.isprintable() else _escape(char) for char in text).encode()
+
+
+def _escape(char: str) -> str:
+    """As JSON has it: two halves where a character needs more than four digits."""
+    units = char.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def attention_beside(trace: Path) -> Path:
@@ -85,7 +101,7 @@ class TraceWriter(AbstractContextManager["TraceWriter"]):
         if self._failed:
             return
         try:
-            line = self._encoder.encode(record) + b"\n"
+            line = visible_json(self._encoder.encode(record)) + b"\n"
         except UnicodeEncodeError as error:
             self._failed = True
             raise TraceError(
@@ -216,6 +232,8 @@ def _header(path: Path, line: bytes) -> RunHeader:
         raise TraceError(f"the trace {path} has a damaged header: {error}") from error
     if header.schema < 1:
         raise TraceError(f"the trace {path} has a damaged header: there is no schema below 1")
+    if _is_deeper(header.sampler, DEEPEST):
+        raise TraceError(f"the trace {path} has a damaged header: its settings go too deep")
     return header
 
 
@@ -253,24 +271,18 @@ class _Reader:
     def _fault(self, record: PromptRecord | TokenRecord | Event | End) -> str | None:
         """Why a well-formed record cannot be used, or None: then its index is taken up."""
         if isinstance(record, End):
-            possible = -1 <= record.leaf < _GREATEST and 0 <= record.tokens < _GREATEST
-            return None if possible else "its leaf, or its count of tokens, is impossible"
+            return None
         if isinstance(record, Event):
-            return None if -1 <= record.index < _GREATEST else "its index is impossible"
+            return "its detail goes too deep" if _is_deeper(record.detail, DEEPEST) else None
         tokens = [record] if isinstance(record, TokenRecord) else record.records or ()
         for token in tokens:
-            for name in ("id", "rank", "top_k"):
-                if not 0 <= (getattr(token, name) or 0) < _GREATEST:
-                    return f"its {name} is impossible"
             try:
                 bytes.fromhex(token.bytes)
             except ValueError:
                 return "its bytes are not hexadecimal"
-        if isinstance(record, PromptRecord) and any(not 0 <= id < _GREATEST for id in record.ids):
-            return "one of its ids is impossible"
-        if not self._greatest < record.index < _GREATEST:
+        if record.index <= self._greatest:
             return f"its index does not grow from {self._greatest}"
-        if not -1 <= record.parent < record.index:
+        if record.parent >= record.index:
             return "its parent does not come before it"
         self._greatest = record.index
         return None
@@ -297,6 +309,15 @@ class _Reader:
             self._trace.problems.append(text)
         else:
             self._untold += 1
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether there are more levels of lists and objects in something that JSON held."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)
 
 
 def _reason(error: OSError) -> str:

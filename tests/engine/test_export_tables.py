@@ -27,7 +27,10 @@ from entropix_models.errors import TraceError, UsageError
 
 WRONG = (b"-1", b"1e308", b"9" * 40, b"NaN", b"<", b'"', b"\\u202e", b"\x9b")
 SVG = "{http://www.w3.org/2000/svg}"
-texts = st.one_of(st.sampled_from((*HOSTILE, "=1+1", "NA", "", '"a",b')), st.text(max_size=12))
+texts = st.one_of(
+    st.sampled_from((*HOSTILE, "=1+1", "NA", "", '"a",b', "a\rb", "\r", "\x85")),
+    st.text(max_size=12),
+)
 
 
 def small() -> Passage:
@@ -72,6 +75,20 @@ def test_a_table_gives_back_what_went_in(words: list[str]) -> None:
     assert [row["text"] for row in read] == words
     assert [float(row["entropy"]) for row in read] == [1.25] * len(words)
     assert [row["text"] for row in json.loads(tables.json_table(made))] == words
+
+
+def test_a_row_is_a_row_for_every_reader() -> None:
+    """A carriage return, a line of Unicode's, a turned direction: within one cell, on one line."""
+    words = ["a\rb", "\r", "\r\n", "\x85\u2028\u202e\u061c", "c"]
+    made = passage(*(said(n, word) for n, word in enumerate(words)))
+    source = tables.csv_table(made)
+    for newline in ("", None):
+        read = list(csv.DictReader(io.StringIO(source, newline=newline)))
+        assert [row["index"] for row in read] == ["0", "1", "2", "3", "4"]
+    data = tables.json_table(made)
+    assert data.replace("\n", "").isprintable()
+    assert len(data.splitlines()) == len(words) + 2
+    assert [row["text"] for row in json.loads(data)] == words
 
 
 def test_what_is_not_known_is_an_empty_cell() -> None:

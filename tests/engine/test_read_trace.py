@@ -4,15 +4,20 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from growth import ratio
 from traces import HEADER, PROMPT, RECORDS, token, write
 
-from entropix_mlx.records.record import Event, PromptRecord, TokenRecord
-from entropix_mlx.trace.trace import Trace, read_trace
+from entropix_mlx.records.record import MOST, Event, PromptRecord, TokenRecord
+from entropix_mlx.trace.trace import DEEPEST, Trace, read_trace
 from entropix_models.errors import TraceError
+
+
+def said(index: int, **changes: Any) -> PromptRecord:
+    return msgspec.structs.replace(PROMPT, index=index, parent=-1, **changes)
 
 
 @pytest.fixture
@@ -91,23 +96,47 @@ def test_a_torn_last_line_is_reported(
         (b'{"type":"event","kind":"x","index":1,"detail":' + b"[" * 10_000, "unreadable"),
         (b'{"type":"zoo","x":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n", "unreadable"),
         (b'{"type":"event","kind":"x","index":NaN}\n', "unreadable"),
-        (b'{"type":"event","kind":"x","index":' + b"9" * 4000 + b"}\n", "index is impossible"),
+        (
+            b'{"type":"event","kind":"x","index":' + b"9" * 4000 + b"}\n",
+            "<= 1073741823 - at `$.index`",
+        ),
         (b'{"type":"event","kind":"x","index":1e999}\n', "unreadable"),
         (msgspec.json.encode(HEADER) + b"\n", "second header"),
         (msgspec.json.encode(token(1)).replace(b"1.25", b"1e400") + b"\n", "out of range"),
         (msgspec.json.encode(token(1)).replace(b'"LELV"', b'"WILD"') + b"\n", "quadrant"),
         (msgspec.json.encode(token(1)).replace(b"1.25", b'"high"') + b"\n", "entropy"),
-        (msgspec.json.encode(token(1, id=-4)) + b"\n", "id is impossible"),
-        (msgspec.json.encode(token(1, rank=-1)) + b"\n", "rank is impossible"),
-        (msgspec.json.encode(token(1, rank=2**53)) + b"\n", "rank is impossible"),
+        (msgspec.json.encode(token(1, id=-4)) + b"\n", ">= 0 - at `$.id`"),
+        (msgspec.json.encode(token(1, rank=-1)) + b"\n", ">= 0 - at `$.rank`"),
+        (msgspec.json.encode(token(1, rank=MOST)) + b"\n", "<= 1073741823 - at `$.rank`"),
+        (msgspec.json.encode(token(1, entropy=1e39)) + b"\n", "at `$.entropy`"),
+        (msgspec.json.encode(token(1, ms=-1e39)) + b"\n", "at `$.ms`"),
+        (msgspec.json.encode(token(1, measures={"a": 1e39})) + b"\n", "at `$.measures[...]`"),
+        (msgspec.json.encode(token(1, candidates=[(MOST, "", 0.0, 0.0)])) + b"\n", "candidates"),
+        (msgspec.json.encode(Event(kind="valley", index=1, at=MOST)) + b"\n", "at `$.at`"),
+        (msgspec.json.encode(said(1, ids=[MOST])) + b"\n", "at `$.ids[0]`"),
+        (msgspec.json.encode(said(1, valleys=[(0, MOST)])) + b"\n", "at `$.valleys[0][1]`"),
+        (
+            b'{"type":"end","leaf":2,"finish_reason":"stop","tokens":'
+            + b"9" * 401
+            + b',"seconds":1,"prefill_seconds":0}\n',
+            "<= 1073741823 - at `$.tokens`",
+        ),
+        (
+            b'{"type":"event","kind":"x","index":1,"detail":{"a":'
+            + b"[" * 16
+            + b"]" * 16
+            + b"}}\n",
+            "its detail goes too deep",
+        ),
         (msgspec.json.encode(token(1, bytes="zz")) + b"\n", "not hexadecimal"),
         (msgspec.json.encode(token(0)) + b"\n", "does not grow from 0"),
-        (msgspec.json.encode(token(-5)) + b"\n", "does not grow from 0"),
-        (msgspec.json.encode(token(2**60)) + b"\n", "does not grow"),
+        (msgspec.json.encode(token(-1, -1)) + b"\n", "does not grow from 0"),
+        (msgspec.json.encode(token(-5)) + b"\n", ">= -1 - at `$.index`"),
+        (msgspec.json.encode(token(2**60)) + b"\n", "<= 1073741823 - at `$.index`"),
         (msgspec.json.encode(token(1, 1)) + b"\n", "parent does not come before"),
-        (msgspec.json.encode(token(1, -2)) + b"\n", "parent does not come before"),
+        (msgspec.json.encode(token(1, -2)) + b"\n", ">= -1 - at `$.parent`"),
     ],
-    ids=range(23),
+    ids=range(33),
 )
 def test_a_bad_line_costs_itself_only(
     lines: list[bytes],
@@ -122,6 +151,32 @@ def test_a_bad_line_costs_itself_only(
     assert trace.problems[0].startswith("line 3: ")
     assert problem in trace.problems[0]
     assert "\n" not in trace.problems[0]
+
+
+def test_what_is_at_the_end_of_the_bounds_is_read(
+    lines: list[bytes], read_lines: Callable[[list[bytes]], Trace]
+) -> None:
+    deep: Any = 0
+    for _ in range(DEEPEST - 1):
+        deep = [deep]
+    last = [
+        token(MOST - 1, MOST - 2, id=MOST - 1, rank=MOST - 1, entropy=3.4e38, logprob=-3.4e38),
+        Event(kind="x", index=MOST - 1, at=-1, detail={"a": deep}),
+    ]
+    trace = read_lines([*lines[:-1], *(msgspec.json.encode(r) + b"\n" for r in last), lines[-1]])
+    assert trace.problems == []
+    assert trace.records == [*RECORDS[:-1], *last, RECORDS[-1]]
+
+
+def test_settings_of_a_header_that_go_too_deep(path: Path, lines: list[bytes]) -> None:
+    for levels, is_read in ((13, True), (16, False)):  # the sampler, `nested`, and a list are three
+        nest = b"[" * levels + b"]" * levels
+        path.write_bytes(lines[0].replace(b"[1,null]", b"[" + nest + b"]") + b"".join(lines[1:]))
+        if is_read:
+            assert read_trace(path).records == RECORDS
+        else:
+            with pytest.raises(TraceError, match="damaged header: its settings go too deep"):
+                read_trace(path)
 
 
 def test_empty_lines_and_line_ends_of_windows_are_nothing(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.sampling.settings import Settings, declared
+from entropix_mlx.sampling.settings import Settings, can_be, declared
 from entropix_models.errors import UsageError
 
 
@@ -154,3 +154,28 @@ def test_they_import_no_mlx() -> None:
         "sys.exit(any(m.split('.')[0] in ('mlx', 'numpy', 'transformers') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "can"),
+    [
+        ("layers", "all", True),
+        ("layers", "0,3-5", True),
+        ("layers", "999", True),
+        ("layers", "1000", False),
+        ("layers", "5-3", False),
+        ("layers", "nonsense", False),
+        ("layers", "0-999," * 200 + "1", False),
+        ("layers", 7, False),
+        ("top_k", 40, True),
+        ("top_k", 40.5, False),
+        ("top_k", 10**400, False),
+        ("temperature", 1, True),
+        ("temperature", 1e308, False),
+        ("temperature", True, False),
+    ],
+)
+def test_what_a_file_says_of_a_setting_has_to_be_possible(
+    name: str, value: object, can: bool
+) -> None:
+    assert can_be(name, value) == can

@@ -212,7 +212,11 @@ def test_half_a_surrogate_pair(path: Path) -> None:
     assert read_trace(path).records == []
 
 
-@given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False))))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32)
+"""Everything measured is a float32."""
+
+
+@given(st.lists(st.tuples(st.text(), NUMBERS)))
 def test_any_text_and_number_comes_back(values: list[tuple[str, float]]) -> None:
     records = [
         token(n, text=text, bytes=text.encode().hex(), entropy=number)
@@ -224,3 +228,20 @@ def test_any_text_and_number_comes_back(values: list[tuple[str, float]]) -> None
         writer.write(record)
     decoder = msgspec.json.Decoder(TokenRecord)
     assert [decoder.decode(line) for line in stream.getvalue().split(b"\n")[:-1]] == records
+
+
+UNSEEN = "a\x7f\x85\xa0\xad\u061c\u200b\u200d\u2028\u2029\u202e\u2066\ufeff\ue000\U000e0041b"
+
+
+@pytest.mark.parametrize("text", [UNSEEN, "漢字 é \U0001f642", "\r\n\t\0\x1b"])
+def test_what_cannot_be_seen_is_an_escape(path: Path, text: str) -> None:
+    """So that no terminal is steered, and a line is one line for every reader."""
+    with TraceWriter(path) as writer:
+        writer.write(HEADER)
+        writer.write(token(0, -1, text=text))
+    written = path.read_text(encoding="utf-8")
+    assert written.replace("\n", "").isprintable()
+    assert written.splitlines() == written.split("\n")[:-1]
+    assert [record.text for record in read_trace(path).records] == [text]  # type: ignore[union-attr]
+    assert json.loads(written.splitlines()[1])["text"] == text
+    assert ("漢字 é \U0001f642" in written) == ("漢" in text), "what can be seen stays as it is"

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import math
 import pkgutil
 import time
 from collections.abc import Callable, Iterable
@@ -68,7 +69,7 @@ class EntropixApp(ThemedApp):
         self.first = first
         self.clock: Callable[[], float] = time.monotonic
         self._config = Config() if config is None else config
-        self._interrupted = -TWICE
+        self._interrupted = -math.inf
 
     def get_driver_class(self) -> type[Driver]:
         chosen = super().get_driver_class()
