@@ -8,9 +8,9 @@ calibration, or a mean over past tokens, the result is given and what it grows w
 import re
 from collections.abc import Callable, Sequence
 
-from entropix_mlx.records.measures import probability
+from entropix_mlx.records.measures import percent, probability
 from entropix_mlx.records.record import TokenRecord
-from entropix_mlx.sampling.explanation import Line, Told, percent
+from entropix_mlx.sampling.explanation import Line, Told
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.terminal.glyphs import one_line
 
@@ -55,7 +55,7 @@ def plain(record: TokenRecord) -> str:
     spell = _spelling([*(text for _, text, *_ in first), own])
     parts = []
     for n, (_, text, logprob, _) in enumerate(first):
-        share = odds(probability(logprob))
+        share = percent(probability(logprob))
         parts.append(f"then {spell(text)} {share}" if n else f"{share} sure of {spell(text)}")
     sure = f"{'; '.join(parts)}. " if parts else ""
     sure = sure[:1].upper() + sure[1:]
@@ -63,21 +63,8 @@ def plain(record: TokenRecord) -> str:
         return sure + _taken(record)
     place = f"{spell(own)}, {ordinal(record.rank + 1)}"
     if record.id not in {id for id, *_ in first}:
-        place += f", {odds(probability(record.logprob))}"
+        place += f", {percent(probability(record.logprob))}"
     return f"{sure}{_taken(record).removesuffix('.')}: {place}."
-
-
-def odds(p: float) -> str:
-    """A probability in whole percent; what isn't quite certain is not called so, and of what is
-    rare the first digit is told.
-    """
-    if p > 0.995:
-        return "over 99 %"
-    if p >= 0.01:
-        return f"{100 * p:.0f} %"
-    if p < 1e-6:
-        return "under 0.0001 %"
-    return f"{float(f'{100 * p:.1g}'):.4f}".rstrip("0").rstrip(".") + " %"
 
 
 def ordinal(n: int) -> str:
@@ -128,8 +115,8 @@ def running_text(before: str, token: str, record: TokenRecord, *, words: int = 8
 def _chosen(record: TokenRecord) -> list[Line]:
     if record.rank is None or record.logprob is None:
         return []
-    text = f"rank {record.rank + 1}, p {percent(probability(record.logprob))}"
+    text = f"rank {record.rank + 1}, p {percent(probability(record.logprob), 1)}"
     final = next((p for id_, _, _, p in record.candidates if id_ == record.id), None)
     if final is not None and record.forced is None and record.strategy is not None:
-        text += f", as drawn {percent(final)}"
+        text += f", as drawn {percent(final, 1)}"
     return [Line("chosen", text)]

@@ -13,6 +13,7 @@ from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import load_model, model_options
 from entropix_mlx.cli.output import columns
 from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import QUADRANTS, sentence, word
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
@@ -61,31 +62,38 @@ def calibrate(
 
     It answers prompts; the answers of three in four are fitted to, and on the others is counted
     for how many tokens the sentence of each quadrant holds. A split that holds for less than nine
-    tenths of them is refused. Ten minutes for a small model on two CPU cores, one or less on a GPU.
+    tenths of them is refused. What cannot be measured, such as the attention of some architectures,
+    stays provisional, and the file says so. Ten minutes for a small model on two CPU cores, one or
+    less on a GPU.
     """
     lines = _prompts(prompts)
-    if out is not None:
-        _check(out)
 
-    from entropix_mlx.sampling.calibration import own_file, save
+    from entropix_mlx.sampling.calibration import key, own_file, save
     from entropix_mlx.session.survey import survey
     from entropix_models.devices import release_thread
+    from entropix_models.paths import require_writable
 
+    # Minutes of work shall not end with a place that was wrong from the start.
+    if out is not None and not out.parent.is_dir():
+        raise EntropixError(f"cannot write into {out.parent}: make that folder, or name another")
+    require_writable(out or own_file("of any model"))
     try:
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
         if not loaded.tokenizer.has_chat_template:
             click.echo(f"note: {loaded.info.name} has no chat template; raw prompts", err=True)
+        info = loaded.info
+        target = out or own_file(key(info.name, info.revision, info.quantization))
+        require_writable(target)
         shown = _Shown(len(lines))
         try:
             found = survey(loaded, lines, tokens=tokens, seed=seed, told=shown.told)
         except UsageError:
             raise
         except ValueError as error:
-            raise EntropixError(f"{loaded.info.name} is not calibrated: {error}") from error
+            raise EntropixError(f"{info.name} is not calibrated: {error}") from error
         finally:
             shown.close()
-        target = out or own_file(found.name)
         save(found, target)
         click.echo("\n".join(_table(found)))
         click.echo(f"written: {escaped(str(target))}", err=True)
@@ -98,15 +106,6 @@ def _prompts(file: Path | None) -> list[str]:
     from entropix_mlx.sampling.calibration import own_prompts, prompts_of
 
     return own_prompts() if file is None else prompts_of(read_text(None, file))
-
-
-def _check(out: Path) -> None:
-    """Minutes of work shall not end with a path that was wrong from the start."""
-    if out.exists() and not out.is_file():
-        raise UsageError(f"{out} is no regular file: name another with -o")
-    folder = out.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise EntropixError(f"cannot write into {folder}: make that folder, or name another place")
 
 
 class _Shown:
@@ -143,12 +142,10 @@ class _Shown:
         return " · ".join(parts)
 
 
-def _percent(part: float) -> str:
-    return f"{100 * part:.1f} %"
-
-
 def _table(found: "Calibration") -> list[str]:
     """Everything that was measured, the shares and rates on the answers that were held out."""
+    from entropix_mlx.sampling.fit import PROVISIONAL_RANGES
+
     split, source = found.split, found.source
     assert split is not None
     head = (
@@ -162,13 +159,14 @@ def _table(found: "Calibration") -> list[str]:
             (
                 word(quadrant, split),
                 quadrant,
-                _percent(counted.share),
-                f"{_percent(counted.rate)} ({counted.holds} of {counted.tokens})",
+                percent(counted.share, 1),
+                f"{percent(counted.rate, 1)} ({counted.holds} of {counted.tokens})",
                 sentence(quadrant, split),
             )
         )
     usual = [("entropy", "usual varentropy"), *((f"{h:.2f}", f"{v:.2f}") for h, v in split.usual)]
-    shares = [("region", "share"), *((name, _percent(s)) for name, s in found.shares.items())]
+    unknown = source.get(PROVISIONAL_RANGES)
+    shares = [("region", "share"), *((name, percent(s, 1)) for name, s in found.shares.items())]
     return [
         escaped(head),
         "",
@@ -180,4 +178,5 @@ def _table(found: "Calibration") -> list[str]:
         *columns([("threshold", ""), *((n, f"{v:.2f}") for n, v in found.thresholds.items())]),
         "",
         *columns(shares),
+        *(["", f"not measured, ranges provisional: {unknown}"] if unknown else []),
     ]

@@ -89,7 +89,9 @@ class SessionOptions:
     def begin(
         self, model: "LanguageModel", written: Writers, progress: Progress = quiet
     ) -> "Session":
-        """A session; thresholds and a seed that are not the user's are told on standard error."""
+        """A session. Thresholds and a seed that are not the user's, and what the model lacks for
+        the settings, are told on standard error.
+        """
         from entropix_mlx.session.journal import Storage
         from entropix_mlx.session.session import Session
 
@@ -103,6 +105,8 @@ class SessionOptions:
             progress=progress,
         )
         note_calibration(model, session.calibration, self.model)
+        if session.lacks is not None:
+            click.echo(f"note: {session.lacks}", err=True)
         if self.seed is None and self.settings.temperature is not None:
             click.echo(f"seed: {session.seed}", err=True)
         return session

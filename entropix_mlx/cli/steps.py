@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from entropix_mlx.analysis.explain import ordinal
-from entropix_mlx.records.measures import probability
+from entropix_mlx.records.measures import percent, probability
 from entropix_mlx.records.record import TokenRecord
-from entropix_mlx.sampling.explanation import percent
 from entropix_mlx.terminal.visible import escaped
 
 MOST = 5
@@ -32,7 +31,8 @@ class Steps:
         width = max((len(text) for _, text, _ in shown), default=0)
         for place, (id, text, logprob) in enumerate(shown, 1):
             mark = ">" if id == record.id else " "
-            yield f"  {mark} {place}. {escaped(text.ljust(width))}  {percent(probability(logprob))}"
+            share = percent(probability(logprob), 1)
+            yield f"  {mark} {place}. {escaped(text.ljust(width))}  {share}"
         yield f"  {_selected(record)}"
         tail = self._so_far.replace("\n", "⏎")
         yield f"  so far: {escaped(tail if len(tail) <= TAIL else f'…{tail[1:]}')}"
@@ -43,7 +43,7 @@ def _selected(record: TokenRecord) -> str:
     own = escaped(repr(texts.get(record.id, record.text)))
     if record.rank is None or record.logprob is None:
         return f"given: {own}, with nothing before it"
-    place = f"{own}, {ordinal(record.rank + 1)}, {percent(probability(record.logprob))}"
+    place = f"{own}, {ordinal(record.rank + 1)}, {percent(probability(record.logprob), 1)}"
     if record.forced:
         return f"put there: {place} ({record.forced})"
     if record.strategy is None:

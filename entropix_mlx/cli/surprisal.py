@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from entropix_mlx.analysis.surprise import Surprise, surprises
 from entropix_mlx.cli.output import columns, depth, renderers, theme
-from entropix_mlx.records.measures import MEASURES, class_of, limits
+from entropix_mlx.records.measures import MEASURES, class_of, limits, percent
 from entropix_mlx.records.record import Event, TokenRecord
-from entropix_mlx.sampling.explanation import percent
 from entropix_mlx.terminal.palette import RAMP, RAMP_SIXTEEN, VALLEY
 from entropix_mlx.terminal.visible import escaped
 
@@ -60,4 +59,4 @@ def _row(one: Surprise, text: str) -> tuple[str, str, str, str]:
     line = before.rpartition("\n")[2]
     tail = line if len(line) <= BEFORE else "…" + line[-BEFORE:]
     where = f"line {before.count(chr(10)) + 1}" + (f": {tail}" if tail.strip() else "")
-    return repr(one.token), f"{one.bits:.1f}", f"{one.expected!r} {percent(one.p)}", where
+    return repr(one.token), f"{one.bits:.1f}", f"{one.expected!r} {percent(one.p, 1)}", where

@@ -14,7 +14,7 @@ from entropix_mlx.cli.options import device_option
 from entropix_mlx.cli.output import FORMATS, Format, Output, columns
 from entropix_mlx.cli.steps import Steps
 from entropix_mlx.cli.trace_export import export
-from entropix_mlx.records.measures import shown
+from entropix_mlx.records.measures import percent, shown
 from entropix_mlx.records.quadrants import QUADRANTS, word
 from entropix_mlx.records.record import PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
@@ -239,7 +239,7 @@ def _totals(a: "Side", b: "Side") -> list[Row]:
         if any(one.quadrants[quadrant] for one in totals):
             words = dict.fromkeys(word(quadrant, one.split) for one in totals)
             shares = (
-                f"{100 * one.quadrants[quadrant] / (one.tokens or 1):.0f} %" for one in totals
+                percent(one.quadrants[quadrant] / (one.tokens or 1), brief=True) for one in totals
             )
             rows.append((" or ".join(words), *shares))
     return [*rows, ("ended", *(_value(one.finish_reason) for one in totals))]

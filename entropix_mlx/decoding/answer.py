@@ -8,6 +8,7 @@ from entropix_mlx.decoding.make_records import Attend, token_record
 from entropix_mlx.decoding.stop_texts import StopTexts
 from entropix_mlx.records.record import CLARIFY, USER, Event, TokenRecord
 from entropix_mlx.sampling.valleys import ValleyMarks
+from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.tokenizer.tokenizer import Tokenizer
 from entropix_models.tokenizer.utf8 import Utf8Stream
 
@@ -36,13 +37,14 @@ class Answer:
         self._attend = attend
         self._stops, self._utf8 = StopTexts(stop), Utf8Stream()
         self._valleys = ValleyMarks(valley_delta)
-        self._put_in: int | None = None  # the first record that a sampler put in
+        self._indices: list[int] = []
+        self._put_in: list[int | None] = []  # of each record, the id that a sampler put in
         self._events: dict[int, list[Event]] = {}
         self._settled: deque[TokenRecord | Event] = deque()
         for record in before:
             if not self._ends(record.id, record.forced):
                 self._utf8.feed(bytes.fromhex(record.bytes))
-            self._note(record.index, record.forced)
+            self._note(record.index, record.id, record.forced)
             self._valleys.take(record.index, record.entropy)
 
     def add(self, choice: Choice, ms: float) -> bool:
@@ -53,12 +55,12 @@ class Answer:
             self._attend(index, choice.heads)
         record = token_record(self._tokenizer, choice, index, self._parent, text, ms)
         self._parent = index
-        self._note(index, choice.forced)
+        self._note(index, choice.id, choice.forced)
         events = self._events.setdefault(index, [])
         if (valley := self._valleys.take(index, choice.entropy)) is not None:
             events.append(valley)
         if ends and choice.forced == CLARIFY:
-            events.append(Event(kind="question", index=index, at=self._put_in))
+            events.append(Event(kind="question", index=index, at=self._begun()))
         ready, hit = self._stops.feed(record)
         self._settle(ready)
         return hit or ends
@@ -85,9 +87,15 @@ class Answer:
         stream.feed(self._tokenizer.token_bytes(id))
         return bool(stream.pending)
 
-    def _note(self, index: int, forced: str | None) -> None:
-        if forced == CLARIFY and self._put_in is None:
-            self._put_in = index
+    def _note(self, index: int, id: int, forced: str | None) -> None:
+        self._indices.append(index)
+        self._put_in.append(id if forced == CLARIFY else None)
+
+    def _begun(self) -> int | None:
+        """The record with which the question begins that ends here."""
+        question = Vocabulary(tokenizer=self._tokenizer).question
+        at = None if question is None else question.begun(self._put_in)
+        return None if at is None else self._indices[at]
 
     def _settle(self, records: Sequence[TokenRecord]) -> None:
         for record in records:

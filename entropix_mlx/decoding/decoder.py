@@ -137,6 +137,11 @@ class Decoder:
             self.pending = self.pending._replace(state=self.state)
         self._decide_again()
 
+    @property
+    def lacks(self) -> str | None:
+        """What the settings ask for that this model cannot do, see `Settings.lacks`."""
+        return self.settings.lacks(self._vocabulary)
+
     def remember(self, path: Sequence[Past]) -> None:
         """Be at the end of a path: the sampler's state follows from it alone."""
         self.path = list(path)

@@ -91,6 +91,10 @@ def _rounded(value: float | None) -> float | int | None:
     return number(value)
 
 
-def _units(p: float) -> int:
-    """Of what a file may say, only what can be a probability."""
-    return round(UNITS * p) if 0.0 < p < 1.0 else UNITS * (p >= 1.0)
+def _units(p: float) -> float:
+    """Of what a file may say, only what can be a probability; by half a unit off nothing or all,
+    if rounding would make it so.
+    """
+    if 0.0 < p < 1.0:
+        return min(max(round(UNITS * p), 0.5), UNITS - 0.5)
+    return UNITS * (p >= 1.0)

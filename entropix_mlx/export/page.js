@@ -56,8 +56,12 @@
   };
   const short = (value, digits = 2) =>
     value === null ? "–" : Math.abs(value) < 1e6 ? value.toFixed(digits) : value.toExponential(2);
-  const percent = (units) =>
-    units === null ? "–" : (100 * units / fields.units).toFixed(units < fields.units / 10 ? 2 : 1) + " %";
+  const percent = (units) => {
+    if (units === null) return "–";
+    if (units > 0 && units < 1) return "under 0.01 %";
+    const share = units / fields.units, text = (100 * share).toFixed(share < 0.1 ? 2 : 1);
+    return (share < 1 && text === "100.0" ? "over 99.9" : text) + " %";
+  };
   const spelt = (r) => r.said(r.text).replaceAll("\n", "↵") || "‹" + r.said(r.bytes) + "›";
   const bytes = (r) => r.bytes !== null ? r.said(r.bytes) : Array.from(
     new TextEncoder().encode(r.said(r.text)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from entropix_mlx.export.passage import Passage
+from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import QUADRANTS, word
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.terminal.glyphs import one_line, shown
@@ -66,7 +67,7 @@ def summary(passage: Passage) -> Iterator[Row]:
         if count := totals.quadrants[quadrant]:
             name = word(quadrant, passage.header.quadrant_split)
             code = f" ({quadrant})" if quadrant else ""
-            yield f"share of {name}{code}", f"{100 * count / totals.tokens:.0f} %"
+            yield f"share of {name}{code}", percent(count / totals.tokens, brief=True)
     yield "valleys", str(len(passage.valleys))
 
 

@@ -7,6 +7,7 @@ Conditions compare them, exports have a column for those that a record holds, an
 
 import math
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ class Scale(NamedTuple):
     value: Value = lambda _record: None
 
 
+_BELOW_ONE = math.nextafter(1.0, 0.0)
+_RARE = 1e-6
+
 CLASSES = 5
 """Into so many equal parts a scale is divided where colours stand for it."""
 
@@ -55,8 +59,29 @@ class Measure(NamedTuple):
 
 
 def probability(logprob: float) -> float:
-    """From nats; a rounding above 1 is 1."""
-    return math.exp(min(logprob, 0.0))
+    """From nats; neither 0 nor 1, which no token of a distribution has, whatever was rounded."""
+    return min(max(math.exp(min(logprob, 0.0)), sys.float_info.min), _BELOW_ONE)
+
+
+def percent(share: float, decimals: int = 0, *, brief: bool = False) -> str:
+    """`12 %`, with so many decimals at most, for every text that tells a share in percent.
+
+    What isn't all or nothing is not told so: it is over 99 %, and of what is rare the first digit
+    is told, or `brief`ly >99 % and <1 %.
+    """
+    if share <= 0 or share >= 1:
+        return "100 %" if share > 0 else "0 %"
+    hundredths, last = 100 * share, 10.0**-decimals
+    rounded = round(hundredths, decimals)
+    if rounded >= 100:
+        return f"{'>' if brief else 'over '}{100 - last:g} %"
+    if rounded >= last and (brief or hundredths >= last):
+        return f"{rounded:g} %"
+    if brief:
+        return f"<{last:g} %"
+    if share < _RARE:
+        return f"under {100 * _RARE:.4f} %"
+    return f"{float(f'{hundredths:.1g}'):.4f}".rstrip("0").rstrip(".") + " %"
 
 
 def surprisal(record: TokenRecord) -> float | None:

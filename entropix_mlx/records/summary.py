@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import Quadrant, QuadrantSplit, word
 from entropix_mlx.records.record import End, Event, Record, RunHeader, TokenRecord
 
@@ -103,7 +104,7 @@ class Summary:
             parts.append(f"mean entropy {self.mean_entropy:.2f} bits")
             parts.append(f"perplexity {self.perplexity:.2f}")
             shares = (
-                f"{word(quadrant, self.split)} {100 * count / self.tokens:.0f} %"
+                f"{word(quadrant, self.split)} {percent(count / self.tokens, brief=True)}"
                 for quadrant, count in self.quadrants.most_common()
             )
             parts.append(" ".join(shares))

@@ -5,6 +5,7 @@ One JSON file a model, named by `key`. Entropy and varentropy go together (they 
 quantiles would leave one corner of the plane empty.
 """
 
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -168,8 +169,8 @@ class _Kind(msgspec.Struct):
 
 
 def parse(data: bytes, name: str) -> Calibration:
-    """Raises DamagedFileError for what is not a calibration with every metric's range, and
-    UnsupportedError for one of a newer program.
+    """Raises DamagedFileError for what is not a calibration with every metric's range, or says what
+    cannot be, and UnsupportedError for one of a newer program.
     """
     try:
         schema = msgspec.json.decode(data, type=_Kind).schema
@@ -188,7 +189,29 @@ def parse(data: bytes, name: str) -> Calibration:
         missing.add("a split into quadrants")
     if missing:
         raise DamagedFileError(f"{name}: calibration lacks {', '.join(sorted(missing))}; remove it")
+    if wrong := _wrong(calibration):
+        raise DamagedFileError(f"{name}: not a calibration file ({wrong}); remove it")
     return calibration
+
+
+def _wrong(found: Calibration) -> str | None:
+    """The first field whose numbers cannot be those of a model. The middle of a varentropy's band
+    is of other tokens than its ends, so it may lie outside of them.
+    """
+    low, mid, high = found.entropy.low, found.entropy.mid, found.entropy.high
+    if not low <= mid <= high:
+        return f"entropy: low {low:g}, mid {mid:g} and high {high:g} do not rise"
+    for side, band in found.varentropy.items():
+        if band.low > band.high:
+            return f"varentropy.{side}: low {band.low:g} is above high {band.high:g}"
+    for metric, (least, most) in found.ranges.items():
+        if not (math.isfinite(least) and math.isfinite(most)):
+            return f"ranges.{metric}: {least:g} to {most:g} is not finite"
+        if least > most:
+            return f"ranges.{metric}: {least:g} is above {most:g}"
+    if not math.isfinite(found.valley_delta):
+        return f"valley_delta: {found.valley_delta:g} is not finite"
+    return None
 
 
 PROVISIONAL = Calibration(

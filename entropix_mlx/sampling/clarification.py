@@ -48,6 +48,13 @@ class Way(ABC):
     def step(self, seen: "Seen", drawn: "mx.array", calls: "mx.array", memory: Memory) -> Step:
         """`drawn`: the id that would come; `calls`: whether the metrics call for clarifying."""
 
+    def follows(self, ids: "mx.array", memory: Memory) -> "mx.array | None":
+        """Bool `[support]`: which of the ids can follow here; None where what was put in leaves
+        that open.
+        """
+        del ids, memory
+        return None
+
 
 def way(name: str, vocabulary: Vocabulary) -> Way | None:
     """None where nothing is put in, be it that the vocabulary has nothing to."""
@@ -114,10 +121,11 @@ def _begins_sentence(last: Any, mark: Any) -> Any:
 
 @dataclass(frozen=True)
 class Insert(_BySentence):
-    """The text, in place of a token that begins a word, once a sentence.
+    """The text, in place of a token that begins a word, once a sentence; a word, or the answer's
+    end, follows it.
 
-    The memory: the place in a text that has begun, whether the sentence has one, and the marks of
-    the last id. The text ends no sentence.
+    The memory: the place in a text that has begun (its length right after it), whether the sentence
+    has one, and the marks of the last id. The text ends no sentence.
     """
 
     text: tuple[int, ...]
@@ -129,8 +137,8 @@ class Insert(_BySentence):
             mark = self._mark(past.id)
             if past.is_prompt:
                 place, has = 0, False
-            elif past.forced == CLARIFY and past.id == self.text[place]:
-                place, has, mark = (place + 1) % len(self.text), True, mark & ~Mark.ENDS
+            elif past.forced == CLARIFY and past.id == self.text[place % len(self.text)]:
+                place, has, mark = place % len(self.text) + 1, True, mark & ~Mark.ENDS
             else:
                 place, has = 0, has and not _begins_sentence(last, mark)
             last = mark
@@ -140,6 +148,7 @@ class Insert(_BySentence):
         import mlx.core as mx
 
         place, has, last = memory
+        place = place % len(self.text)
         free = seen.given < 0
         mark = self._marks(mx.where(free, drawn, seen.given))
         has = mx.where(_begins_sentence(last, mark), 0, has)
@@ -147,11 +156,19 @@ class Insert(_BySentence):
         puts = (begins | (place > 0)) & free
         put = mx.array(self.text, mx.int32)[place]
         memory = (
-            mx.where(puts, (place + 1) % len(self.text), 0),
+            mx.where(puts, place + 1, 0),
             mx.where(puts, 1, has),
             mx.where(puts, self._marks(put) & ~Mark.ENDS, mark),
         )
         return Step(mx.where(puts, put, -1), memory)
+
+    def follows(self, ids: "mx.array", memory: Memory) -> "mx.array | None":
+        import mlx.core as mx
+
+        place, _, last = memory
+        marks = self._marks(ids)
+        fits = ((marks & (Mark.BEGINS | Mark.STOPS)) != 0) | ((last & Mark.BLANK) != 0)
+        return fits | (place < len(self.text)) | ~mx.any(fits)
 
 
 @dataclass(frozen=True)

@@ -104,5 +104,5 @@ def _corner(
     return found
 
 
-def one_hot(place: int, size: int) -> mx.array:
+def one_hot(place: int | mx.array, size: int) -> mx.array:
     return (mx.arange(size) == place).astype(mx.float32)

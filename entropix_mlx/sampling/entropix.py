@@ -33,8 +33,8 @@ _GREEDY, _HELV, _RESAMPLE, _ADAPTIVE = map(REGIONS.index, ("LELV", "HELV", "HEHV
 
 _NOT_INSERTED = {
     "off": ", nothing inserted (clarify=off)",
-    "insert": ": the text comes between words, once a sentence",
-    "ask": ": a question comes where a sentence begins, once",
+    "insert": ": a text comes between words only, once a sentence at most",
+    "ask": ": a question comes where a sentence begins only, once at most",
     "guide": " instead: a clarifying text had just been inserted",
 }
 
@@ -120,6 +120,13 @@ class Entropix(Settings):
         most = max(self.draws, self.resamples)
         return Fixed(most, clarification.way(self.clarify, vocabulary))
 
+    def lacks(self, vocabulary: Vocabulary) -> str | None:
+        if self.clarify == "off" or clarification.way(self.clarify, vocabulary):
+            return None
+        if self.clarify == "ask":
+            return "the model has no token that ends a turn, so clarify=ask asks nothing"
+        return f"the model has no clarifying text, so clarify={self.clarify} puts nothing in"
+
     def scalars(self, calibration: Calibration) -> dict[str, float | list[float]]:
         limits = {
             "min_temperature": self.min_temperature or 0.0,
@@ -173,10 +180,14 @@ class Entropix(Settings):
         inputs["G"] = cls.agreement(inputs["G"], seen)
         params = rules.computed(region, inputs, p, attention=seen.attention)
         stages = filters.filtered(seen.logits, params, ordered=True)
+        may = None if fixed.way is None else fixed.way.follows(seen.ids, past.memory)
+        if may is not None:
+            stages = (*stages, filters.following(stages, may))
         log_p = filters.log_p(stages)
+        first = mx.argmax(log_p > -mx.inf)
         greedy, resampled, middle = (region == n for n in (_GREEDY, _RESAMPLE, _ADAPTIVE))
         drawn = mx.random.categorical(log_p, num_samples=fixed.best_of, key=seen.key)
-        drawn = mx.where(greedy, 0, drawn)
+        drawn = mx.where(greedy, first, drawn)
         # Scores are log p plus a confidence that all candidates of a step share, so the best of
         # the drawn is the one that comes first in the order.
         looked = mx.where(middle, p["draws"], mx.where(resampled, p["resamples"], 1.0))
@@ -195,7 +206,7 @@ class Entropix(Settings):
             drawn=drawn,
             looked=looked,
             chosen=chosen,
-            final=mx.where(greedy, draw.one_hot(0, final.shape[0]), final),
+            final=mx.where(greedy, draw.one_hot(first, final.shape[0]), final),
             state=State(past.steps + 1, means, memory).arrays,
             inserted=inserted,
         )

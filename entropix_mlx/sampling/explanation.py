@@ -98,7 +98,7 @@ def draw(record: TokenRecord, settings: Mapping[str, Any]) -> list[Line]:
     if record.forced is not None:
         return []
     if record.temperature is None:
-        left = " that was not banned" if record.rank else ""
+        left = " that could follow" if record.rank else ""
         return [Line("draw", f"no randomness: the most likely token{left}")]
     return [Line("draw", f"T {record.temperature:.4g}, as set"), *filters(record, settings)]
 
@@ -126,8 +126,3 @@ def apart(a: float, b: float) -> tuple[str, str]:
         if a == b or first != second:
             return first, second
     return repr(a), repr(b)
-
-
-def percent(share: float) -> str:
-    """Three digits, however small."""
-    return f"{100 * share:.3g} %"

@@ -48,6 +48,16 @@ def filtered(logits: mx.array, params: SamplingParams, *, ordered: bool) -> tupl
     )
 
 
+def following(stages: tuple[Stage, ...], may: mx.array) -> Stage:
+    """What all of them left of the ids that may follow (bool `[support]`); where none was left, the
+    most likely of those that may.
+    """
+    scaled, left = (mx.where(may, stages[n].weights, -mx.inf) for n in (0, -1))
+    best = mx.where(mx.arange(may.shape[0]) == mx.argmax(scaled), 0.0, -mx.inf)
+    weights = mx.where(mx.max(left) == -mx.inf, best, left)
+    return Stage("what follows", mx.sum(may), weights)
+
+
 def log_p(stages: tuple[Stage, ...]) -> mx.array:
     """Log-probabilities after all of them, -inf where removed."""
     weights = stages[-1].weights

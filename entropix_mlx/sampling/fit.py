@@ -24,6 +24,7 @@ from entropix_mlx.records.quadrants import (
 from entropix_mlx.records.record import REGIONS, TokenRecord
 from entropix_mlx.sampling.calibration import (
     METRICS,
+    PROVISIONAL,
     Band,
     Calibration,
     HeldOut,
@@ -54,6 +55,9 @@ _KNOTS = 12
 """Of what varentropy is usual: as many bins with as many tokens each."""
 
 _MORE = "calibrate on more prompts, or on longer answers"
+
+PROVISIONAL_RANGES = "provisional ranges"
+"""What a file's `source` calls the metrics whose ranges are not the model's own."""
 
 _STEP = 100
 """Places in a bit where entropy can be split, so that the number told is the number used."""
@@ -91,13 +95,17 @@ def fit(
     quantization: str | None,
     source: dict[str, str | int | float],
 ) -> Calibration:
-    """Fit to `runs`, one sequence of records each; what is counted, is in `held_out`.
+    """Fit to `runs`, one sequence of records each; what is counted, is in `held_out`. The range of
+    what was not measured, or is no number, is the provisional one, and `source` says of which.
 
     Raises ValueError, in one line, if a region's share of the held-out text is not between 2 % and
     60 %, or if no sentence of a quadrant holds for nine tenths of its tokens there.
     """
     values = {name: _column(runs, name) for name in METRICS}
     h, v = values["entropy"], values["varentropy"]
+    unknown = [name for name in METRICS if not np.isfinite(values[name]).all()]
+    if "entropy" in unknown or "varentropy" in unknown:
+        raise ValueError("it gives probabilities that are no numbers; are its weights whole?")
     entropy = Band(*map(float, np.quantile(h, _ENTROPY)))
     sides: dict[Side, tuple[np.ndarray, np.ndarray]] = {
         "low": (v[h < entropy.low], v[h < entropy.mid]),
@@ -117,7 +125,9 @@ def fit(
     ranges = {
         name: (float(np.quantile(values[name], 0.05)), float(np.quantile(values[name], 0.95)))
         for name in METRICS
+        if name not in unknown
     }
+    provisional = {name: PROVISIONAL.ranges[name] for name in unknown}
     corners = bounds(thresholds(entropy, varentropy))
     regions = Counter(
         region_of(record.entropy or 0.0, record.varentropy or 0.0, corners)
@@ -136,10 +146,10 @@ def fit(
         quantization=quantization,
         entropy=entropy,
         varentropy=varentropy,
-        ranges=ranges,
+        ranges=ranges | provisional,
         valley_delta=delta,
         shares=shares,
-        source=source,
+        source=source | ({PROVISIONAL_RANGES: ", ".join(unknown)} if unknown else {}),
         split=split,
         held_out=counted,
     )

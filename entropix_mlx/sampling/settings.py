@@ -116,6 +116,11 @@ class Settings:
         del path, vocabulary  # most remember nothing
         return ()
 
+    def lacks(self, vocabulary: Vocabulary) -> str | None:
+        """What is set but cannot be with these ids, in a sentence; None if everything can."""
+        del vocabulary
+        return None
+
     def check(self) -> None:
         """Raises UsageError for values that exclude each other."""
 

@@ -1,5 +1,6 @@
 """What a sampler may know of a model's ids: the texts that it may put in, and what they mark."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,17 @@ class Question:
     spaced: tuple[int, ...]
     mark: int
     stop: int
+
+    def begun(self, put_in: Sequence[int | None]) -> int | None:
+        """Where the last one begins in an answer: the ids that a sampler put in, None for others.
+
+        A way to clarify may have been another one before, so that not all of them are a question's.
+        """
+        for at in reversed(range(len(put_in))):
+            for opening in (self.opening, self.spaced):
+                if tuple(put_in[at : at + len(opening)]) == opening:
+                    return at
+        return None
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,11 @@ class Session:
         return self._decoder.settings
 
     @property
+    def lacks(self) -> str | None:
+        """What the settings ask for that this model cannot do, in a sentence."""
+        return self._decoder.lacks
+
+    @property
     def seed(self) -> int:
         """That of the next token."""
         return self._decoder.seed

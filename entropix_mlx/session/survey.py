@@ -36,7 +36,8 @@ def survey(
     """Have the prompts answered by plain sampling, and fit to that.
 
     Answers are up to `tokens` long; the same seed gives the same ones. A model without a chat
-    template goes on from the prompt as it stands. Raises UsageError for too few prompts, ValueError
+    template goes on from the prompt as it stands; one whose attention cannot be captured is
+    measured without it. Raises UsageError for too few prompts, ValueError
     as `fit`, and what a session raises.
     """
     if len(prompts) < HELD_OUT:
@@ -44,7 +45,9 @@ def survey(
             f"{len(prompts)} prompts are too few: of every {HELD_OUT} one is held out, and some 40 "
             "make a calibration"
         )
-    settings, raw = Settings.make("temperature", _SAMPLER), not model.tokenizer.has_chat_template
+    capture = {} if model.shows_attention else {"capture": "false"}
+    settings = Settings.make("temperature", {**_SAMPLER, **capture})
+    raw = not model.tokenizer.has_chat_template
     answers: list[list[TokenRecord]] = []
     count = 0
     for number, prompt in enumerate(prompts):

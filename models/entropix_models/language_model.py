@@ -108,6 +108,15 @@ class LanguageModel:
             logits = self.network(ids[None], cache=cache)[0]
         return Step(logits, capture.statistics(self.info.layers))
 
+    @property
+    def shows_attention(self) -> bool:
+        """Whether what a forward pass attends to can be captured; such a pass is built, not run."""
+        try:
+            self.step(mx.array([0]), self.new_cache(), lambda scores, _weights, _valid: scores)
+        except UnsupportedError:
+            return False
+        return True
+
     @staticmethod
     def cached(cache: Cache) -> int:
         """How many tokens the cache holds."""

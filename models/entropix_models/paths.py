@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,6 +101,17 @@ def write_whole(target: Path, content: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(target) as unfinished:
             unfinished.write_bytes(content)
+
+
+def require_writable(target: Path) -> None:
+    """Raise what `write_whole` would, before the work whose result it is to be: EntropixError for a
+    disk that refuses, UsageError for a target that is no regular file.
+    """
+    if os.path.lexists(target) and not target.is_file():
+        raise UsageError(f"{target} is no regular file: name another")
+    folder = next(folder for folder in target.parents if os.path.lexists(folder))
+    with disk_errors(target), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ import mlx.core as mx
 import pytest
 
 from entropix_mlx.records.quadrants import KINDS
-from entropix_mlx.sampling.calibration import own_file, parse
+from entropix_mlx.sampling.calibration import PROVISIONAL, own_file, parse
+from entropix_models.errors import UnsupportedError
 
 Call = Callable[..., Any]
 
@@ -124,6 +125,50 @@ def test_places_that_cannot_be_written_are_told_first(
         assert made.err.count("\n") == 1, "before anything was loaded"
     assert call("calibrate", "--model", "no-such-model").status == 1
     assert call("calibrate", "--model", tiny_model, "--tokens", 0).status == 2
+
+
+def test_a_place_of_ones_own_that_cannot_be_written_is_told_first(
+    call: Call, tiny_model: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    monkeypatch.setenv("ENTROPIX_DATA", str(data))
+    arguments = ("--model", tiny_model, "--device", "cpu", "--prompts", prompts, "--tokens", 2)
+    own_file("tiny@unversioned@unknown").mkdir(parents=True)
+    made = call("calibrate", *arguments)
+    assert made.status == 2
+    assert "is no regular file" in made.err.splitlines()[-1]
+    assert "prompt 1 " not in made.err, "before anything was measured"
+    data.rename(tmp_path / "other")
+    data.write_text("a file, where a folder is to be")
+    made = call("calibrate", *arguments)
+    assert made.status == 1
+    assert made.err.startswith(f"error: {data}")
+    assert made.err.count("\n") == 1, "before anything was loaded"
+
+
+@pytest.mark.slow
+def test_attention_that_cannot_be_captured_stays_provisional(
+    call: Call, model: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden(*_: object) -> None:
+        raise UnsupportedError("attention was captured in 0 of 2 layers")
+
+    monkeypatch.setattr("entropix_models.attention.Capture.statistics", hidden)
+    made = call("calibrate", "--model", model, "--device", "cpu", "--prompts", prompts,
+                "--tokens", 40)  # fmt: skip
+    assert made.status == 0, made.err
+    found = parse(own_file("tiny@unversioned@unknown").read_bytes(), "it")
+    unknown = ("attn_entropy", "attn_varentropy", "agreement", "interaction_strength")
+    assert found.source["provisional ranges"] == ", ".join(unknown)
+    assert {name: found.ranges[name] for name in unknown} == {
+        name: PROVISIONAL.ranges[name] for name in unknown
+    }
+    assert found.ranges["entropy"] != PROVISIONAL.ranges["entropy"]
+    last = made.text.splitlines()[-1]
+    assert last == f"not measured, ranges provisional: {', '.join(unknown)}"
+    run = call("generate", "Hi", "--model", model, "--device", "cpu", "--set", "capture=false",
+               "--max-tokens", 3, "--format", "jsonl")  # fmt: skip
+    assert run.records[0]["calibration"] == "tiny@unversioned@unknown"
 
 
 @pytest.mark.slow

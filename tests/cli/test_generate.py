@@ -240,3 +240,13 @@ def test_the_default_model_answers(call: Call, tmp_path: Path) -> None:
     records = read(trace)
     assert records[0]["model"] == "smollm2-135m"
     assert result.text == texts(records) + "\n"
+
+
+@pytest.mark.parametrize(("clarify", "notes"), [("ask", 1), ("off", 0)])
+def test_a_question_that_cannot_be_asked_is_told_once(
+    generate: Call, clarify: str, notes: int
+) -> None:
+    """The tiny model has no token that ends a turn."""
+    made = generate("--set", f"clarify={clarify}", "--set", "helv_entropy=0")
+    assert made.status == 0
+    assert made.err.count("clarify=ask asks nothing") == notes

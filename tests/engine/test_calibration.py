@@ -55,6 +55,41 @@ def test_what_lacks_something_is_refused(change: dict[str, Any]) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"entropy": {"low": 2.5, "mid": 2, "high": 3}}, "entropy"),
+        ({"entropy": {"low": 1, "mid": 3.5, "high": 3}}, "entropy"),
+        ({"entropy": {"low": -1, "mid": 2, "high": 3}}, "entropy"),
+        ({"entropy": {"low": 1, "mid": 2, "high": 1e999}}, "entropy"),
+        (
+            {"varentropy": CONTENT["varentropy"] | {"high": {"low": 9, "mid": 1, "high": 8}}},
+            "varentropy.high",
+        ),
+        ({"ranges": CONTENT["ranges"] | {"agreement": [0.8, 0.3]}}, "ranges.agreement"),
+        ({"ranges": CONTENT["ranges"] | {"agreement": [0, 1e999]}}, "ranges"),
+        ({"ranges": CONTENT["ranges"] | {"agreement": [None, 1]}}, "ranges"),
+        ({"valley_delta": 1e999}, "valley_delta"),
+    ],
+    ids=str,
+)
+def test_a_field_that_cannot_be_is_named(change: dict[str, Any], field: str) -> None:
+    data = json.dumps(CONTENT | change).replace("Infinity", "1e999").encode()
+    with pytest.raises(DamagedFileError) as caught:
+        calibration.parse(data, "some-file")
+    message = str(caught.value)
+    assert message.startswith("some-file: ")
+    assert message.endswith("; remove it")
+    assert field in message.removesuffix("; remove it")
+    assert "\n" not in message
+
+
+def test_the_middle_of_a_varentropy_may_lie_outside_of_its_band() -> None:
+    side = {"low": {"low": 3, "mid": 7, "high": 6}}
+    data = json.dumps(CONTENT | {"varentropy": CONTENT["varentropy"] | side}).encode()
+    assert calibration.parse(data, "some-file").varentropy["low"].mid == 7
+
+
 def test_one_of_a_newer_program_is_refused() -> None:
     data = json.dumps(CONTENT | {"schema": 3, "entropy": "elsewhere"}).encode()
     with pytest.raises(UnsupportedError, match=r"^some-file: [^\n]*schema 3[^\n]*update"):

@@ -1,5 +1,6 @@
 """What is put into an answer to clarify: where, how often, and that the path says all of it."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -109,6 +110,26 @@ def test_a_text_stands_between_words_once_a_sentence(
         assert sentence.count("¿") <= 1
 
 
+def test_a_word_follows_a_text(llama: LanguageModel) -> None:
+    """Else " ..." and "th" would be one word, as a model that goes on in mid-word has it."""
+    made = session(llama, overrides={**HELV, "clarify": "insert"})
+    said = tokens(turn(made, "One", 150))
+    text, followed = llama.tokenizer.encode(" ..."), 0
+    for n in range(len(text), len(said)):
+        before, record = said[n - len(text) : n], said[n]
+        if [r.id for r in before if r.forced] == text and record.forced is None:
+            followed += 1
+            id_ends = record.id in llama.tokenizer.stop_ids
+            assert id_ends or llama.tokenizer.token_text(record.id)[:1].isspace(), n
+            listed = {id: p for id, _, _, p in record.candidates}
+            assert listed[record.id] > 0
+            assert all(
+                p == 0 or id in llama.tokenizer.stop_ids or spelt[:1].isspace()
+                for id, spelt, _, p in record.candidates
+            )
+    assert followed >= 3
+
+
 @settings(max_examples=60, deadline=None)
 @given(drawn=drawn_texts)
 def test_a_question_is_asked_to_its_end_once(
@@ -142,6 +163,11 @@ def asked(llama: LanguageModel, **overrides: str) -> Any:
     return session(llama, overrides={**HELV, "clarify": "ask", **overrides})
 
 
+@pytest.mark.parametrize("clarify", WAYS)
+def test_what_can_be_put_in_is_not_said_to_lack(llama: LanguageModel, clarify: str) -> None:
+    assert asked(llama, clarify=clarify).lacks is None
+
+
 def test_the_turn_ends_with_a_question_that_is_told(llama: LanguageModel) -> None:
     records = turn(asked(llama), "One", 60)
     said = tokens(records)
@@ -154,6 +180,27 @@ def test_the_turn_ends_with_a_question_that_is_told(llama: LanguageModel) -> Non
     (event,) = (r for r in records if isinstance(r, Event) and r.kind == "question")
     assert (event.index, event.at) == (said[-1].index, said[0].index)
     assert all(record.strategy == "clarify" for record in said if record.forced)
+
+
+@pytest.mark.parametrize("before", ["guide", "insert"])
+def test_a_question_is_told_where_it_begins_whatever_was_put_in_before(
+    llama: LanguageModel, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting is another one from a token on."""
+    # Of bytes, so the space of " ..." would be that of " Could".
+    monkeypatch.setattr(llama, "info", dataclasses.replace(llama.info, clarify="..."))
+    made = session(llama, overrides={**HELV, "clarify": before})
+    first = tokens(turn(made, "One", 3))
+    assert [record.forced for record in first] == ["clarify"] * 3
+    made.use(Settings.make("calibrated", {**HELV, "clarify": "ask"}))
+    line = llama.tokenizer.encode("\n")
+    records = list(made.run(TurnRequest(max_tokens=80, after=first[-1].index, force=line)))
+    (event,) = (r for r in records if isinstance(r, Event) and r.kind == "question")
+    said = tokens(records)
+    begins = next(record for record in said if record.forced == "clarify")
+    assert event.at == begins.index > first[-1].index
+    text = "".join(record.text for record in said if record.index >= begins.index)
+    assert text.startswith(OPENING)
 
 
 def test_the_answer_to_a_question_asks_none(llama: LanguageModel) -> None:
@@ -224,4 +271,10 @@ def test_it_is_verified_and_made_again(llama: LanguageModel, tmp_path: Path, cla
 
 def test_a_model_without_ends_or_texts_is_asked_for_nothing() -> None:
     assert all(way(name, Vocabulary()) is None for name in WAYS)
+    for name in WAYS:
+        said = Settings.make("calibrated", {"clarify": name}).lacks(Vocabulary())
+        assert said is not None
+        assert f"clarify={name}" in said
+    assert Settings.make("calibrated").lacks(Vocabulary()) is None
+    assert Settings.make("greedy").lacks(Vocabulary()) is None
     assert way("off", Vocabulary((20,))) is None

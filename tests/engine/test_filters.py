@@ -92,3 +92,24 @@ class TestFilters:
         later = np.array([p[rank:].sum() for rank in range(p.size + 1)]) ** n
         np.testing.assert_allclose(found, later[:-1] - later[1:], atol=2e-4)
         assert found.sum() == pytest.approx(1, abs=1e-4)
+
+
+class TestFollowing:
+    STAGES = filters.filtered(
+        mx.array([3.0, 2.0, 1.0, 0.0, -mx.inf]), draw(2.0, 3, 1.0, 0.0), ordered=True
+    )
+
+    @pytest.mark.parametrize(
+        ("may", "left"),
+        [
+            ([1, 1, 1, 1, 1], [0, 1, 2]),
+            ([0, 1, 1, 1, 1], [1, 2]),
+            ([0, 0, 0, 1, 1], [3]),  # beyond what the filters left, but not what is banned
+        ],
+    )
+    def test_what_may_not_follow_is_left_out(self, may: list[int], left: list[int]) -> None:
+        weights = filters.following(self.STAGES, mx.array(may) == 1).weights
+        assert np.flatnonzero(np.isfinite(np.array(weights))).tolist() == left
+        kept = np.array(self.STAGES[-1].weights)
+        if left[0] < 3:
+            assert np.array(weights)[left] == pytest.approx(kept[left]), "the odds stay"

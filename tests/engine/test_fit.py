@@ -164,6 +164,26 @@ def test_the_whole_file() -> None:
     assert found.entropy.mid == pytest.approx(np.median([r.entropy for r in run]))
 
 
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_what_was_not_measured_keeps_its_provisional_range(missing: float | None) -> None:
+    lost = msgspec.structs.replace(RUNS[0][0], attn_varentropy=missing, agreement=missing)
+    runs = [[lost, *RUNS[0][1:]], *RUNS[1:]]
+    found = fit(runs, HELD_OUT, model="m", revision="1", quantization=None, source={"seed": 1})
+    whole = fit(RUNS, HELD_OUT, model="m", revision="1", quantization=None, source={"seed": 1})
+    own = PROVISIONAL.ranges
+    unknown = {name: own[name] for name in ("attn_varentropy", "agreement")}
+    assert found.ranges == whole.ranges | unknown
+    assert found.source == {"seed": 1, "provisional ranges": "attn_varentropy, agreement"}
+    assert found.split == whole.split
+    assert parse(msgspec.json.encode(found), "m") == found
+
+
+def test_entropies_that_are_no_numbers_are_refused() -> None:
+    lost = [[msgspec.structs.replace(record, entropy=math.nan) for record in RUNS[0]]]
+    with pytest.raises(ValueError, match=r"^it gives probabilities that are no numbers[^\n]*$"):
+        fit(lost, HELD_OUT, model="m", revision=None, quantization=None, source={})
+
+
 def test_regions_that_are_all_but_empty_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^\w+ holds [\d.]+ % of the held-out tokens; calibrate"):
         fit(RUNS, [RUNS[0][:2]], model="m", revision=None, quantization=None, source={})

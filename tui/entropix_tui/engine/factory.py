@@ -116,13 +116,16 @@ class SessionFactory:
     def _calibrate(self, progress: Progress) -> None:
         """Measure the model that there is, and keep the result. Raises EntropixError."""
         from entropix_mlx.decoding.make_records import calibration_of
-        from entropix_mlx.sampling.calibration import own_file, own_prompts, save
+        from entropix_mlx.sampling.calibration import key, own_file, own_prompts, save
         from entropix_mlx.session.survey import survey
+        from entropix_models.paths import require_writable
 
         model = self._loaded
         if model is None:
             raise UsageError("there is no model yet")
         prompts, before, name = own_prompts(), calibration_of(model), model.info.name
+        target = own_file(key(name, model.info.revision, model.info.quantization))
+        require_writable(target)
         stage = f"calibrating {name}, prompt"
         try:
             found = survey(model, prompts, told=lambda n, _: progress(stage, n, len(prompts)))
@@ -130,7 +133,7 @@ class SessionFactory:
             raise EntropixError(f"Stopped: {name} has no thresholds of its own yet.") from None
         except ValueError as error:
             raise EntropixError(f"{name} is not calibrated: {error}") from error
-        save(found, own_file(found.name))
+        save(found, target)
         self._bound = before
 
     def _wanted(self, request: SessionRequest) -> str | None:
@@ -303,6 +306,8 @@ class SessionFactory:
         if session.calibration is PROVISIONAL:
             model = session.header.model
             notes.append(f"{model} has no calibration: thresholds are provisional")
+        if session.lacks is not None:
+            notes.append(session.lacks)
         return Ready(
             session.header,
             session.context_length,

@@ -147,7 +147,9 @@ class _Table(Rows[_Entry | None]):
         now = id_ == self.chosen
         label = fit(spelling(text, id_), self._token_cells(width))
         mark = CHOSEN if now else " "
-        tried, up_to = float(self._tried[line.at]), float(self._sums[line.at])
+        tried, up_to = float(self._tried[line.at]), 1.0
+        if line.at + 1 < len(self._sums):
+            up_to = min(float(self._sums[line.at]), 0.999999)  # not all, however near
         logit = f"{logprob + self._normaliser:8.2f}"
         return [
             Segment(f"{mark}{line.at + 1:>7,} {id_:>7} {label}", base + Style(bold=now or None)),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len
 
+from entropix_mlx.records import measures
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.glyphs import enclosed, glyphs, hexadecimal
 
@@ -68,12 +69,15 @@ def whole_words(text: str, cells: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Five cells, to a tenth: `12.3%`, ` 0.4%`, `<0.1%` for what is next to nothing."""
-    if share >= 0.9995:
-        return " 100%"
-    if share >= 0.0005:
-        return f"{100 * share:4.1f}%"
-    return "   0%" if share <= 0 else "<0.1%"
+    """Five cells, to a tenth: `12.3%`, ` 0.4%`, `<0.1%` for what is next to nothing.
+
+    As `measures.percent` briefly has it, but that what is nearly all is 99.9%: its sign would be a
+    sixth cell.
+    """
+    if 0 < share < 1:
+        brief = measures.percent(share, 1, brief=True).removesuffix(" %").lstrip(">")
+        return f"{brief if brief[0] == '<' else f'{float(brief):4.1f}'}%"
+    return " 100%" if share >= 1 else "   0%"
 
 
 def _cut(text: str, cells: int) -> str:

@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
+from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import QUADRANTS, Quadrant
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.records.summary import Summary
@@ -121,7 +122,7 @@ class RunSummary(Styled):
     def _context_use(self) -> str:
         if not self.context:
             return str(self.used)
-        return f"{self.used}/{self.context} ({100 * self.used / self.context:.0f} %)"
+        return f"{self.used}/{self.context} ({percent(self.used / self.context, brief=True)})"
 
     def _lines(self) -> Iterable[Line]:
         """Figures, then shares; the context and the seed where there is a line for them."""
@@ -197,7 +198,7 @@ def _told(run: Summary) -> list[Quadrant | None]:
 
 
 def _share(run: Summary, quadrant: Quadrant | None) -> str:
-    return f"{100 * run.quadrants[quadrant] / run.tokens:.0f} %" if run.tokens else "-"
+    return percent(run.quadrants[quadrant] / run.tokens, brief=True) if run.tokens else "-"
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -1,6 +1,5 @@
 """What stands beside two columns of tokens: their heads, a course of entropy, the pair in hand."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from textual.app import RenderResult
 from textual.message import Message
 from textual.strip import Strip
 
-from entropix_mlx.records.measures import surprisal
+from entropix_mlx.records.measures import probability, surprisal
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alignment import Kind, shift
@@ -201,7 +200,7 @@ class PairFigures(Styled):
         if record is None:
             return Text("-", end="")
         text = Text(fit(labels.token(record), _TOKEN), "bold", end="")
-        p = "-" if record.logprob is None else labels.percent(math.exp(min(0.0, record.logprob)))
+        p = "-" if record.logprob is None else labels.percent(probability(record.logprob))
         text.append(f"{p:>7}")
         for value in (record.entropy, record.varentropy, surprisal(record)):
             text.append(f"{'-' if value is None else f'{value:.2f}':>7}")
@@ -215,7 +214,7 @@ def _in_brief(record: TokenRecord | None, id: int) -> str:
         return f"id {id}"
     parts = [fit(labels.token(record), 20).rstrip()]
     if record.logprob is not None:
-        parts.append(labels.percent(math.exp(min(0.0, record.logprob))).strip())
+        parts.append(labels.percent(probability(record.logprob)).strip())
     if record.entropy is not None:
         parts.append(f"H {record.entropy:.2f}")
     if record.rank is not None:
@@ -227,7 +226,7 @@ def _candidates(record: TokenRecord, room: int) -> str:
     """As many as there is room for, most likely first, raw probabilities."""
     drawn = ""
     for id, text, logprob, _ in record.candidates:
-        p = labels.percent(math.exp(min(0.0, logprob))).strip()
+        p = labels.percent(probability(logprob)).strip()
         one = f"{fit(labels.spelling(text, id), 12).rstrip()} {p}  "
         if Text(drawn + one).cell_len > room:
             break
