@@ -227,7 +227,7 @@ def test_the_download_ends_with_the_process_that_asked_for_it(
     hub_server.hold["model.safetensors"] = 20_000
     request = {"repo_id": REPOSITORY, "revision": "main", "cache_dir": str(hub.cache_folder())}
     child = subprocess.Popen(
-        [sys.executable, hub_fetch.__file__, json.dumps(request)],
+        [sys.executable, "-m", hub_fetch.__name__, json.dumps(request)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

@@ -3,12 +3,11 @@
 import json
 import os
 import re
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from entropix_models.errors import DamagedFileError, DownloadError, ModelNotFoundError
+from entropix_models.errors import DamagedFileError, DownloadError, ModelNotFoundError, one_line
 from entropix_models.progress import Progress
 from entropix_models.sources import catalogue
 from entropix_models.sources.processes import run_child
@@ -27,6 +26,9 @@ PATTERNS = [
 ]
 """The files that a model is made of here; nothing that is code or that unpickles."""
 
+_FETCH = "entropix_models.sources.hub_fetch"
+_UNREACHED = ("offline", "unreachable", "silent")
+_LARGEST_INDEX = 1 << 25
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -94,18 +96,17 @@ def fetch(repository: str, revision: str, progress: Progress) -> tuple[Path, boo
                 answer.update(json.loads(line))
         progress(stage, answer["done"], answer["total"])
 
-    script = Path(__file__).with_name("hub_fetch.py")
-    # Safe path: this folder's modules must not shadow anybody's.
-    command = [sys.executable, "-P", str(script), json.dumps(request)]
-    env = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
-    _, errors = run_child(command, env, tick)
+    # Xet's own code fetches and writes where nothing of ours can watch it.
+    env = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
+    _, errors = run_child(_FETCH, [json.dumps(request)], env, tick)
     if "path" not in answer:
         if "error" not in answer:
             last = (errors.strip().splitlines() or ["it ended without a word"])[-1]
             answer.update(error="broken", detail=last[:200])
-        if answer["error"] in ("offline", "unreachable") and (here := cached(repository, revision)):
+        if answer["error"] in _UNREACHED and (here := cached(repository, revision)):
             return here, False
-        raise _explained(repository, revision, answer["error"], answer["detail"])
+        detail = one_line(answer["detail"])
+        raise _explained(repository, revision, answer["error"], detail)
     path = Path(answer["path"])
     if not _has_weights(path):
         raise ModelNotFoundError(
@@ -122,12 +123,14 @@ def _has_weights(folder: Path) -> bool:
     if not index.exists():
         return any(folder.glob("model*.safetensors"))
     try:
+        if index.stat().st_size > _LARGEST_INDEX:
+            raise ValueError("absurdly long")
         shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFileError(
             f"{index} is not an index of weights; remove it and pull again"
         ) from (error)
-    return all(isinstance(shard, str) and (folder / shard).exists() for shard in shards)
+    return shards <= {path.name for path in folder.glob("model*.safetensors")}
 
 
 def _explained(repository: str, revision: str, kind: str, detail: str) -> Exception:
@@ -169,10 +172,28 @@ def _explained(repository: str, revision: str, kind: str, detail: str) -> Except
         case "refused":
             return DownloadError(f"{repository}: the Hub answered with {detail}; try again later")
         case "unreachable":
-            host = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
             return DownloadError(
-                f"{repository}: {host} could not be reached ({detail}) and the model is not in "
+                f"{repository}: {_host()} could not be reached ({detail}) and the model is not in "
                 f"the local cache; check the network and {again}"
+            )
+        case "silent":
+            return DownloadError(
+                f"{repository}: {_host()} sent next to nothing for {detail} seconds and the model "
+                f"is not in the local cache; check the network and {again}"
+            )
+        case "strange":
+            return DownloadError(
+                f"{repository}: {_host()} answered with {detail}, as no Hub does; check "
+                "HF_ENDPOINT and the network, then try again"
+            )
+        case "outside":
+            return DownloadError(
+                f"{repository}: {_host()} would have written outside the model's place in the "
+                f"cache ({detail}), and was stopped; check HF_ENDPOINT, and don't use this model"
             )
         case _:
             return DownloadError(f"{repository}: the download failed ({detail}); {again}")
+
+
+def _host() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"

@@ -76,9 +76,9 @@ def _download(entry: Entry, work: Path, progress: Progress) -> Path:
     stage = f"fetching {entry.origin} {entry.revision} with pip"
     progress(stage, 0, entry.archive_size)
     requirement = f"{entry.origin}=={entry.revision}"
-    # The safe path keeps a pip.py of the current folder out.
-    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--dest", str(work)]
-    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", requirement]
+    # A wheel is unpacked; anything else would be built, which runs what is in it.
+    arguments = ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(work)]
+    arguments += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", requirement]
     received = 0
 
     def tick(_lines: list[str]) -> None:
@@ -87,7 +87,7 @@ def _download(entry: Entry, work: Path, progress: Progress) -> Path:
         received = max(received, _largest_wheel(work))
         progress(stage, min(received, entry.archive_size or received), entry.archive_size)
 
-    status, errors = run_child(command, {**os.environ, "TMPDIR": str(work)}, tick)
+    status, errors = run_child("pip", arguments, {**os.environ, "TMPDIR": str(work)}, tick)
     wheels = list(work.glob("*.whl"))
     if status != 0 or len(wheels) != 1:
         raise DownloadError(_why_pip_failed(entry, errors))
