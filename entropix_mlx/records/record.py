@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from entropix_mlx.records.quadrants import QUADRANTS, Name, Quadrant, QuadrantSplit
+from entropix_mlx.records.quadrants import QUADRANTS, Name, NameOfToken, Quadrant, QuadrantSplit
 
 SCHEMA = 1
 """Version of the trace format that this program writes, and the newest that it reads."""
@@ -87,12 +87,12 @@ class TokenRecord(msgspec.Struct, frozen=True, tag="token", kw_only=True):
     interaction_strength: Number | None
     quadrant: Quadrant | None
     region: Region | None
-    strategy: Name | None
+    strategy: NameOfToken | None
     temperature: Number | None = None
     top_k: Count | None = None
     top_p: Number | None = None
     min_p: Number | None = None
-    forced: Name | None = None
+    forced: NameOfToken | None = None
     candidates: list[Candidate] = []
     ms: Number | None = None
     measures: dict[Name, Number | None] | msgspec.UnsetType = msgspec.UNSET

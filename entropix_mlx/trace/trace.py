@@ -9,6 +9,7 @@ import errno
 import gc
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from entropix_mlx.records.quadrants import is_name
 from entropix_mlx.records.record import (
     SCHEMA,
     End,
@@ -270,16 +272,22 @@ class _Reader:
 
     def _fault(self, record: PromptRecord | TokenRecord | Event | End) -> str | None:
         """Why a well-formed record cannot be used, or None: then its index is taken up."""
-        if isinstance(record, End):
-            return None
-        if isinstance(record, Event):
+        tokens: Sequence[TokenRecord]
+        if isinstance(record, TokenRecord):
+            tokens = (record,)
+        elif isinstance(record, PromptRecord):
+            tokens = record.records or ()
+        elif isinstance(record, Event):
             return "its detail goes too deep" if _is_deeper(record.detail, DEEPEST) else None
-        tokens = [record] if isinstance(record, TokenRecord) else record.records or ()
+        else:
+            return None
         for token in tokens:
             try:
                 bytes.fromhex(token.bytes)
             except ValueError:
                 return "its bytes are not hexadecimal"
+            if not (is_name(token.strategy) and is_name(token.forced)):
+                return "its strategy, or what put it there, is no name"
         if record.index <= self._greatest:
             return f"its index does not grow from {self._greatest}"
         if record.parent >= record.index:
