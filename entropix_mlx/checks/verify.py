@@ -137,7 +137,7 @@ def verify(
         start, read = decoder.length, ids
 
         def told(done: int, _of: int, start: int = start) -> bool:
-            progress("verifying", start + done, total)
+            progress("verifying", start + done, total, unit="tokens")
             return True
 
         if len(ids) > model.info.context_length:

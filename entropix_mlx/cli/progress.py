@@ -6,10 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from entropix_models.progress import Progress
+from entropix_models.progress import BYTES, Progress
 
 _PATIENCE = 0.3
 """Seconds: what is done sooner needs no bar."""
+
+
+def _size(done: int, total: int | None, unit: str) -> str:
+    """`1.2 MB of 98 MB`; nothing of what is not counted in bytes, or not yet."""
+    if unit != BYTES or not (done or total):
+        return ""
+    from rich.filesize import decimal
+
+    return decimal(done) if total is None else f"{decimal(done)} of {decimal(total)}"
 
 
 @contextmanager
@@ -21,8 +30,9 @@ def stderr_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         told: str | None = None
 
-        def tell(text: str, _done: int, _total: int | None) -> None:
+        def tell(text: str, _done: int, _total: int | None, unit: str = BYTES) -> None:
             nonlocal told
+            del unit  # figures are for those who watch
             if text != told:
                 told = text
                 print(text, file=sys.stderr, flush=True)
@@ -35,19 +45,20 @@ def stderr_progress() -> Iterator[Progress]:
     bars = rich.Progress(
         rich.TextColumn("{task.description}", markup=False),
         *rich.Progress.get_default_columns()[1:],
+        rich.TextColumn("{task.fields[size]}"),
         console=Console(stderr=True),
         transient=True,
     )
-    stage = bars.add_task("", total=None)
+    stage = bars.add_task("", total=None, size="")
     current: str | None = None
     began = 0.0
 
-    def show(text: str, done: int, total: int | None) -> None:
+    def show(text: str, done: int, total: int | None, unit: str = BYTES) -> None:
         nonlocal current, began
         if text != current:
             current, began = text, time.monotonic()
             bars.reset(stage, description=text, total=total)
-        bars.update(stage, completed=done, total=total)
+        bars.update(stage, completed=done, total=total, size=_size(done, total, unit))
         if total is not None and done >= total:
             bars.stop()
         elif total is None or time.monotonic() - began > _PATIENCE:

@@ -63,6 +63,11 @@ def probability(logprob: float) -> float:
     return min(max(math.exp(min(logprob, 0.0)), sys.float_info.min), _BELOW_ONE)
 
 
+def favourite(record: TokenRecord) -> float:
+    """The probability of the most likely token; 1 where nothing else was possible or known."""
+    return max((probability(logprob) for _, _, logprob, _ in record.candidates), default=1.0)
+
+
 def percent(share: float, decimals: int = 0, *, brief: bool = False) -> str:
     """`12 %`, with so many decimals at most, for every text that tells a share in percent.
 

@@ -75,7 +75,7 @@ class ScoreSession:
             self.model,
             self.model.tokenizer.encode(text, special=True, bos=self._bos),
             self.calibration,
-            partial(self._progress, "scoring"),
+            partial(self._progress, "scoring", unit="tokens"),
             attend if self._attends else None,
         )
         reason: FinishReason = "error"

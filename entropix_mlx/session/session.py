@@ -298,5 +298,5 @@ class Session:
         self.tree.leaf = path[-1].index if path else ROOT
 
     def _on_chunk(self, done: int, total: int) -> bool:
-        self._progress("reading the prompt", done, total)
+        self._progress("reading the prompt", done, total, unit="tokens")
         return not self._stopped.is_set()

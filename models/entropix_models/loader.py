@@ -175,17 +175,23 @@ def _header(path: Path) -> dict[str, tuple[int, ...]]:
 def _materialise(network: nn.Module, *, dense: bool, progress: Progress) -> None:
     """Evaluate the weights leaf by leaf, so that the peak is one tensor above the sum."""
     leaves = [(name, module) for name, module in network.named_modules() if not module.children()]
-    total = len(leaves)
+    done, total = 0, sum(_stored(module) for _, module in leaves)
     while leaves:  # popped, so that a quantised layer goes when its dense successor is there
         name, module = leaves.pop()
+        done += _stored(module)
         if dense:
             module = _dense(module)
             module.update(tree_map(_as_float32, module.parameters()))
             network.update_modules(tree_unflatten([(name, module)]))
         mx.eval(module.parameters())
         mx.clear_cache()
-        progress("loading weights", total - len(leaves), total)
+        progress("loading weights", done, total)
     mx.eval(network.parameters())
+
+
+def _stored(module: nn.Module) -> int:
+    """Bytes of a leaf's weights as the file has them."""
+    return sum(array.nbytes for array in module.parameters().values())
 
 
 def _dense(module: nn.Module) -> nn.Module:

@@ -1,14 +1,19 @@
 """How long work says how far it is."""
 
-from collections.abc import Callable
+from typing import Protocol
 
-Progress = Callable[[str, int, int | None], None]
-"""`(stage, done, total)`, in bytes; total is None while it isn't known.
-
-Called from the thread that asked for the work. It may raise, to cancel: the work then leaves
-nothing half-made and lets the exception through.
-"""
+BYTES = "bytes"
 
 
-def quiet(_stage: str, _done: int, _total: int | None) -> None:
+class Progress(Protocol):
+    """Called from the thread that asked for the work. It may raise, to cancel: the work then leaves
+    nothing half-made and lets the exception through.
+    """
+
+    def __call__(self, stage: str, done: int, total: int | None, /, unit: str = BYTES) -> object:
+        """`done` of `total`, counted in `unit`; total is None while it isn't known."""
+
+
+def quiet(_stage: str, _done: int, _total: int | None, unit: str = BYTES) -> None:
     """The progress of those who don't care."""
+    del unit

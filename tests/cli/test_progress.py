@@ -41,6 +41,7 @@ def test_a_bar_is_for_what_takes_long(
         assert sys.stderr is terminal.file  # the bar has gone, and the terminal is free
     seen = terminal.read()
     assert (b"fetching [it]" in seen) is shown
+    assert (b"1 bytes of 2 bytes" in seen) is shown
     assert seen == b"" or seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
 
 
@@ -51,3 +52,12 @@ def test_a_stage_of_unknown_length_is_shown_at_once(
     with stderr_progress() as progress:
         progress("asking", 0, None)
     assert b"asking" in terminal.read()
+
+
+def test_what_is_no_bytes_has_no_size(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "_PATIENCE", -1.0)
+    monkeypatch.setattr(sys, "stderr", terminal.file)
+    with stderr_progress() as progress:
+        progress("reading", 1, 2, unit="tokens")
+        progress("reading", 2, 2, unit="tokens")
+    assert b"bytes" not in terminal.read()

@@ -272,7 +272,8 @@ class TestStopping:
     def test_prefill_is_interrupted(self, llama: LanguageModel, file: Path) -> None:
         made: list[Session] = []
 
-        def progress(_stage: str, done: int, _total: int | None) -> None:
+        def progress(_stage: str, done: int, _total: int | None, unit: str) -> None:
+            assert unit == "tokens"
             if done >= 64:
                 made[0].stop()
 

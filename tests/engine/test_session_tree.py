@@ -269,7 +269,7 @@ class TestScoredPrompts:
     def test_stopped_while_reading(self, llama: LanguageModel) -> None:
         made: Session
 
-        def progress(_stage: str, done: int, _total: int | None) -> None:
+        def progress(_stage: str, done: int, _total: int | None, **_: str) -> None:
             if done:
                 made.stop()
 
@@ -278,7 +278,7 @@ class TestScoredPrompts:
         assert [type(r) for r in records[:1]] == [PromptRecord]
         assert prompt_of(records).records is None
         assert end(records).finish_reason == "interrupted"
-        made._progress = lambda *_: None
+        made._progress = lambda *_, **__: None
         assert len(tokens(turn(made, "Go on", 3))) == 3
 
 

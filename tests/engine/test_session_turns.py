@@ -141,9 +141,9 @@ class TestTurns:
 
     def test_an_interrupted_prompt_is_read_later(self, llama: LanguageModel) -> None:
         made = session(llama)
-        made._progress = lambda _stage, _done, _total: made.stop()
+        made._progress = lambda *_, **__: made.stop()
         assert end(turn(made, "Never mind " * 20)).finish_reason == "interrupted"
-        made._progress = lambda _stage, _done, _total: None
+        made._progress = lambda *_, **__: None
         records = turn(made, "Go on", 1)
         expected = first_of(llama, made.ids[:-1])
         assert tokens(records)[0].entropy == pytest.approx(expected.entropy, abs=1e-4)

@@ -247,7 +247,8 @@ def test_progress_counts_to_the_end(folder: Path) -> None:
         lambda stage, done, total: told.append((done, total)) if "weights" in stage else None,
     )
     assert told[0][0] == 0
-    assert told[-1][0] == told[-1][1]
+    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    assert stored - 20_000 < told[-1][0] == told[-1][1] <= stored, "but for the file's header"
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 

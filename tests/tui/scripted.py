@@ -24,8 +24,9 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
+from entropix_models.progress import Progress
 from entropix_tui.engine.outputs import Ready, Restored, TurnRecord, Unsaved
-from entropix_tui.engine.protocol import Complain, Fresh, Progress, Resume, SessionRequest
+from entropix_tui.engine.protocol import Complain, Fresh, Resume, SessionRequest
 
 SETTINGS = Settings.make(
     "calibrated",

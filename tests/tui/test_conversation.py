@@ -59,8 +59,8 @@ def test_what_is_said_is_shown_at_once_and_then_scored() -> None:
     conversation.say("hello there", ROOT)
     assert shown(conversation) == [("user", "hello there")]
     assert conversation.phase == "reading"
-    conversation.apply(Loading("reading the prompt", 3, 9))
-    assert conversation.loading == Loading("reading the prompt", 3, 9)
+    conversation.apply(Loading("reading the prompt", 3, 9, "tokens"))
+    assert conversation.loading == Loading("reading the prompt", 3, 9, "tokens")
     take(conversation, session.send("hello there", max_tokens=9))
     assert shown(conversation) == [
         ("user", "hello there"),

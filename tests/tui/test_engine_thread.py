@@ -13,9 +13,10 @@ from entropix_mlx.records.record import End, PromptRecord, TokenRecord
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import DownloadError
+from entropix_models.progress import Progress
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Loading, Ready, Renewed
-from entropix_tui.engine.protocol import Complain, Fresh, Progress, SessionRequest
+from entropix_tui.engine.protocol import Complain, Fresh, SessionRequest
 
 
 class Maker:

@@ -19,10 +19,11 @@ from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, TokenRecord
 from entropix_mlx.records.tree import Tree
 from entropix_models.errors import UsageError
+from entropix_models.progress import Progress
 from entropix_tui.app import EntropixApp
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import TurnRecord
-from entropix_tui.engine.protocol import Complain, Progress, SessionLike
+from entropix_tui.engine.protocol import Complain, SessionLike
 from entropix_tui.screens.chat.chat import ChatScreen
 from entropix_tui.screens.open_text import OpenText
 from entropix_tui.screens.score.score import ScoreScreen
@@ -62,7 +63,7 @@ class ScriptedScorer:
             error, self.error = self.error, None
             raise error
         for n, piece in enumerate(pieces):
-            self.progress("scoring", n, len(pieces))
+            self.progress("scoring", n, len(pieces), unit="tokens")
             if not self.gate.wait():
                 reason = "interrupted"
                 break

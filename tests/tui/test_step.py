@@ -460,10 +460,14 @@ async def test_how_far_the_model_is_that_it_waits_for() -> None:
     screen.debugging.waiting = "starting"
     async with hosted(lambda: screen) as (app, pilot):
         assert "◌ starting" in app.rows()[0]
-        screen.take(Loading("loading weights", 1, 4))
+        screen.take(Loading("loading weights", 49_000_000, 98_000_000))
         screen.flush()
         await pilot.pause()
-        assert "◌ loading weights 25 %" in app.rows()[0]
+        assert "◌ loading weights 50 % 49 MB of 98 MB" in app.rows()[0]
+        screen.take(Loading("reading the prompt", 1, 4, "tokens"))
+        screen.flush()
+        await pilot.pause()
+        assert "◌ reading the prompt 25 %  " in app.rows()[0], "tokens are no bytes"
         await press(pilot, "escape")
         assert script.stops == 1, "Escape stops the loading"
         screen.take(Ready(HEADER, 2048, SETTINGS))

@@ -1,5 +1,7 @@
 """The token view: the cursor, scrolling what was never laid out, looks, highlights."""
 
+import math
+
 import pytest
 from harness import scenario
 from scripted import token
@@ -10,7 +12,6 @@ from entropix_tui.look import color_scale
 from entropix_tui.look.styles import Colours
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript import sections
-from entropix_tui.transcript.motion import FORK
 from entropix_tui.transcript.transcript import Place
 from entropix_tui.widgets.text.token_view import TokenView
 
@@ -48,21 +49,21 @@ async def test_the_cursor_goes_over_prompts_and_answers() -> None:
         assert v.heard(TokenView.CursorMoved) == TokenView.CursorMoved(None, None, None)
 
 
-@pytest.mark.parametrize("level", [None, 5.0])
 @scenario
-async def test_motions(level: float | None) -> None:
+async def test_motions() -> None:
     async with viewing() as v:
         transcript = v.texts.transcript
         transcript.score(prompt(0, "Tell", " me", "!"))
         answer = transcript.begin_answer()
         texts = [" The", " ro", "bot", ",", " it", "'s", "\n", "中", "文", " end"]
         for n, text in enumerate(texts, 1):
-            entropy = {3: 5.5, 8: FORK + 0.1}.get(n, 1.0)
+            # No doubt where one of two has exactly half, whatever entropy and quadrant are.
+            most = {3: 0.49, 7: 0.5, 8: 0.3}.get(n, 0.9)
             quadrant = "HEHV" if n in (4, 5) else "LELV"
-            answer.add(token(n, text, entropy=entropy, quadrant=quadrant))
+            listed = [(1, text, math.log(most), 1.0), (2, "x", math.log(0.2), 0.0)]
+            answer.add(token(n, text, entropy=9.0, quadrant=quadrant, candidates=listed))
         answer.mark_valley(6)
         answer.mark_valley(2)
-        v.view.fork_level = level
         v.view.update()
 
         async def places(key: str) -> list[int]:
@@ -87,9 +88,9 @@ async def test_motions(level: float | None) -> None:
             "There is no previous valley.",
         ]
         v.view.move_to(TokenRef(0, 1))
-        forks = [8] if level is None else [3, 8]
-        scripted = [s for s in await places("f") if s >= 1]
-        assert scripted == forks
+        assert [place for place in await places("f") if place >= 1] == [3, 8]
+        assert v.app._notifications
+        assert [notice.message for notice in v.app._notifications][-1] == "There is no next doubt."
         v.view.move_to(TokenRef(1))
         assert await places("r") == [4, 6]
         assert await places("R") == [4, *([0.3, 0.2] if v.view.ref == TokenRef(0, 2) else [])]

@@ -148,7 +148,7 @@ def _convert(
     weights: dict[str, mx.array] = {}
     stage = f"converting {file.name}"
     for done, (name, tensor) in enumerate(expected.items()):
-        progress(stage, done, len(expected))
+        progress(stage, done, len(expected), unit="tensors")
         stem = name.removesuffix(".weight")
         for part, shape in _parts(tensor, header.tensors[name].type).items():
             array = loaded.pop(f"{stem}.{part}", None)
@@ -160,7 +160,7 @@ def _convert(
                 array = _halves_first(array, tensor.interleaved_heads)
             weights[f"{tensor.module}.{part}"] = array
     _save(folder / "model.safetensors", weights)
-    progress(stage, len(expected), len(expected))
+    progress(stage, len(expected), len(expected), unit="tensors")
     if ROPE_FACTORS not in header.tensors:
         return None
     factors = loaded[ROPE_FACTORS].astype(mx.float32)

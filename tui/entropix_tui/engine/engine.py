@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
+from entropix_models.progress import BYTES
 from entropix_tui.engine.errors import CancelledError, one_line
 from entropix_tui.engine.mailbox import Aside, Command, Mailbox, Make, Turn
 from entropix_tui.engine.outputs import (
@@ -315,14 +316,14 @@ class Engine:
         finally:
             self._making = False
 
-    def _progress(self, stage: str, done: int, total: int | None) -> None:
+    def _progress(self, stage: str, done: int, total: int | None, unit: str = BYTES) -> None:
         """Tell of loading, or of a prompt that is being read; cancel a loading.
 
         A turn is not cancelled here: its session ends it, with all that belongs to an end.
         """
         if self._making and (self._mail.closed or self._stopped >= self._running):
             raise CancelledError("Stopped before the model was loaded. Enter tries again.")
-        self._mail.emit(Loading(stage, done, total))
+        self._mail.emit(Loading(stage, done, total, unit))
 
     def _unsaved(self, message: str) -> None:
         """Told at once; of a session that is being made, when it is there."""

@@ -11,6 +11,7 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import TraceWriter, attention_beside, read_trace
 from entropix_models.errors import EntropixError, TraceError, UsageError
+from entropix_models.progress import Progress
 from entropix_tui.engine.errors import CancelledError
 from entropix_tui.engine.garbage import uncollected
 from entropix_tui.engine.outputs import Ready, Restored
@@ -18,7 +19,6 @@ from entropix_tui.engine.protocol import (
     Calibrate,
     Complain,
     Fresh,
-    Progress,
     Resume,
     SessionLike,
     SessionRequest,
@@ -128,7 +128,9 @@ class SessionFactory:
         require_writable(target)
         stage = f"calibrating {name}, prompt"
         try:
-            found = survey(model, prompts, told=lambda n, _: progress(stage, n, len(prompts)))
+            found = survey(
+                model, prompts, told=lambda n, _: progress(stage, n, len(prompts), "prompts")
+            )
         except CancelledError:
             raise EntropixError(f"Stopped: {name} has no thresholds of its own yet.") from None
         except ValueError as error:

@@ -9,6 +9,7 @@ from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.settings import Settings
+from entropix_models.progress import BYTES
 
 TurnRecord = PromptRecord | TokenRecord | Event | End
 
@@ -18,11 +19,14 @@ Scope = Literal["load", "turn", "aside"]
 
 @dataclass(frozen=True)
 class Loading:
-    """How far the model is, or the reading of a prompt: `done` of `total` (None: not known)."""
+    """How far the model is, or the reading of a prompt: `done` of `total` (None: not known), in
+    `unit`.
+    """
 
     stage: str
     done: int
     total: int | None
+    unit: str = BYTES
 
 
 @dataclass(frozen=True)

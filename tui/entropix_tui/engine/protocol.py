@@ -8,9 +8,9 @@ from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import Event, RunHeader
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.request import TurnRequest
+from entropix_models.progress import Progress
 from entropix_tui.engine.outputs import Ready, Restored, TurnRecord
 
-Progress = Callable[[str, int, int | None], None]
 Complain = Callable[[str], None]
 """Told once, by any call on a session, that and why it is not saved any more."""
 

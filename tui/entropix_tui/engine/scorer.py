@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from entropix_mlx.records.inspection import Inspection
 from entropix_mlx.records.record import RunHeader
+from entropix_models.progress import BYTES, Progress
 from entropix_tui.engine.errors import one_line
 from entropix_tui.engine.outputs import (
     Failed,
@@ -16,7 +17,7 @@ from entropix_tui.engine.outputs import (
     TurnRecord,
     Unsaved,
 )
-from entropix_tui.engine.protocol import Complain, Progress, SessionLike
+from entropix_tui.engine.protocol import Complain, SessionLike
 
 if TYPE_CHECKING:
     from entropix_mlx.session.session import Session
@@ -50,7 +51,7 @@ class Scorer:
     ) -> None:
         self._session = make(
             session,
-            lambda stage, done, total: emit(Scored(Loading(stage, done, total))),
+            lambda stage, done, total, unit=BYTES: emit(Scored(Loading(stage, done, total, unit))),
             lambda message: emit(Scored(Unsaved(message))),
         )
         self._header: RunHeader | None = self._session.header

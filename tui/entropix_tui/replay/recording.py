@@ -12,13 +12,13 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.trace.archive import Archive
 from entropix_mlx.trace.trace import attention_beside, read_trace
 from entropix_models.errors import TraceError, UsageError
+from entropix_models.progress import Progress
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.garbage import uncollected
 from entropix_tui.engine.outputs import Failed, Output, Ready, Restored
 from entropix_tui.engine.protocol import (
     Complain,
     MakeSession,
-    Progress,
     SessionLike,
     SessionRequest,
 )

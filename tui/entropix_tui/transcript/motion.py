@@ -6,34 +6,30 @@ from typing import Literal
 
 from rich.cells import get_character_cell_size
 
+from entropix_mlx.records.measures import favourite
 from entropix_mlx.records.record import TokenRecord
-from entropix_tui.tokens.measures import ENTROPY
 from entropix_tui.transcript.transcript import Place, Transcript
 
-Motion = Literal["token", "word", "valley", "fork", "quadrant"]
-
-FORK = ENTROPY.top * 2 / 3
-"""Bits from which a token is a fork where the model has no threshold: the scale's upper third."""
+Motion = Literal["token", "word", "valley", "doubt", "quadrant"]
 
 
 def destination(
-    transcript: Transcript, place: Place | None, kind: Motion, step: int, fork: float | None = None
+    transcript: Transcript, place: Place | None, kind: Motion, step: int
 ) -> Place | None:
     """The next place of a kind, forward (`step` 1) or back (-1); None when there is none.
 
     From nowhere it is the last one. `word`: the token that a word begins with; `valley`: one
-    marked so; `fork`: an entropy above `fork` bits (None: `FORK`); `quadrant`: another than the one
+    marked so; `doubt`: no token had half of the probability there; `quadrant`: another than the one
     before has.
     """
     if place is None:
         step = -1
     if kind == "valley":
         return _valley(transcript, place, step)
-    level = FORK if fork is None else fork
     tests: dict[Motion, Callable[[TokenRecord | None, TokenRecord], bool]] = {
         "token": lambda _before, _record: True,
         "word": _begins_word,
-        "fork": lambda _before, record: record.entropy is not None and record.entropy > level,
+        "doubt": lambda _before, record: favourite(record) < 1 / 2,
         "quadrant": lambda before, record: (
             before is not None and before.quadrant != record.quadrant
         ),

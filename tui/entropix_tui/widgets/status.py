@@ -5,9 +5,11 @@ from rich.text import Text
 from textual.app import RenderResult
 
 from entropix_mlx.terminal.glyphs import one_line
+from entropix_models.progress import BYTES
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.provisional import is_provisional
 from entropix_tui.engine.outputs import Loading
+from entropix_tui.look.humanize import size
 from entropix_tui.look.throttle import SELDOM, Pace
 from entropix_tui.tokens.labels import fitting
 from entropix_tui.widgets.styled import Styled
@@ -20,6 +22,8 @@ def progress(loading: Loading | None) -> str:
     if loading is None:
         return "starting"
     share = f"{100 * loading.done // loading.total} %" if loading.total else "…"
+    if loading.unit == BYTES and (loading.done or loading.total):
+        share += f" {size(loading.done)}" + (f" of {size(loading.total)}" if loading.total else "")
     return f"{one_line(loading.stage)} {share}"
 
 

@@ -32,7 +32,7 @@ class Column(TokenView):
         Binding("home", "screen.edge(0)", "first pair", show=False, id="compare.first_pair"),
         Binding("end", "screen.edge(-1)", "last pair", show=False, id="compare.last_pair"),
         Binding("v", "move('valley', 1)", "next valley", show=False, id="tokens.next_valley"),
-        Binding("f", "move('fork', 1)", "next fork", show=False, id="tokens.next_fork"),
+        Binding("f", "move('doubt', 1)", "next doubt", show=False, id="tokens.next_doubt"),
         Binding("c", "colour(1)", "colour", show=False, id="tokens.next_colour"),
     ]
     asks = frozenset()

@@ -160,7 +160,6 @@ class ConversationView(Container):
         self.side.summary.facts(conversation.seed, conversation.context)
         if settings is not None:
             self.side.sampler.show(settings, conversation.calibration)
-            self.tokens.fork_level = settings.helv_entropy
 
     def fail(self, message: str) -> None:
         """An inspection that was asked for cannot be had."""

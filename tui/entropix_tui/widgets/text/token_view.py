@@ -20,11 +20,12 @@ STRENGTHS = (0.05, 0.2, 0.5)
 """Shares of the greatest weight from which a highlighted token has strength 1, 2, 3."""
 
 
-def _motion(key: str, kind: Motion, step: int, what: str, show: bool = False) -> Binding:
+def _motion(
+    key: str, kind: Motion, step: int, what: str, show: bool = False, tooltip: str = ""
+) -> Binding:
     way = "next" if step > 0 else "previous"
-    return Binding(
-        key, f"move('{kind}', {step})", what.format(way), show=show, id=f"tokens.{way}_{kind}"
-    )
+    action, id = f"move('{kind}', {step})", f"tokens.{way}_{kind}"
+    return Binding(key, action, what.format(way), show=show, id=id, tooltip=tooltip)
 
 
 KEYS: list[BindingType] = [
@@ -36,8 +37,9 @@ KEYS: list[BindingType] = [
     _motion("b", "word", -1, "{} word"),
     _motion("v", "valley", 1, "{} valley", show=True),
     _motion("V", "valley", -1, "{} valley"),
-    _motion("f", "fork", 1, "{} fork", show=True),
-    _motion("F", "fork", -1, "{} fork"),
+    _motion("f", "doubt", 1, "{} doubt", show=True,
+            tooltip="To a token before which no token had half of the probability"),
+    _motion("F", "doubt", -1, "{} doubt"),
     _motion("r", "quadrant", 1, "{} quadrant"),
     _motion("R", "quadrant", -1, "{} quadrant"),
     Binding("up", "line(-1)", "line up", show=False, id="tokens.line_up"),
@@ -100,8 +102,6 @@ class TokenView(TranscriptView):
     class Restyled(Message):
         """`colour` or `letters` has changed; a legend has to follow."""
 
-    fork_level: float | None = None
-    """Bits of entropy from which a token is a fork; None: `motion.FORK`."""
     _diverged: Place | None = None
     _followed = False  # whether the end was followed before there was a cursor
 
@@ -176,12 +176,10 @@ class TokenView(TranscriptView):
         return place is not None
 
     def move(self, kind: Motion, step: int) -> bool:
-        """Move the cursor forward (1) or back (-1); False if there is nothing of the kind.
-
-        `fork`: to an entropy above `fork_level`, without one above 8 bits, where the scale's upper
-        third begins. See `motion.destination` for the others.
+        """Move the cursor forward (1) or back (-1), see `motion.destination`; False if there is
+        nothing of the kind.
         """
-        place = destination(self.transcript, self.cursor, kind, step, self.fork_level)
+        place = destination(self.transcript, self.cursor, kind, step)
         if place is not None:
             self.move_cursor(place)
         return place is not None
@@ -198,7 +196,7 @@ class TokenView(TranscriptView):
     def action_move(self, kind: Motion, step: int) -> None:
         if not self.move(kind, step):
             self.app.bell()
-            if kind in ("valley", "fork", "quadrant"):  # the text's end can be seen, these can't
+            if kind in ("valley", "doubt", "quadrant"):  # the text's end can be seen, these can't
                 way = "next" if step > 0 else "previous"
                 self.app.notify(f"There is no {way} {kind}.", markup=False, timeout=3)
 
