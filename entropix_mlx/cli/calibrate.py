@@ -13,6 +13,7 @@ from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import load_model, model_options
 from entropix_mlx.cli.output import columns
 from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.say import say, tell, tell_over
 from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import QUADRANTS, sentence, word
 from entropix_mlx.terminal.visible import escaped
@@ -81,7 +82,7 @@ def calibrate(
         with stderr_progress() as progress:
             loaded = load_model(model, device, progress)
         if not loaded.tokenizer.has_chat_template:
-            click.echo(f"note: {loaded.info.name} has no chat template; raw prompts", err=True)
+            tell(f"note: {loaded.info.name} has no chat template; raw prompts")
         info = loaded.info
         target = out or own_file(key(info.name, info.revision, info.quantization))
         require_writable(target)
@@ -95,8 +96,8 @@ def calibrate(
         finally:
             shown.close()
         save(found, target)
-        click.echo("\n".join(_table(found)))
-        click.echo(f"written: {escaped(str(target))}", err=True)
+        say("\n".join(_table(found)))
+        tell(f"written: {escaped(str(target))}")
     finally:
         release_thread()
 
@@ -126,11 +127,11 @@ class _Shown:
             return
         self._last, self._next = answered, now + _OFTEN
         line = self._line(answered, tokens, now - self._began)
-        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=not self._terminal)
+        (tell_over if self._terminal else tell)(line)
 
     def close(self) -> None:
         if self._terminal:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            tell_over("")
 
     def _line(self, answered: int, tokens: int, seconds: float) -> str:
         parts = [f"prompt {answered + 1} of {self._prompts}", f"{tokens} tokens"]

@@ -9,6 +9,7 @@ import click
 from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.options import model_options
 from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.say import say, tell
 
 if TYPE_CHECKING:
     from entropix_models.devices import Device
@@ -51,12 +52,12 @@ def doctor(model: str | None, device: str, no_speed: bool) -> int:
     finally:
         devices.release_thread()
     if not healthy:
-        click.echo("error: numbers on this device are wrong; please report this output", err=True)
+        tell("error: numbers on this device are wrong; please report this output")
     return 0 if healthy else 1
 
 
 def _line(name: str, value: str) -> None:
-    click.echo(f"{name:<14} {value}")
+    say(f"{name:<14} {value}")
 
 
 def _versions() -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from entropix_mlx.cli.say import tell
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
 
@@ -88,7 +89,7 @@ def _ended(command: click.Command, program: str, arguments: Sequence[str]) -> in
         return _tell("\ninterrupted" if sys.stderr.isatty() else "interrupted", INTERRUPTED)
     except Exception as error:
         if "--debug" in arguments:
-            traceback.print_exc()
+            tell(traceback.format_exc())
         message, status = _judge(error, program)
         return _tell(f"error: {escaped(' '.join(message.split()))}", status)
 
@@ -138,7 +139,7 @@ def _judge(error: Exception, program: str) -> tuple[str, int]:
 
 
 def _tell(line: str, status: int) -> int:
-    click.echo(line, err=True)
+    tell(line)
     return status
 
 

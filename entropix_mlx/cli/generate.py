@@ -13,6 +13,7 @@ from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.say import tell
 from entropix_mlx.debugger.breakpoints import Breakpoints
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.summary import Summary
@@ -81,7 +82,7 @@ def generate(
             if not raw and not loaded.tokenizer.has_chat_template:
                 if asked.system:
                     raise UsageError(f"{loaded.info.name} has no chat template: no --system")
-                click.echo(f"note: {loaded.info.name} has no chat template; raw prompt", err=True)
+                tell(f"note: {loaded.info.name} has no chat template; raw prompt")
                 raw = True
             told = progress if sys.stderr.isatty() else quiet
             session = asked.begin(loaded, written, told)
@@ -96,10 +97,10 @@ def generate(
                 records = session.run(request)
             with graceful(session.stop):
                 summary = _stream(session.header, records, output)
-        click.echo(summary.line(session.seed), err=True)
+        tell(summary.line(session.seed))
         if halted:
             again = _command(text, session.seed, click.get_current_context().params)
-            click.echo("\n".join([*halted, f"step on from here: {again}"]), err=True)
+            tell("\n".join([*halted, f"step on from here: {again}"]))
             return 0
         return INTERRUPTED if summary.finish_reason == "interrupted" else 0
     finally:
@@ -123,7 +124,7 @@ def _until(
                     halted += map(escaped, report(debugger, output))
                     break
             elif isinstance(output, Message):
-                click.echo("\n".join(map(escaped, output.lines)), err=True)
+                tell("\n".join(map(escaped, output.lines)))
             elif isinstance(output, PromptRecord | TokenRecord | Event | End):
                 yield output
         yield from debugger.leave("break")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from entropix_mlx.cli.say import tell
 from entropix_mlx.terminal.visible import escaped
 from entropix_mlx.trace.trace import Trace, read_trace
 from entropix_models.errors import EntropixError, UsageError
@@ -70,5 +71,5 @@ def read(path: Path) -> Trace:
     """A trace, what is wrong with it on standard error. Raises TraceError."""
     found = read_trace(path)
     for problem in found.problems:
-        click.echo(f"note: {escaped(str(path))}: {escaped(problem)}", err=True)
+        tell(f"note: {escaped(str(path))}: {escaped(problem)}")
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from entropix_mlx.cli.output import columns
+from entropix_mlx.cli.say import say
 
 if TYPE_CHECKING:
     from entropix_models.sources.catalogue import Entry
@@ -29,13 +30,13 @@ def list_models(as_json: bool) -> None:
     rows = [_row(entry, here.get(entry.name)) for entry in entries.values()]
     rows += [_imported_row(folder) for name, folder in here.items() if name not in entries]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
         return
     lines = [("NAME", "TITLE", "WEIGHTS", "SIZE", "INSTALLED")]
     for r in rows:
         installed = "yes" if r["path"] else "-"
         lines.append((r["name"], r["title"] or "-", r["quantization"], _size(r["size"]), installed))
-    click.echo("\n".join(columns(lines)))
+    say("\n".join(columns(lines)))
 
 
 @models.command()
@@ -52,7 +53,7 @@ def pull(name: str, out: Path | None) -> None:
 
     with stderr_progress() as progress:
         folder = sources.pull(name, out, progress=progress)
-    click.echo(str(folder.path))
+    say(str(folder.path))
 
 
 @models.command()
@@ -70,14 +71,14 @@ def show(name: str, as_json: bool) -> None:
     elif folder is not None:
         facts |= _facts_of(folder)
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        say(json.dumps(facts, indent=2))
         return
     for key, value in facts.items():
         if value is not None:
             shown = _size(value) if key == "size" else repr(value) if key == "clarify" else value
-            click.echo(f"{key.replace('_', ' '):<14} {shown}")
+            say(f"{key.replace('_', ' '):<14} {' '.join(str(shown).split())}")
     if folder is None:
-        click.echo(f"{'installed':<14} no; fetch it with `entropix-mlx models pull {name}`")
+        say(f"{'installed':<14} no; fetch it with `entropix-mlx models pull {name}`")
 
 
 @models.command("import")
@@ -90,7 +91,7 @@ def import_model(file: Path, name: str) -> None:
 
     with stderr_progress() as progress:
         folder = sources.import_file(file, name, progress)
-    click.echo(str(folder.path))
+    say(str(folder.path))
 
 
 def _row(entry: "Entry", folder: "ModelFolder | None") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from entropix_mlx.cli.say import tell
 from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
@@ -108,7 +109,7 @@ class SessionOptions:
         if session.lacks is not None:
             click.echo(f"note: {session.lacks}", err=True)
         if self.seed is None and self.settings.temperature is not None:
-            click.echo(f"seed: {session.seed}", err=True)
+            tell(f"seed: {session.seed}")
         return session
 
 
@@ -224,15 +225,14 @@ def load_model(name: str | None, device: str, progress: Progress) -> "LanguageMo
     if name is None:
         name = sources.default_name(chosen.kind)
         kind = "GPU" if chosen.is_gpu else "CPU"
-        click.echo(f"model: {name}, the default on a {kind} (--model names another)", err=True)
+        tell(f"model: {name}, the default on a {kind} (--model names another)")
     return loader.load(sources.resolve(name, progress=progress), chosen, progress)
 
 
 def note_calibration(model: "LanguageModel", calibration: Calibration, named: str | None) -> None:
     """Say so if the thresholds are not the model's own; `named`: as --model has it."""
     if calibration is PROVISIONAL:
-        click.echo(
+        tell(
             f"note: {model.info.name} has no calibration, so provisional thresholds are used "
-            f"(entropix-mlx calibrate --model {shlex.quote(named or model.info.name)} makes one)",
-            err=True,
+            f"(entropix-mlx calibrate --model {shlex.quote(named or model.info.name)} makes one)"
         )

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from entropix_mlx.cli.say import tell
+from entropix_mlx.terminal.visible import escaped
 from entropix_models.progress import BYTES, Progress
 
 _PATIENCE = 0.3
@@ -30,14 +32,14 @@ def stderr_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         told: str | None = None
 
-        def tell(text: str, _done: int, _total: int | None, unit: str = BYTES) -> None:
+        def say_once(text: str, _done: int, _total: int | None, unit: str = BYTES) -> None:
             nonlocal told
             del unit  # figures are for those who watch
             if text != told:
                 told = text
-                print(text, file=sys.stderr, flush=True)
+                tell(text)
 
-        yield tell
+        yield say_once
         return
     from rich import progress as rich
     from rich.console import Console
@@ -57,7 +59,7 @@ def stderr_progress() -> Iterator[Progress]:
         nonlocal current, began
         if text != current:
             current, began = text, time.monotonic()
-            bars.reset(stage, description=text, total=total)
+            bars.reset(stage, description=escaped(text), total=total)
         bars.update(stage, completed=done, total=total, size=_size(done, total, unit))
         if total is not None and done >= total:
             bars.stop()

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from entropix_mlx.cli.say import say, tell
 from entropix_mlx.sampling.presets import Preset
 from entropix_mlx.sampling.settings import Settings, declared, own_presets
 from entropix_models.errors import EntropixError
@@ -21,28 +22,28 @@ def samplers(preset: str | None, as_json: bool) -> None:
     try:
         own = own_presets()
     except EntropixError as error:
-        click.echo(f"note: {error}", err=True)
+        tell(f"note: {error}")
         own = {}
     if as_json:
-        click.echo(json.dumps({name: _values(name) for name in (*declared(), *own)}, indent=2))
+        say(json.dumps({name: _values(name) for name in (*declared(), *own)}, indent=2))
         return
     for name, sampler in declared().items():
-        click.echo(f"{name:<16} {sampler.summary}")
+        say(f"{name:<16} {sampler.summary}")
     for name, mine in own.items():
-        click.echo(f"{name:<16} {_about(mine)}")
+        say(f"{name:<16} {_about(mine)}")
 
 
 def _show(preset: str, as_json: bool) -> None:
     settings, values = Settings.make(preset), _values(preset)
     if as_json:
-        click.echo(json.dumps(values, indent=2))
+        say(json.dumps(values, indent=2))
         return
     documents = settings.parameters()
     for name, value in values.items():
         shown = "calibrated" if value is None else str(value).lower()
-        click.echo(f"{name:<16} {shown:<11} {documents[name].metadata['doc']}")
+        say(f"{name:<16} {shown:<11} {documents[name].metadata['doc']}")
     for line in settings.documentation():
-        click.echo(line)
+        say(line)
 
 
 def _values(preset: str) -> dict[str, Any]:

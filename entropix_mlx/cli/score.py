@@ -22,6 +22,7 @@ from entropix_mlx.cli.options import (
 )
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.say import tell
 from entropix_mlx.cli.surprisal import painted, ranked
 from entropix_mlx.records.record import End, Event, FinishReason, Record, TokenRecord
 from entropix_mlx.records.summary import Summary
@@ -149,8 +150,8 @@ def _stream(
     summary.add(end)
     output.write(end)
     for line in ranked([record for record in kept if isinstance(record, TokenRecord)]):
-        click.echo(line, err=True)
-    click.echo(f"{summary.line()} · {_fit(summary)}", err=True)
+        tell(line)
+    tell(f"{summary.line()} · {_fit(summary)}")
     return INTERRUPTED if reason == "interrupted" else 0
 
 

@@ -12,6 +12,7 @@ from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import branch_option, read, trace_file
 from entropix_mlx.cli.options import device_option
 from entropix_mlx.cli.output import FORMATS, Format, Output, columns
+from entropix_mlx.cli.say import say, tell
 from entropix_mlx.cli.steps import Steps
 from entropix_mlx.cli.trace_export import export
 from entropix_mlx.records.measures import percent, shown
@@ -61,18 +62,18 @@ def show(file: Path, branch: int | None, format_: Format | Literal["steps"]) -> 
     header = found.header
     sampler = header.sampler.get("preset", "no sampler: a text that was scored")
     made = f"{header.model} {header.revision or ''} on {header.device} · {sampler}"
-    click.echo(escaped(f"{made} · seed {header.seed} · {header.created}"), err=True)
+    tell(f"{made} · seed {header.seed} · {header.created}")
     summary = Summary.of([header])
     asked = False
     for record in tree.told(path):
         summary.add(record)
         if isinstance(record, PromptRecord) and format_ != "jsonl":
             output.finish()
-            click.echo(f"{escaped(record.role)}: {escaped(record.text)}", err=True)
+            tell(f"{escaped(record.role)}: {escaped(record.text)}")
             asked = True
             steps = steps and Steps()
         elif asked and isinstance(record, TokenRecord):
-            click.echo("answer:", err=True)
+            tell("answer:")
             asked = False
         if steps is None:
             output.write(record)
@@ -83,8 +84,8 @@ def show(file: Path, branch: int | None, format_: Format | Literal["steps"]) -> 
     if len(branches) > 1:
         rows = [(branch.leaf, branch.fork, branch.tokens, branch.name) for branch in branches]
         table = columns([("ends at", "forked at", "tokens", "name"), *rows])
-        click.echo("\n".join(["branches:", *table]), err=True)
-    click.echo(escaped(summary.line(header.seed)), err=True)
+        tell("\n".join(["branches:", *table]))
+    tell(summary.line(header.seed))
 
 
 @trace.command()
@@ -116,7 +117,7 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
             loaded = load_model(model or found.header.model, device, progress)
             settings = settings.bind(calibration_of(loaded))
             for change in circumstances(found.header, loaded):
-                click.echo(f"note: {escaped(change)}", err=True)
+                tell(f"note: {escaped(change)}")
             if rerun:
                 from entropix_mlx.checks.rerun import rerun as generate_again
 
@@ -126,7 +127,7 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
         if not rerun:
             return _tell_verified(verified)
         if again.parting is None:
-            click.echo(f"the same {again.same} tokens came again")
+            say(f"the same {again.same} tokens came again")
             return 0
         recorded, now = again.parting
         raise EntropixError(
@@ -143,20 +144,17 @@ def _tell_verified(verified: "Verified") -> int:
     for metric, compared, greatest, at, mean, allowed, beyond in verified.deviations:
         if compared:
             rows.append((metric, compared, f"{greatest:.2g}", at, f"{mean:.2g}", allowed, beyond))
-    click.echo("\n".join(columns(rows)))
+    say("\n".join(columns(rows)))
     if verified.unread:
-        click.echo(
-            f"note: nothing can be said of {verified.unread} tokens whose beginning is missing",
-            err=True,
-        )
+        tell(f"note: nothing can be said of {verified.unread} tokens whose beginning is missing")
     if wrong := verified.wrong_bytes:
         listed = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
-        click.echo(f"other bytes than the model's token has: records {listed}")
+        say(f"other bytes than the model's token has: records {listed}")
     if not verified.stands:
         raise EntropixError(
             "the trace is not what this model computes: numbers are further off than is allowed"
         )
-    click.echo(f"all {verified.tokens} tokens stand")
+    say(f"all {verified.tokens} tokens stand")
     return 0
 
 
@@ -178,7 +176,7 @@ def diff(a: Path, b: Path, branch: int | None, other_branch: int | None) -> None
         Tree.of(other.records).end(other_branch),
     )
     for line in _difference(found, a.name, b.name):
-        click.echo(line)
+        say(line)
     sys.stdout.flush()
 
 

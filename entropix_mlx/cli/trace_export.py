@@ -1,7 +1,6 @@
 """`entropix-mlx trace export`: what was recorded, as a page, a picture, a table or a text."""
 
 import os
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 
 from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import branch_option, read, trace_file
+from entropix_mlx.cli.say import hand_over, tell
 from entropix_mlx.export.formats import FORMATS, by_ending, write
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.export.svg import WIDTH, svg
@@ -52,7 +52,7 @@ def export(file: Path, name: str | None, out: Path | None, branch: int | None, w
     passage = Passage.of_trace(read(file), branch)
     make = partial(svg, width=width) if name == "svg" else FORMATS[name].make
     if out == _STDOUT:
-        _to_stdout(make(passage))
+        hand_over(make(passage))
         return 0
     target = _beside(file, name) if out is None else out
     if target.exists() and target.samefile(file):
@@ -62,7 +62,7 @@ def export(file: Path, name: str | None, out: Path | None, branch: int | None, w
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise EntropixError(f"cannot write {target}: {reason}; choose another path") from error
-    click.echo(f"written: {escaped(str(target))}", err=True)
+    tell(f"written: {escaped(str(target))}")
     return 0
 
 
@@ -82,10 +82,3 @@ def _beside(file: Path, name: str) -> Path:
     if os.path.lexists(target):
         raise UsageError(f"{target} is there already: --out {target} replaces it")
     return target
-
-
-def _to_stdout(text: str) -> None:
-    if sys.stdout.isatty():
-        text = escaped(text)
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()

@@ -2,6 +2,8 @@
 
 import click
 
+from entropix_mlx.cli.say import say, tell
+
 
 @click.command()
 def keys() -> int:
@@ -24,11 +26,11 @@ def keys() -> int:
     widest = max(len(held) for _, held, _ in rows)
     for name, held, does in rows:
         if not name:
-            click.echo(f"\n{does}" if rows[0][2] != does else does)
+            say(f"\n{does}" if rows[0][2] != does else does)
         else:
-            click.echo(f"  {name:<{names}}  {held:<{widest}}  {does}".rstrip())
-    click.echo(f"\nRebind them in {path}{'' if path.exists() else ' (not there yet)'}:\n")
-    click.echo(f'[keys]\n"{rows[1][0]}" = "{rows[1][1].replace(" ", "")}"')
+            say(f"  {name:<{names}}  {held:<{widest}}  {does}".rstrip())
+    say(f"\nRebind them in {path}{'' if path.exists() else ' (not there yet)'}:\n")
+    say(f'[keys]\n"{rows[1][0]}" = "{rows[1][1].replace(" ", "")}"')
     for notice in (*wishes.notices, *loaded.notices):
-        click.echo(f"note: {one_line(notice)}", err=True)
+        tell(f"note: {one_line(notice)}")
     return 0

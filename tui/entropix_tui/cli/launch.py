@@ -5,9 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from entropix_mlx.cli.options import SessionOptions
+from entropix_mlx.cli.say import tell
 from entropix_models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def run_app(app: "EntropixApp", *, debug: bool) -> int:
         ended = app.first.engine.quit(PATIENCE)
     if debug:
         for failure in app.first.conversation.failures:
-            click.echo(failure.details, err=True)
+            tell(failure.details)
     status = app.return_code or 0
     if not ended:
         # A thread in a blocking call would keep the interpreter waiting for it.

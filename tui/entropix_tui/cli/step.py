@@ -12,8 +12,8 @@ from entropix_mlx.cli.exit_status import INTERRUPTED, graceful
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.progress import stderr_progress
+from entropix_mlx.cli.say import say
 from entropix_mlx.debugger.breakpoints import Breakpoints
-from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError, UsageError
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ def _run(commands: Iterable[str], debugger: "Debugger") -> int:
     try:
         with graceful(stop):
             for command in commands:
-                click.echo(escaped(f"(step) {command}"))
+                say(f"(step) {command}")
                 for output in execute(debugger, command):
                     for line in lines(debugger, output):
-                        click.echo(escaped(line))
+                        say(line)
                     if isinstance(output, Refused):
                         raise EntropixError(f"{command!r} could not be done: {output.message}")
                     sys.stdout.flush()

@@ -2,10 +2,11 @@
 
 from urllib.parse import urlsplit
 
-import click
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from textual_serve.server import Server
+
+from entropix_mlx.cli.say import tell
 
 NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -26,7 +27,7 @@ class LocalServer(Server):
         """Nothing is told yet, and no logo is drawn."""
 
     def _tell(self, _words: str) -> None:
-        click.echo(f"entropix is at {self.url} (Ctrl-C ends it)", err=True)
+        tell(f"entropix is at {self.url} (Ctrl-C ends it)")
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()

@@ -1,11 +1,15 @@
 """The program's themes, and the application that has them."""
 
+from collections.abc import Sequence
+
 from textual.app import App
+from textual.filter import LineFilter
 from textual.theme import Theme
 
 from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_tui.look.styles import Colours
+from entropix_tui.terminal.door import Door
 
 # The palette's contrasts are computed against these backgrounds.
 DARK = Theme(
@@ -61,6 +65,9 @@ class ThemedApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.set_dark(dark)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), Door()]
 
     def set_dark(self, dark: bool) -> None:
         self.dark = dark
