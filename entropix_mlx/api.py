@@ -18,9 +18,11 @@ from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models import devices, loader
+from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
+from entropix_models.speculation import is_speculating
 
 
 def load(
@@ -91,9 +93,20 @@ class EntropixSampler:
         )
 
     def __call__(self, logprobs: mx.array) -> mx.array:
-        """`logprobs` `[1, vocabulary]`; returns ids `[1]`, lazy."""
+        """`logprobs` `[1, vocabulary]`; returns ids `[1]`, lazy.
+
+        Raises UsageError for several sequences, and under speculative decoding.
+        """
+        if self._depth == 0 and is_speculating():
+            raise UsageError(
+                "EntropixSampler remembers what it has drawn, and speculative decoding takes drawn "
+                "tokens back: leave out the draft model"
+            )
         if logprobs.shape[0] != 1:
-            raise ValueError("EntropixSampler keeps the state of one sequence; the batch is larger")
+            raise UsageError(
+                f"EntropixSampler keeps the state of one sequence and was given "
+                f"{logprobs.shape[0]}: use one for each"
+            )
         key = draw_key(self.seed, self._depth)
         decision = self._sampler.decide(logprobs[0], None, self._depth + 1, self._state, key)
         self._state = decision.state

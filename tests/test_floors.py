@@ -11,7 +11,7 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = {
     "entropix_models": [
-        "errors progress blas open_files",
+        "errors progress blas open_files speculation",
         "paths",
         "devices attention tokenizer",
         "language_model gguf",

@@ -199,6 +199,27 @@ class TestSampler:
         own = ex.generate(llama, "Hello", sampler="greedy", raw=True, max_tokens=8)
         assert [response.token for response in greedy] == [record.id for record in own]
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("processed", [False, True])
+    def test_speculation_is_refused_for_what_it_is(
+        self, llama_folder: Path, processed: bool
+    ) -> None:
+        """With logits processors it asks for one place at a time, so that nothing else shows."""
+        from mlx_lm import generate, load
+
+        loaded: Any = load(str(llama_folder))
+        network, tokenizer = loaded[:2]
+        with pytest.raises(UsageError, match="speculative decoding takes drawn tokens back"):
+            generate(
+                network,
+                tokenizer,
+                prompt="Hello",
+                max_tokens=8,
+                draft_model=network,
+                sampler=ex.EntropixSampler("temperature", seed=4),
+                logits_processors=[lambda _, logits: logits] if processed else None,
+            )
+
 
 def test_the_readmes_example_imports_before_mlx() -> None:
     """Loading sets the BLAS whichever was imported first."""
