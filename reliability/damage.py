@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def damaged(seed: int, number: int) -> bytes:
     if kind < 6:
         for _ in range(spread.choice((1, 1, 2, 3, 8, 40))):
             at = spread.randrange(len(lines)) if spread.random() < 0.9 else 0
-            lines[at] = changed(spread, lines[at], likely=kind >= 4)
+            with suppress(RecursionError):  # one depth in another
+                lines[at] = changed(spread, lines[at], likely=kind >= 4)
         if kind == 5:
             lines = far(spread, lines)
         return b"\n".join(lines) + b"\n"
@@ -193,6 +195,6 @@ def far(spread: random.Random, lines: list[bytes]) -> list[bytes]:
                 if isinstance(found.get(key), int) and found[key] >= 0:
                     found[key] += by
             moved.append(json.dumps(found).encode())
-        except ValueError:
+        except (ValueError, RecursionError):
             moved.append(line)
     return moved

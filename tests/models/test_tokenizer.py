@@ -84,6 +84,11 @@ class TestLlama3:
         assert llama3.token_bytes(128256) == llama3.token_bytes(-1) == b""
         assert llama3.token_text(llama3.encode("漢🙂")[-1]).endswith("\ufffd")
 
+    def test_a_tokens_text_is_kept_once(self, llama3: Tokenizer) -> None:
+        """Ten candidates of each token name it."""
+        (id, *_) = llama3.encode(" larger")
+        assert llama3.token_text(id) is llama3.token_text(id)
+
     def test_what_the_folder_says(
         self, llama3: Tokenizer, llama3_reference: ReferenceTokenizer
     ) -> None:

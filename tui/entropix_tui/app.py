@@ -23,7 +23,9 @@ from entropix_tui.keys.config import Config
 from entropix_tui.keys.keynames import with_key
 from entropix_tui.look.styles import Colours
 from entropix_tui.look.themes import ThemedApp
+from entropix_tui.screens import dismissal as dismissal
 from entropix_tui.screens.conversation.screen import ConversationScreen
+from entropix_tui.screens.palette import Palette
 from entropix_tui.terminal.driver import TerminalDriver, watch_hangup
 
 TWICE = 2.0
@@ -135,6 +137,11 @@ class EntropixApp(ThemedApp):
         else:
             self._interrupted = now
             self.notify("Ctrl+C once more quits.", markup=False, timeout=TWICE)
+
+    def action_command_palette(self) -> None:
+        """One at a time, wherever in the stack."""
+        if not any(isinstance(screen, Palette) for screen in self.screen_stack):
+            self.push_screen(Palette())
 
     def action_jump(self) -> None:
         from entropix_tui.screens.jump import jump

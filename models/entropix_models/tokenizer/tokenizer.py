@@ -51,6 +51,7 @@ class Tokenizer:
         if self._control:
             inner.add_special_tokens(list(self._control.values()))
         self._bytes = token_bytes_table(inner, files.folder)
+        self._texts: dict[int, str] = {}
         self.vocab_size = len(self._bytes)
         self.special_ids = frozenset(self._control)
         self._control_ids = {token.content: id for id, token in self._control.items()}
@@ -145,8 +146,12 @@ class Tokenizer:
         return self._bytes[id] if 0 <= id < self.vocab_size else b""
 
     def token_text(self, id: int) -> str:
-        """The token alone as text, U+FFFD where it holds a part of a character."""
-        return self.token_bytes(id).decode("utf-8", "replace")
+        """The token alone as text, U+FFFD where it holds a part of a character: the same string
+        each time, which ten candidates of every token keep.
+        """
+        if (text := self._texts.get(id)) is None:
+            text = self._texts[id] = self.token_bytes(id).decode("utf-8", "replace")
+        return text
 
     def chat(
         self, messages: Sequence[Message], *, date: datetime.date, answer: bool = True

@@ -5,6 +5,7 @@ import unicodedata
 from functools import lru_cache
 
 from textual import events
+from textual.strip import Strip
 from textual.widgets import TextArea
 
 from entropix_mlx.terminal.glyphs import ZWJ, ZWNJ
@@ -30,6 +31,10 @@ class Editor(TextArea):
         """Replace the text, the cursor after it."""
         self.load_text(harmless(text))
         self.move_cursor(self.document.end)
+
+    def render_line(self, y: int) -> Strip:
+        """Where there is no room for a single character, Textual can't wrap the placeholder."""
+        return super().render_line(y) if self.content_size.width > 0 else Strip.blank(0)
 
     async def _on_paste(self, event: events.Paste) -> None:
         text = harmless(event.text)

@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -72,6 +73,14 @@ class About(Styled):
         return text
 
 
+class Demos(OptionList):
+    """Page keys do nothing where nothing has room; see `screens.palette` for Textual's fault."""
+
+    def _move_page(self, direction: Literal[-1, 1]) -> None:
+        if self.scrollable_content_region:
+            super()._move_page(direction)
+
+
 class Welcome(VerticalScroll, can_focus=False):
     """The explanation, the demo prompts, and what there is to know of the model."""
 
@@ -113,7 +122,7 @@ class Welcome(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         yield self._about
         yield self._explanation
-        yield OptionList(
+        yield Demos(
             *(
                 Option(Text(f"F{key} {DEMOS[name]}", no_wrap=True, overflow="ellipsis"), id=name)
                 for key, name in KEYS.items()

@@ -32,7 +32,7 @@ class MarkdownView(VerticalScroll):
     ]
     DEFAULT_CSS = """
     MarkdownView {
-        display: none; scrollbar-size-vertical: 1;
+        display: none; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         &:focus { scrollbar-color: $primary; scrollbar-background: $border-blurred; }
         Markdown { padding: 0 2; margin: 0; background: transparent; }
     }

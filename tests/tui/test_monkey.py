@@ -1,0 +1,130 @@
+"""Whatever is pressed, wherever the focus is, however small the terminal: the program goes on."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from driving import chatting
+from harness import at_rest, hosted, scenario
+from textual import events
+from textual.command import CommandPalette
+from textual.containers import Vertical
+from textual.geometry import Size
+from textual.pilot import Pilot
+
+sys.path.append(str(Path(__file__).parents[2] / "reliability"))
+
+import screens
+from monkey import SIZES
+
+from entropix_tui.app import EntropixApp
+from entropix_tui.screens.help import Help
+from entropix_tui.widgets.prompt import Prompt
+from entropix_tui.widgets.welcome import Demos
+
+
+async def resized(pilot: Pilot[None], columns: int, rows: int) -> None:
+    """A terminal of another size, and all that follows, which has an end."""
+    size = Size(columns, rows)
+    pilot.app._driver._size = size  # type: ignore[union-attr]
+    pilot.app.post_message(events.Resize(size, size))
+    await at_rest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4), ids=["chat", "replay", "score", "step"])
+def test_a_monkey(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample of what reliability/screens.py does."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(screens, "RUN", 120)
+    told = screens.monkeyed(11, number)
+    assert told.fault == ""
+    assert sum(told.done.values()) == 120
+
+
+@pytest.mark.slow
+def test_damaged_traces_on_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = [screens.replayed(2, number) for number in (4, 5, 7, 14, 15, 25)]
+    assert [one.fault for one in told] == [""] * len(told)
+    assert any(one.end == "replayed" for one in told)
+
+
+@scenario
+async def test_ctrl_c_quits_at_the_second_press_whatever_the_clock_says() -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        chat.app.clock = lambda: 0.0  # of a machine that has just begun
+        chat.app.screen.set_focus(None)
+        await chat.press("ctrl+c")
+        assert "once more quits" in chat.told()
+        assert not chat.app._exit
+        await chat.press("ctrl+c")
+        assert chat.app._exit
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if size[0] < 21 and size[1] < 9])
+@scenario
+async def test_hardly_any_room(size: tuple[int, int]) -> None:
+    """Nothing comes and goes for ever, and nothing fails that has no room."""
+    async with chatting() as chat:
+        await chat.phase("ready")
+        await resized(chat.pilot, *size)
+        chat.app.screen.query_one(Demos).focus()
+        await chat.press("pageup", "pagedown", "f1")
+        assert isinstance(chat.app.screen, Help)
+        await chat.press("f1", "f1")
+        await chat.press("ctrl+p", "pageup", "pagedown", "ctrl+home")
+        assert isinstance(chat.app.screen, CommandPalette)
+
+
+@scenario
+async def test_no_room_for_what_a_prompt_says_while_it_is_empty() -> None:
+    def make() -> Vertical:
+        prompt = Prompt()
+        prompt.styles.width = 2  # its borders
+        return Vertical(prompt)
+
+    async with hosted(make) as (app, _):
+        assert "S" not in app.text()
+
+
+@scenario
+async def test_one_palette_at_a_time() -> None:
+    async with chatting() as chat:
+        app = chat.app
+        assert isinstance(app, EntropixApp)
+        app.action_command_palette()
+        app.action_command_palette()
+        await chat.pilot.pause()
+        app.action_help()
+        app.action_command_palette()
+        await chat.pilot.pause()
+        assert sum(isinstance(screen, CommandPalette) for screen in app.screen_stack) == 1
+        await chat.press("escape")
+        app.screen.dismiss()
+        app.action_command_palette()  # while the other is closing
+        await chat.pilot.pause()
+        assert isinstance(app.screen, CommandPalette)
+
+
+@scenario
+async def test_a_screen_under_another_one_is_not_dismissed() -> None:
+    """Keys that come at once are the lower one's until the upper one has come."""
+    async with chatting() as chat:
+        app = chat.app
+        app.action_help()
+        await chat.pilot.pause()
+        below = app.screen
+        app.action_command_palette()
+        below.dismiss()
+        below.dismiss()
+        await chat.pilot.pause()
+        assert isinstance(app.screen, CommandPalette)
+        app.screen.dismiss()
+        await chat.pilot.pause()
+        assert app.screen is below
+        below.dismiss()
+        below.dismiss()
+        await chat.pilot.pause()
+        assert app.screen is chat.screen

@@ -1,0 +1,17 @@
+"""Commands by name: Textual's palette, where its list has room."""
+
+from textual.command import CommandList, CommandPalette
+
+
+class Palette(CommandPalette):
+    """Has no id, which Textual's own shares with one that is still closing.
+
+    Reports for Textual 8.2.8: "App.action_command_palette raises DuplicateIds when the palette is
+    opened again while it closes, or from a screen above it." "OptionList.action_page_up raises
+    KeyError when its content region is empty, as in a terminal of 20x5: `_update_lines` returns
+    early, and `_move_page` looks into `_index_to_line`."
+    """
+
+    def _action_command_list(self, action: str) -> None:
+        if self.query_one(CommandList).scrollable_content_region:
+            super()._action_command_list(action)
