@@ -14,6 +14,7 @@ from entropix_models.language_model import LanguageModel, ModelInfo
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
 from entropix_models.sources.sources import ModelFolder
+from entropix_models.tokenizer.bounded import BoundedTokenizer
 from entropix_models.tokenizer.tokenizer import Tokenizer
 
 LLAMA_FAMILY = ("llama", "mistral")
@@ -31,7 +32,7 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
     """
     config = read_config(folder.path)
     shapes = check_weights(folder.path, config)
-    tokenizer = Tokenizer.from_folder(folder.path)
+    tokenizer = (Tokenizer if folder.is_known else BoundedTokenizer).from_folder(folder.path)
     progress("loading weights", 0, None)
     try:
         from mlx_lm.models.cache import make_prompt_cache

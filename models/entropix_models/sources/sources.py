@@ -32,6 +32,7 @@ class ModelFolder:
     revision: the commit or version it was taken from, None where nobody knows.
     clarify: what a sampler inserts to make the model think again.
     source: where it came from, for people.
+    is_known: whether its files, its tokenizer's too, were made of one whose digest is known here.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class ModelFolder:
     clarify: str
     quantization: str
     source: str = "folder"
+    is_known: bool = False
 
 
 def default_name(device_kind: str) -> str:
@@ -155,8 +157,15 @@ def _located(entry: Entry) -> ModelFolder | None:
 
 
 def _of_entry(entry: Entry, path: Path) -> ModelFolder:
-    source = f"{entry.source} {entry.origin}"
-    return ModelFolder(path, entry.name, entry.revision, entry.clarify, entry.quantization, source)
+    return ModelFolder(
+        path=path,
+        name=entry.name,
+        revision=entry.revision,
+        clarify=entry.clarify,
+        quantization=entry.quantization,
+        source=f"{entry.source} {entry.origin}",
+        is_known=entry.source == "wheel",  # of the Hub's files the catalogue knows the weights only
+    )
 
 
 def _of_snapshot(name: str, path: Path) -> ModelFolder:

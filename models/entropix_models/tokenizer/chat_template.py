@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from entropix_models.errors import DamagedFileError, UsageError, one_line
 
-SECONDS = 5.0
+SECONDS = 2.0
 """Longest time that one rendering may take; a real template takes milliseconds."""
 
 LONGEST_PRODUCT = 1_000_000
@@ -71,6 +71,11 @@ class ChatTemplate:
             raise DamagedFileError(
                 f"{self._name} has an error in its line {error.lineno}: {one_line(error.message)};"
                 " fetch the model again, or use --raw"
+            ) from error
+        except MemoryError as error:
+            raise DamagedFileError(
+                f"{self._name} takes more memory than any has to; fetch the model again, "
+                "or use --raw"
             ) from error
         except Exception as error:
             # The template is a program by a stranger: it can raise anything.
@@ -129,6 +134,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         # Jinja's own filter escapes HTML, which no model was trained on.
         self.filters["tojson"] = partial(json.dumps, ensure_ascii=False)
         self.globals["raise_exception"] = _refuse
+        del self.globals["lipsum"]  # any number of words, and no prompt of anybody
 
     def tick(self) -> None:
         """Called once in every pass of a loop and every call of a macro."""

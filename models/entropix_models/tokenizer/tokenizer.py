@@ -5,14 +5,20 @@ import datetime
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 import tokenizers
 from tokenizers.pre_tokenizers import PreTokenizer
 
-from entropix_models.errors import DamagedFileError, UnsupportedError, UsageError, one_line
+from entropix_models.errors import (
+    DamagedFileError,
+    EntropixError,
+    UnsupportedError,
+    UsageError,
+    one_line,
+)
 from entropix_models.tokenizer.chat_template import ChatTemplate, Message
 from entropix_models.tokenizer.marks import marks_of
 from entropix_models.tokenizer.tokenizer_files import TokenizerFiles, read_tokenizer_files
@@ -62,6 +68,7 @@ class Tokenizer:
         self.bos_id = self._id_of(texts.get("bos_token"))
         self._bos_by_default = files.add_bos
         self._template: ChatTemplate | None = None
+        self.has_chat_template = files.chat_template is not None
         stops = {self._id_of(texts.get("eos_token")), *files.eos_ids}
         if files.chat_template is not None:
             name = f"the chat template of {files.folder}"
@@ -80,21 +87,11 @@ class Tokenizer:
         for kinds of tokenizer that give no exact bytes.
         """
         files = read_tokenizer_files(path)
-        try:
+        with _library_errors(path):
             inner = tokenizers.Tokenizer.from_buffer(files.tokenizer)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a panic of the library is no Exception
-            raise DamagedFileError(
-                f"{path / 'tokenizer.json'} is damaged: {one_line(error)}; fetch the model again"
-            ) from error
-        inner.no_truncation()
-        inner.no_padding()
-        return cls(inner, files)
-
-    @property
-    def has_chat_template(self) -> bool:
-        return self._template is not None
+            inner.no_truncation()
+            inner.no_padding()
+            return cls(inner, files)
 
     @property
     def template_prints_date(self) -> bool:
@@ -107,7 +104,8 @@ class Tokenizer:
             return False
         if self._bos_by_default is not None:
             return self._bos_by_default
-        return self._inner.encode("a").ids[:1] == [self.bos_id]
+        with self._lock, _library_errors(self._name):
+            return self._inner.encode("a").ids[:1] == [self.bos_id]
 
     @cached_property
     def marks(self) -> bytes:
@@ -123,7 +121,7 @@ class Tokenizer:
                 {"role": "user", "content": "x"},
                 {"role": "assistant", "content": "x"},
             ]
-            with suppress(UsageError):
+            with suppress(UsageError, DamagedFileError):
                 ids = self.chat(messages, date=datetime.date.min, answer=False)
         return next(
             (id for id in reversed(ids) if id in self.stop_ids), min(self.stop_ids, default=None)
@@ -198,15 +196,14 @@ class Tokenizer:
 
     def _encode(self, text: str, *, special: bool, first: bool) -> list[int]:
         try:
-            with self._lock:
-                self._inner.encode_special_tokens = not special
-                if self._middle_scheme is not None:
-                    self._inner.pre_tokenizer = self._first_scheme if first else self._middle_scheme
-                return self._inner.encode(text, add_special_tokens=False).ids
-        except (TypeError, UnicodeEncodeError) as error:
-            raise UsageError(
-                "the text holds half of a surrogate pair, which is no Unicode: remove it"
-            ) from error
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise no_unicode() from error
+        with self._lock, _library_errors(self._name):
+            self._inner.encode_special_tokens = not special
+            if self._middle_scheme is not None:
+                self._inner.pre_tokenizer = self._first_scheme if first else self._middle_scheme
+            return self._inner.encode(text, add_special_tokens=False).ids
 
     def _rendered(self, messages: Sequence[Message], date: datetime.date, answer: bool) -> str:
         if self._template is None:
@@ -267,6 +264,26 @@ class Tokenizer:
 
     def _id_of(self, text: str | None) -> int | None:
         return None if text is None else self._inner.token_to_id(text)
+
+
+def no_unicode() -> UsageError:
+    return UsageError("the text holds half of a surrogate pair, which is no Unicode: remove it")
+
+
+@contextmanager
+def _library_errors(folder: Path) -> Iterator[None]:
+    """Whatever the library makes of a file by strangers, as one line; its panics are no Exception.
+
+    It raises nothing finer.
+    """
+    try:
+        yield
+    except (EntropixError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:
+        raise DamagedFileError(
+            f"{folder / 'tokenizer.json'} is damaged: {one_line(error)}; fetch the model again"
+        ) from error
 
 
 def _prefix_schemes(
