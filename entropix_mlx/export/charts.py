@@ -15,7 +15,15 @@ from entropix_mlx.export import style
 from entropix_mlx.export.passage import Passage, number
 from entropix_mlx.export.style import LETTERS, NONE
 from entropix_mlx.records.measures import MEASURES
-from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, QuadrantSplit, above, usual, word
+from entropix_mlx.records.quadrants import (
+    QUADRANTS,
+    Quadrant,
+    QuadrantSplit,
+    above,
+    levels,
+    usual,
+    word,
+)
 from entropix_mlx.sampling.valleys import smoothed
 from entropix_mlx.terminal.palette import VALLEY
 
@@ -31,6 +39,8 @@ STEPS = (1, 3, 10, 30)
 """Tokens in a square from which it is drawn stronger."""
 
 _TICKS = (0.0, 0.5, 1, 2, 4, 8, 16), (0.0, 1, 3, 10, 20, 40)
+
+WIDE_FROM = "; wide from what is usual at the token's entropy on, which the plane shows"
 
 MANY = 40
 """So many valleys are named in a description; the rest are counted."""
@@ -53,32 +63,26 @@ def top(name: str, found: Sequence[float | None], levels: Sequence[float]) -> fl
 
 
 def chart(passage: Passage, name: str) -> str:
-    """One measure's curve with thresholds; on that of the entropy, valleys."""
+    """One measure's curve with the levels of the split; on that of the entropy, valleys."""
     drawn = MEASURES[name].scale
     assert drawn is not None
     found, unit = values(passage, name), drawn.unit
     measured = [value for value in found if value is not None]
-    levels = {level: list(_spans(passage, level)) for level in drawn.thresholds}
-    scale = top(name, found, [level for spans in levels.values() for *_, level in spans])
+    split = passage.header.quadrant_split
+    is_entropy = name == "entropy"
+    at = () if split is None else levels(split)[not is_entropy]
+    scale = top(name, found, at)
     count = max(1, len(found))
     columns = min(count, COLUMNS)
     across = columns / count
     valleys = [n for n, cell in enumerate(passage.cells) if passage.is_valley(cell)]
-    is_entropy = name == "entropy"
     parts = [f'<path class="asked" d="{_prompts(passage, across)}"/>']
     shape = "curve" if len(found) <= columns else "curve band"
     parts.append(f'<path class="{shape} {name}" d="{_curve(found, columns, scale)}"/>')
-    labels = []
-    for threshold, spans in levels.items():
-        path = "".join(f"M{a * across:.1f} {_y(v, scale)}H{b * across:.1f}" for a, b, v in spans)
-        parts.append(f'<path class="level" d="{path}"/>')
-        if spans:
-            y = HEIGHT * float(_y(spans[-1][2], scale)) / 100
-            y = y - 4 if y > 24 else y + 13
-            labels.append(
-                f'<text class="label" x="100%" dx="-4" y="{y:.0f}" text-anchor="end">'
-                f"{threshold} {spans[-1][2]:.3g}</text>"
-            )
+    seen = [level for level in at if level <= scale]
+    path = "".join(f"M-.5 {_y(level, scale)}H{columns}" for level in seen)
+    parts.append(f'<path class="level" d="{path}"/>')
+    notes = [f", split {' '.join(f'{level:.3g}' for level in seen)} (dashed)"] if seen else []
     if is_entropy:
         smooth = _smoothed(passage, found)
         parts.append(f'<path class="smooth" d="{_curve(smooth, columns, scale)}"/>')
@@ -94,6 +98,8 @@ def chart(passage: Passage, name: str) -> str:
         (
             f'<figure><figcaption><b class="{name}">{name}</b> ({unit}), 0 to {scale:.3g}',
             f'; <span class="smooth">smoothed</span>, valleys {VALLEY}' if is_entropy else "",
+            *notes,
+            "" if is_entropy or split is None or split.entropy is None else WIDE_FROM,
             f'</figcaption><svg class="chart" role="img" aria-labelledby="{name}-t {name}-d"',
             f' width="100%" height="{HEIGHT}">',
             f'<title id="{name}-t">Trajectory of the {name}</title>',
@@ -101,9 +107,7 @@ def chart(passage: Passage, name: str) -> str:
             f'<svg class="plot" viewBox="-.5 0 {columns} 100" data-across="{across:.9f}"'
             ' preserveAspectRatio="none" width="100%" height="100%">',
             *parts,
-            "</svg>",
-            *labels,
-            "</svg></figure>",
+            "</svg></svg></figure>",
         )
     )
 
@@ -139,16 +143,6 @@ def _runs(found: Sequence[float | None], columns: int) -> Iterator[list[tuple[in
     for has_values, run in groupby(bands, key=lambda band: bool(band[1])):
         if has_values:
             yield [(column, min(inside), max(inside)) for column, inside in run]
-
-
-def _spans(passage: Passage, name: str) -> Iterator[tuple[int, int, float]]:
-    """Where a threshold stood: from cell, to cell, value."""
-    drawn = [n for n, cell in enumerate(passage.cells) if cell.role in ("assistant", "text")]
-    changes = [(drawn[before] if before else 0, value) for before, value in passage.levels(name)]
-    ends = [begin for begin, _ in changes[1:]] + [len(passage.cells)]
-    for (begin, value), end in zip(changes, ends, strict=True):
-        if value is not None and end > begin:
-            yield begin, end, value
 
 
 def _prompts(passage: Passage, across: float) -> str:
@@ -193,7 +187,7 @@ def _places(valleys: list[int]) -> str:
 def plane(passage: Passage) -> str:
     entropies, varentropies = values(passage, "entropy"), values(passage, "varentropy")
     split = passage.header.quadrant_split
-    right = top("entropy", entropies, () if split is None else _entropies(split))
+    right = top("entropy", entropies, () if split is None else levels(split)[0])
     upper = top("varentropy", varentropies, ())
     squares: Counter[tuple[int, int, str]] = Counter()
     counts: Counter[str] = Counter()
@@ -240,12 +234,6 @@ def _axes(right: float, upper: float) -> Iterator[str]:
         y = _up(tick, upper)
         yield f'<path class="tick" d="M0 {y:.1f}h-4"/>'
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
-
-
-def _entropies(split: QuadrantSplit) -> list[float]:
-    """Where the split draws a line upwards."""
-    own = [] if split.entropy is None else [split.entropy]
-    return own + [h for h, _ in split.corners.values()]
 
 
 def _boundaries(split: QuadrantSplit, right: float, upper: float) -> Iterator[str]:

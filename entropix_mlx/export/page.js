@@ -56,11 +56,12 @@
   };
   const short = (value, digits = 2) =>
     value === null ? "–" : Math.abs(value) < 1e6 ? value.toFixed(digits) : value.toExponential(2);
-  const percent = (units) => {
+  const percent = (units, digits = units < fields.units / 10 ? 2 : 1) => {
     if (units === null) return "–";
     if (units > 0 && units < 1) return "under 0.01 %";
-    const share = units / fields.units, text = (100 * share).toFixed(share < 0.1 ? 2 : 1);
-    return (share < 1 && text === "100.0" ? "over 99.9" : text) + " %";
+    const share = units / fields.units, text = (100 * share).toFixed(digits);
+    const over = `over ${(100 - 10 ** -digits).toFixed(digits)}`;
+    return (share < 1 && text === (100).toFixed(digits) ? over : text) + " %";
   };
   const spelt = (r) => r.said(r.text).replaceAll("\n", "↵") || "‹" + r.said(r.bytes) + "›";
   const bytes = (r) => r.bytes !== null ? r.said(r.bytes) : Array.from(
@@ -105,8 +106,8 @@
         const row = make("tr", undefined, body), drawn = k === 3 * r.drawn && r.drawn !== null;
         if (drawn) row.className = "drawn";
         make("td", (drawn ? "▸ " : "  ") + r.said(ways[k]), row);
-        make("td", percent(ways[k + 1]), row);
-        make("td", percent(ways[k + 2]), row);
+        make("td", percent(ways[k + 1], 2), row);
+        make("td", percent(ways[k + 2], 2), row);
       }
     }
     more.replaceChildren(table, list);

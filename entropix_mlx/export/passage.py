@@ -116,15 +116,6 @@ class Passage:
             found |= detail
         return found
 
-    def levels(self, name: str) -> Iterator[tuple[int, float | None]]:
-        """A setting's values in numbers, each from so many generated tokens on."""
-        value = number(self.header.sampler.get(name))
-        yield 0, value
-        for before, detail in self.changes:
-            if name in detail and (changed := number(detail[name])) != value:
-                value = changed
-                yield before, value
-
     def is_valley(self, cell: Cell) -> bool:
         """Whether the smoothed entropy had its minimum there."""
         if cell.role in ("assistant", "text"):

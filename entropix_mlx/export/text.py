@@ -79,10 +79,15 @@ def settings(passage: Passage) -> Iterator[Row]:
         if value is not None:
             yield name, str(value)
     for name, value in header.sampler.items():
-        yield name, str(value)
+        yield name, _setting(value)
     for before, detail in passage.changes:
         for name, value in detail.items():
-            yield f"{name}, from token {before + 1}", str(value)
+            yield f"{name}, from token {before + 1}", _setting(value)
+
+
+def _setting(value: object) -> str:
+    """To four digits: the trace has the rest."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: float) -> str:

@@ -21,7 +21,6 @@ class Scale(NamedTuple):
     `unit`; `value`: what is drawn, if it is not the measure itself.
 
     `name` and `symbol` are what screens call it, `meaning` says in a line what it tells.
-    `thresholds` are the settings that are levels of it.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Scale(NamedTuple):
     unit: str
     top: float
     meaning: str
-    thresholds: tuple[str, ...] = ()
     value: Value = lambda _record: None
 
 
@@ -120,7 +118,6 @@ def _drawn(
     unit: str,
     top: float,
     meaning: str,
-    thresholds: tuple[str, ...] = (),
     *,
     called: str | None = None,
     value: Value | None = None,
@@ -128,9 +125,7 @@ def _drawn(
     """What is a strip and a colour too; `called` where it has another name there."""
     value = value or operator.attrgetter(name)
     drawn = _log2(value) if unit == "log2" else value
-    return Measure(
-        name, value, Scale(called or name, symbol, unit, top, meaning, thresholds, drawn)
-    )
+    return Measure(name, value, Scale(called or name, symbol, unit, top, meaning, drawn))
 
 
 def _log2(value: Value) -> Value:
@@ -147,12 +142,10 @@ _DEFINED = (
         # Ordinary text stays under 11 bits; 15.6 (49k vocabulary) and 17 (128k) are the ends of
         # the world and would press everything real into the lower half.
         "how undecided: 0 when certain, 3 when eight tokens would do alike",
-        ("lelv_entropy", "helv_entropy"),
     ),
     _drawn(
         *("varentropy", "V", "bits²", 30.0),  # ordinary text stays under 25 bits^2
         "how uneven the indecision: high when favourites stand before a long tail",
-        ("lelv_varentropy", "hehv_varentropy"),
     ),
     _drawn(
         *("attn_entropy", "A", "bits", 8.0),

@@ -201,6 +201,16 @@ def segments(knots: tuple[Knot, ...]) -> Segments:
     )
 
 
+def levels(split: QuadrantSplit) -> tuple[Sequence[float], Sequence[float]]:
+    """The entropies, and the varentropies, at which tokens change their quadrant whatever else they
+    are, in rising order.
+    """
+    entropies, varentropies = ({at[n] for at in split.corners.values()} for n in (0, 1))
+    if split.entropy is not None:
+        entropies.add(split.entropy)
+    return sorted(entropies), sorted(varentropies)
+
+
 def word(quadrant: Quadrant | None, split: QuadrantSplit | None) -> str:
     """What a quadrant is called; without a split (a trace that names none) as it was before. Some
     splits leave tokens outside of all, and so does what was not measured.

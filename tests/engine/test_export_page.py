@@ -111,13 +111,20 @@ def test_charts_are_as_small_for_many_tokens() -> None:
     assert of(20_000) < 1.5 * of(5000)
 
 
-def test_thresholds_follow_the_settings_in_force() -> None:
+def test_levels_are_those_of_the_split_and_none_of_the_sampler() -> None:
     words = [said(n, "x") for n in range(4)]
     change = Event(kind="setting", index=1, detail={"helv_entropy": 3.0, "seed": 9})
-    read = Page(page(passage(*words[:2], change, *words[2:])))
-    levels = [e["d"] or "" for _, e in read.elements if e.get("class") == "level"]
-    assert re.findall(r"M([\d.]+) [\d.]+H([\d.]+)", levels[1]) == [("0.0", "2.0"), ("2.0", "4.0")]
-    assert "helv_entropy 3" in read.words
+    calibrated = PROVISIONAL.split_of("calibrated")
+    for split, told in ((calibrated, ["2"]), (GUIDE, ["0.1", "3", "5", "0.1", "5"]), (None, [])):
+        header = msgspec.structs.replace(SAMPLED, quadrant_split=split)
+        read = Page(page(passage(*words[:2], change, *words[2:], header=header)))
+        drawn = [e["d"] or "" for _, e in read.elements if e.get("class") == "level"]
+        named = re.findall(r", split ([\d. ]+) \(dashed\)", " ".join(read.words))
+        assert " ".join(named).split() == told
+        lines = "".join(drawn)
+        assert re.fullmatch(r"(M-.5 [\d.]+H4)*", lines)
+        assert lines.count("M") == len(told)
+        assert ("wide from what is usual" in " ".join(read.words)) is (split is calibrated)
     assert "helv_entropy, from token 3" in read.words
     assert any("seed 9" in words for words in read.words)
 

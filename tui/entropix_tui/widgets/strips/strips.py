@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from entropix_mlx.records.measures import Scale
+from entropix_mlx.records.quadrants import levels
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.terminal.palette import FORMING
 from entropix_tui.look.throttle import Pace
@@ -331,14 +332,9 @@ class Strips(Styled, can_focus=True):
 
     def _thresholds(self, measure: Scale) -> list[float]:
         """The levels of a measure at which tokens change their quadrant, whatever else they are."""
-        split = self.split
-        if split is None or measure not in (ENTROPY, VARENTROPY):
+        if self.split is None or measure not in (ENTROPY, VARENTROPY):
             return []
-        at = (ENTROPY, VARENTROPY).index(measure)
-        levels = {bounds[at] for bounds in split.corners.values()}
-        if split.entropy is not None and measure is ENTROPY:
-            levels.add(split.entropy)
-        return sorted(levels)
+        return list(levels(self.split)[measure is VARENTROPY])
 
 
 def _label(text: str, named: bool, styles: lane.Looks) -> list[Segment]:
