@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import click
 
 from entropix_mlx.records.record import Record, TokenRecord
-from entropix_mlx.terminal.palette import SIXTEEN, TRUECOLOR, Cue, Theme
+from entropix_mlx.terminal.palette import PLAIN, SIXTEEN, TRUECOLOR, Cue, Theme
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.errors import EntropixError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.style import Style
 
 K = TypeVar("K", bound=Hashable)
-Depth = Literal["true", "many", "sixteen"]
+Depth = Literal["true", "many", "sixteen", "none"]
 Render = Callable[[str], str]
 Format = Literal["auto", "color", "plain", "jsonl"]
 FORMATS: tuple[Format, ...] = ("auto", "color", "plain", "jsonl")
@@ -26,7 +26,8 @@ format_option = click.option(
     "format_",
     type=click.Choice(FORMATS),
     default="auto",
-    help="auto: colour on a terminal, else the text alone, ended by a newline; jsonl: the trace.",
+    help="auto: colour on a terminal (weight and slant alone with NO_COLOR), else the text alone, "
+    "ended by a newline; jsonl: the trace.",
 )
 
 
@@ -40,12 +41,15 @@ class Output:
 
     format: Format
     """The one that was asked for; in place of `auto`, what it comes to."""
+    depth: Depth
+    """Colours that its cues have; none where they are not wanted, unless they were asked for."""
 
     def __init__(self, format: Format) -> None:
         self._terminal = sys.stdout.isatty()
+        self.depth = "none" if format == "auto" and os.environ.get("NO_COLOR") else depth()
         if format == "auto":
-            usable = os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
-            format = "color" if self._terminal and usable else "plain"
+            usable = self._terminal and os.environ.get("TERM") != "dumb"
+            format = "color" if usable else "plain"
         self.format = format
         self._stream = sys.stdout.buffer
         self._line_open = False
@@ -55,7 +59,7 @@ class Output:
 
             self.write = TraceWriter(self._stream).write
         elif format == "color":
-            self._styles = renderers((SIXTEEN if depth() == "sixteen" else TRUECOLOR)[theme()])
+            self._styles = renderers(self.depth, TRUECOLOR, SIXTEEN, PLAIN)
             self.write = self._colored
         else:
             self.write = self._plain
@@ -99,8 +103,15 @@ def depth() -> Depth:
     return "many" if "256" in term else "sixteen"
 
 
-def renderers(cues: Mapping[K, Cue]) -> dict[K, Render]:
-    """How to render text with each cue on standard output."""
+def renderers(
+    depth: Depth,
+    true: Mapping[Theme, Mapping[K, Cue]],
+    sixteen: Mapping[Theme, Mapping[K, Cue]],
+    plain: Mapping[K, Cue],
+) -> dict[K, Render]:
+    """How to render text with each cue on standard output: of those for many colours, for sixteen,
+    and for none.
+    """
     from rich.color import ColorSystem
     from rich.style import Style
 
@@ -108,8 +119,10 @@ def renderers(cues: Mapping[K, Cue]) -> dict[K, Render]:
         "true": ColorSystem.TRUECOLOR,
         "many": ColorSystem.EIGHT_BIT,
         "sixteen": ColorSystem.STANDARD,
+        "none": ColorSystem.STANDARD,  # weight and slant need a system, too
     }
-    system = systems[depth()]
+    system = systems[depth]
+    cues = plain if depth == "none" else (sixteen if depth == "sixteen" else true)[theme()]
 
     def renderer(style: "Style") -> Render:
         # A style that spans a line break would colour the rest of the line on some terminals.

@@ -132,7 +132,7 @@ def _stream(
                     break
             reason = "interrupted" if stopped.is_set() else "stop"
         if output.format == "color":  # a valley is known some tokens after its minimum
-            output.put(painted(kept))
+            output.put(painted(kept, output.depth))
     except (KeyboardInterrupt, BrokenPipeError):
         reason = "interrupted"
         raise

@@ -1,12 +1,12 @@
 """A scored text by surprisal: in colour with a legend and its valleys, and what surprised most."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from entropix_mlx.analysis.surprise import Surprise, surprises
-from entropix_mlx.cli.output import columns, depth, renderers, theme
+from entropix_mlx.cli.output import Depth, columns, renderers
 from entropix_mlx.records.measures import MEASURES, class_of, limits, percent
 from entropix_mlx.records.record import Event, TokenRecord
-from entropix_mlx.terminal.palette import RAMP, RAMP_SIXTEEN, VALLEY
+from entropix_mlx.terminal.palette import RAMP, RAMP_PLAIN, RAMP_SIXTEEN, VALLEY, Cue, Theme
 from entropix_mlx.terminal.visible import escaped
 
 _SCALE = MEASURES["surprisal"].scale
@@ -17,12 +17,13 @@ BEFORE = 40
 """Characters before a surprising token that say where it stands."""
 
 
-def painted(records: Sequence[TokenRecord | Event]) -> str:
+def painted(records: Sequence[TokenRecord | Event], depth: Depth) -> str:
     """The text with a colour and a cue for each class of surprisal, valleys marked; then a legend.
 
     Control characters are escaped. What met no distribution has no colour.
     """
-    render = renderers(dict(enumerate((RAMP_SIXTEEN if depth() == "sixteen" else RAMP)[theme()])))
+    plain = dict(enumerate(RAMP_PLAIN))
+    render = renderers(depth, _by_class(RAMP), _by_class(RAMP_SIXTEEN), plain)
     valleys = {record.at for record in records if isinstance(record, Event)}
     text = ""
     for record in records:
@@ -52,6 +53,10 @@ def ranked(records: Sequence[TokenRecord]) -> Iterator[str]:
     text = "".join(record.text for record in records)
     rows = [("most surprising", "bits", "expected", "where"), *(_row(one, text) for one in found)]
     yield from columns(rows)
+
+
+def _by_class(ramp: Mapping[Theme, Sequence[Cue]]) -> dict[Theme, dict[int, Cue]]:
+    return {theme: dict(enumerate(cues)) for theme, cues in ramp.items()}
 
 
 def _row(one: Surprise, text: str) -> tuple[str, str, str, str]:

@@ -4,7 +4,8 @@ A quadrant can be a third of a text, so none is drawn reversed or on a ground of
 text, told apart by hue and weight. Against #121212 contrasts (WCAG 2.1) are 8.8 to 10.7, against
 white 7.1 to 9.0; the least CIEDE2000 between any two, over normal, protan, deutan and tritan sight,
 is 13.6 and 12.6. Sixteen-colour terminals have a set of their own, because these values would
-collapse there, and so has a terminal without colours.
+collapse there, and so has a terminal without colours; in both of these no two quadrants have the
+same weight and slant.
 """
 
 from typing import Literal, NamedTuple
@@ -43,13 +44,13 @@ TRUECOLOR: dict[Theme, dict[Quadrant, Cue]] = {
 
 SIXTEEN: dict[Theme, dict[Quadrant, Cue]] = {
     "dark": {
-        "LELV": Cue(None),
+        "LELV": Cue(None, ("dim",)),
         "HELV": Cue("cyan", ("italic",)),
         "LEHV": Cue("yellow"),
         "HEHV": Cue("magenta", ("bold",)),
     },
     "light": {
-        "LELV": Cue(None),
+        "LELV": Cue(None, ("dim",)),
         "HELV": Cue("blue", ("italic",)),
         "LEHV": Cue("magenta"),
         "HEHV": Cue("red", ("bold",)),

@@ -9,6 +9,7 @@ import pytest
 from rich.style import Style
 
 from entropix_mlx.cli.output import Output, theme
+from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.visible import escaped
 
@@ -118,8 +119,8 @@ def test_the_last_line_ends(
     ("environment", "format", "coloured"),
     [
         ({}, "auto", True),
-        ({"NO_COLOR": "1"}, "auto", False),
         ({"NO_COLOR": ""}, "auto", True),
+        ({"NO_COLOR": "1", "TERM": "dumb"}, "auto", False),
         ({"TERM": "dumb"}, "auto", False),
         ({}, "plain", False),
         ({"NO_COLOR": "1", "TERM": "dumb"}, "color", True),
@@ -136,6 +137,29 @@ def test_when_a_terminal_gets_colour(
         monkeypatch.setenv(name, value)
     shown = on_terminal(format, token("x", quadrant="HEHV"))
     assert bool(SGR.search(shown)) is coloured
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"NO_COLOR": "1"}, {"NO_COLOR": "1", "COLORTERM": "truecolor"}, {"TERM": "xterm"}],
+)
+def test_weight_and_slant_tell_quadrants_apart_without_colour(
+    on_terminal: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    Style.parse.cache_clear()
+    shown = on_terminal("auto", *(token(q, quadrant=q) for q in QUADRANTS)).decode()
+    Style.parse.cache_clear()
+    codes = {q: "".join(re.findall(rf"\x1b\[([0-9;]*)m{q}", shown)) for q in QUADRANTS}
+    cues = {q: [c for c in re.findall(r"\d+", s) if c in "123"] for q, s in codes.items()}
+    assert cues == {"LELV": ["2"], "HELV": ["3"], "LEHV": [], "HEHV": ["1"]}
+    if "NO_COLOR" in environment:
+        assert not re.search(r"[349]\d", ";".join(codes.values()))
+    else:
+        assert re.search(r"3\d", codes["LEHV"])
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,10 @@ def test_no_colour_where_none_is_wanted(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     result = score(LONG, stdout=terminal.file)
-    assert terminal.read().decode() == LONG + "\n"
+    shown = terminal.read().decode()
+    text, _, legend = shown.partition("\n\nsurprisal in bits: ")
+    assert SGR.sub("", text).replace(VALLEY, "") == LONG
+    assert set(SGR.findall(legend)) == {f"\x1b[{n}m" for n in ("2", "3", "4", "1;4", "0")}
     assert "most surprising" in result.err
 
 

@@ -119,6 +119,8 @@ class Scripted:
             "id": id_of(text),
             "parent": self.tree.leaf,
             "candidates": candidates,
+            "rank": 0,
+            "logprob": -0.5,
         }
         return token(self._newest + 1, text, **(values | fields))
 

@@ -7,19 +7,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 from scripted import (
     HEADER,
     MEASURED,
+    SHARES,
     SPLIT,
-    VOCABULARY,
     ScriptedSession,
-    inspection,
     prompt,
     token,
 )
 
-from entropix_mlx.records.inspection import HEAD, TAIL, Inspection
 from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, QuadrantSplit, quadrant_of
 from entropix_mlx.records.record import Candidate, End, Event, RunHeader, TokenRecord
 from entropix_mlx.sampling.calibration import GUIDE
@@ -71,12 +68,6 @@ THIRD, INSERTED, UNMEASURED, UNLIKE = "quebec", "charlie", "yankee", "kilo"
 """A token that was the third most likely, one that the sampler put in, one that nothing was
 measured of, and one whose distribution is not as most of its quadrant."""
 
-_SHARES: dict[Quadrant, tuple[float, float, float]] = {
-    "LELV": (0.9, 0.06, 0.02),
-    "LEHV": (0.62, 0.11, 0.05),
-    "HELV": (0.31, 0.22, 0.13),
-    "HEHV": (0.26, 0.17, 0.08),
-}
 _LEVELS: dict[str, tuple[float, float]] = {
     "delta": (5.75, 0.05),  # three corners of the guide's are narrow
     "golf": (0.0625, 0.03),
@@ -95,7 +86,7 @@ def _record(index: int, word: str, split: QuadrantSplit | None) -> TokenRecord:
     )
     kind = quadrant_of(entropy, varentropy, SPLIT)
     assert kind is not None
-    shares = (0.42, 0.41, 0.1) if word == UNLIKE else _SHARES[kind]
+    shares = (0.42, 0.41, 0.1) if word == UNLIKE else SHARES[kind]
     rank = {THIRD: 2, INSERTED: 40}.get(word, 0)
     texts = [f" {word}s", f" {word}ed", f" {word}ing"]
     if rank < 3:
@@ -175,46 +166,8 @@ class Known(NamedTuple):
     def named(self, word: str) -> TokenRecord:
         return next(record for record in self.tokens if record.text.strip() == word)
 
-    def session(self) -> "KnownSession":
-        return KnownSession(answers=[self.records[1:-1]], header=self.header)  # type: ignore[list-item]
-
-
-class KnownSession(ScriptedSession):
-    """Says the answer; a token's whole vocabulary begins with its candidates."""
-
-    def inspect(self, index: int) -> Inspection:
-        record = self.tree[index]
-        assert isinstance(record, TokenRecord)
-        return inspected(record, super().inspect(index).places)
-
-
-def inspected(record: TokenRecord, places: list[tuple[int, int]]) -> Inspection:
-    """The recorded candidates at their ranks; all others share what is left."""
-    made = inspection(record, places)
-    first, own = record.candidates[:3], record.candidates[3:]
-    known = dict(enumerate(first))
-    if own:
-        known[record.rank or 0] = own[0]
-    left = 1 - sum(math.exp(one[2]) for one in known.values())
-    # Those before the one far down the list are likelier than it.
-    before = max(known) - len(first) + 1 if own else 0
-    more = math.exp(own[0][2]) * 1.01 if own else 0.0
-    least = (left - before * more) / (VOCABULARY - len(known) - before)
-    assert least > 0
-    row: list[Candidate] = []
-    for n in range(VOCABULARY):
-        p = more if own and n < max(known) else least
-        row.append(known.get(n) or (9000 + n, f" w{n}", math.log(p), 0.0))
-    listed = [(id, text, logprob, math.exp(logprob)) for id, text, logprob, _ in row]
-    return Inspection(
-        record.index,
-        np.array([one[2] for one in listed], np.float32),
-        made.normaliser,
-        listed[:HEAD],
-        listed[-TAIL:],
-        made.attention,
-        places,
-    )
+    def session(self) -> ScriptedSession:
+        return ScriptedSession(answers=[self.records[1:-1]], header=self.header)  # type: ignore[list-item]
 
 
 # What is said.

@@ -1,5 +1,6 @@
 """An engine's session from a script: records without a model, paced by the test."""
 
+import math
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 
 from entropix_mlx.records.inspection import HEAD, TAIL, Attention, Inspection
-from entropix_mlx.records.quadrants import KINDS, QuadrantSplit, quadrant_of
+from entropix_mlx.records.quadrants import KINDS, Quadrant, QuadrantSplit, quadrant_of
 from entropix_mlx.records.record import (
     Candidate,
     End,
@@ -78,21 +79,33 @@ MEASURED = (
     *("logprob", "rank", "entropy", "varentropy", "attn_entropy", "attn_varentropy"),
     *("agreement", "interaction_strength", "quadrant", "region"),
 )
+SHARES: dict[Quadrant, tuple[float, float, float]] = {
+    "LELV": (0.9, 0.06, 0.02),
+    "LEHV": (0.62, 0.11, 0.05),
+    "HELV": (0.31, 0.22, 0.13),
+    "HEHV": (0.26, 0.17, 0.08),
+}
+"""Of the three most likely tokens: what is said of a quadrant is true of them."""
+
 VOCABULARY = 1000
 LAYERS, HEADS = 6, 4
 
 
 def token(index: int, text: str, raw: bytes | None = None, **fields: object) -> TokenRecord:
-    """A record whose figures follow from its index."""
+    """A record whose figures follow from its index, and from each other."""
     entropy = (index * 37 % 61) / 10
     varentropy = (index * 53 % 149) / 10
     quadrant = quadrant_of(entropy, varentropy, SPLIT)
+    assert quadrant is not None
+    shares, rank = SHARES[quadrant], index % 3
+    likely = [(5, " [red]"), (6, "\n")]
+    likely.insert(rank, (100 + index, text))
     values: dict[str, object] = {
         "id": 100 + index,
         "parent": index - 1,
         "bytes": (text.encode() if raw is None else raw).hex(),
-        "logprob": -0.25 * (index % 7) - 0.01,
-        "rank": index % 3,
+        "logprob": math.log(shares[rank]),
+        "rank": rank,
         "entropy": entropy,
         "varentropy": varentropy,
         "attn_entropy": 2.5,
@@ -107,9 +120,7 @@ def token(index: int, text: str, raw: bytes | None = None, **fields: object) -> 
         "top_p": 0.9,
         "min_p": 0.03,
         "candidates": [
-            (100 + index, text, -0.5, 0.75),
-            (5, " [red]", -1.5, 0.25),
-            (6, "\n", -4.0, 0.0),
+            (*one, math.log(p), p / sum(shares)) for one, p in zip(likely, shares, strict=True)
         ],
         "ms": 80.0,
     }
@@ -149,25 +160,12 @@ def prompt(
 
 
 def inspection(record: TokenRecord, places: list[tuple[int, int]]) -> Inspection:
-    """What an engine would find out about a token, with figures that follow from its index."""
+    """What an engine would find out about a token: its recorded candidates at their ranks, all
+    others share what is left; attention with figures that follow from its index.
+    """
     random = np.random.default_rng(record.index)
-    logits = np.sort(random.normal(0, 4, VOCABULARY))[::-1]
-    logprobs = (logits - np.logaddexp.reduce(logits)).astype(np.float32)
-    ids = [id for id, *_ in record.candidates]
-    ids += [id for id in range(2000, 2000 + VOCABULARY) if id not in ids]
-    names = {id: text for id, text, *_ in record.candidates}
-
-    def ranked(ranks: range) -> list[Candidate]:
-        return [
-            (
-                ids[r],
-                names.get(ids[r], f" w{ids[r]}"),
-                float(logprobs[r]),
-                float(np.exp(logprobs[r])),
-            )
-            for r in ranks
-        ]
-
+    row = _vocabulary(record)
+    logprobs = np.array([logprob for _, _, logprob, _ in row], np.float32)
     keys = max(1, len(places))
     weights = random.dirichlet(np.full(keys, 0.3)).astype(np.float32)
     attention = Attention(
@@ -176,9 +174,28 @@ def inspection(record: TokenRecord, places: list[tuple[int, int]]) -> Inspection
         weights=weights,
         strongest=random.integers(0, keys, (LAYERS, HEADS, 4)).astype(np.int32),
     )
-    head, tail = ranked(range(HEAD)), ranked(range(VOCABULARY - TAIL, VOCABULARY))
-    normaliser = float(np.logaddexp.reduce(logits))
+    normaliser = float(random.normal(12, 4))
+    head, tail = row[:HEAD], row[-TAIL:]
     return Inspection(record.index, logprobs, normaliser, head, tail, attention, places)
+
+
+def _vocabulary(record: TokenRecord) -> list[Candidate]:
+    """From the most likely one down."""
+    first, rank = list(record.candidates), record.rank or 0
+    own = first.pop() if rank >= len(first) else None  # one far down the list
+    known = dict(enumerate(first))
+    if own:
+        known[rank] = own
+    left = 1 - math.fsum(math.exp(logprob) for _, _, logprob, _ in known.values())
+    before = rank - len(first) if own else 0  # they are likelier than it
+    more = math.exp(own[2]) * 1.01 if own else 0.0
+    least = (left - before * more) / (VOCABULARY - len(known) - before)
+    assert least > 0
+    row: list[Candidate] = []
+    for n in range(VOCABULARY):
+        p = more if own and n < rank else least
+        row.append(known.get(n) or (2000 + n, f" w{n}", math.log(p), p))
+    return [(id, text, logprob, math.exp(logprob)) for id, text, logprob, _ in row]
 
 
 class Gate:

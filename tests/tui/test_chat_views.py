@@ -6,9 +6,10 @@ import pytest
 from driving import Chat, chatting
 from harness import LARGE, SMALL, scenario
 from rich.cells import cell_len
-from scripted import STORY, Gate, ScriptedSession, Step, token
+from scripted import STORY, Gate, ScriptedSession, Step, inspection, token
 from textual.widgets import Input
 
+from entropix_mlx.records.record import TokenRecord
 from entropix_tui.conversation.history import History
 from entropix_tui.keys.config import Config
 from entropix_tui.screens.jump import Jump
@@ -124,7 +125,11 @@ async def test_the_whole_vocabulary_of_a_token(size: tuple[int, int]) -> None:
         await chat.pilot.press("down", "enter")
         await chat.until(lambda: session.calls[-1][0] == "continue_")
         await chat.phase("ready")
-        assert session.calls[-1][1]["force"] == [5]
+        record = session.tree[len(STORY) - 1]
+        assert isinstance(record, TokenRecord)
+        assert record.rank is not None
+        following = inspection(record, []).head[record.rank + 1]
+        assert session.calls[-1][1]["force"] == [following[0]]
 
 
 @pytest.mark.slow

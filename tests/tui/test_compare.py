@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from entropix_mlx.records.record import End, Event, FinishReason
 from entropix_mlx.records.tree import Tree
-from entropix_tui.conversation.comparison import Comparing, Side
+from entropix_tui.conversation.comparison import Comparing, Difference, Side
 from entropix_tui.screens.compare.compare import Column, Compare, Differences
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE
@@ -318,6 +318,17 @@ async def test_where_only_the_other_has_a_token_the_course_has_a_gap() -> None:
                     gaps += missing
         assert gaps
         await pilot.pause()
+
+
+@scenario
+async def test_only_what_went_is_struck_out_and_nothing_is_less_than_nothing() -> None:
+    async with hosted(prompts) as (app, _):
+        listed = app.screen.query_one(Differences)
+        line = listed.line(Difference(0, 1, "gone", "new", 9, -0.001, 0.001, (3, -0.01)), 90)
+    struck = [line.plain[s.start : s.end] for s in line.spans if s.style == "strike"]
+    assert struck == ["gone"]
+    assert "-0.0" not in line.plain
+    assert line.plain.count("+0.0") == 3
 
 
 @scenario

@@ -108,6 +108,31 @@ async def test_another_prompt() -> None:
 
 
 @scenario
+async def test_what_was_said_goes_with_what_it_was_said_of() -> None:
+    async with hosted(screen) as (app, pilot):
+        await press(pilot, "f4")
+        app.screen.query_one(Prompt).put("/help me")
+        await press(pilot, "enter")
+        assert "Enter again sends it" in app.text()
+        await press(pilot, "x")
+        assert "Enter again sends it" not in app.text()
+        await press(pilot, "enter")
+        assert "Enter again sends it" in app.text()
+        assert app.answers == []
+
+
+@scenario
+async def test_a_seed_is_offered_where_one_is_drawn_by() -> None:
+    async with hosted(screen) as (app, pilot):
+        assert "^R another seed" in app.text()
+        for key in ("f3", "f4", "f5"):
+            await press(pilot, key)
+            assert "^R another seed" not in app.text()
+        await press(pilot, "f2", "ctrl+r")
+        assert "^R another seed" in app.text()
+
+
+@scenario
 async def test_an_empty_prompt() -> None:
     async with hosted(screen) as (app, pilot):
         await press(pilot, "f4")

@@ -1,8 +1,10 @@
 """One answer with known records: whatever shows it says the same of it, and what is true."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,10 +29,13 @@ from known_answer import (
     disagreements,
     truth,
 )
+from scripted import SPLIT, STORY, inspection, token
 from test_replay import replaying
 
+from entropix_mlx.analysis.explain import odds, ordinal, plain
 from entropix_mlx.cli.main import cli
 from entropix_mlx.cli.options import SessionOptions
+from entropix_mlx.records.quadrants import sentence, told
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_tui.replay.recording import Recording
@@ -144,6 +149,30 @@ def test_what_disagrees_is_found() -> None:
     one, other = Said("one", "rank", "3"), Said("other", "rank", "2")
     assert disagreements([one, one, Said("one", "p", "2")]) == []
     assert disagreements([one, other]) == ["rank: '2' says other, '3' says one"]
+
+
+def test_the_scripted_story_does_not_contradict_itself() -> None:
+    for record in [token(n, text) for n, text in enumerate(STORY, 1)]:
+        rank, logprob, quadrant = record.rank, record.logprob, record.quadrant
+        assert rank is not None
+        assert logprob is not None
+        assert quadrant is not None
+        own = record.candidates[rank]
+        assert (own[0], own[1], own[2]) == (record.id, record.text, logprob)
+        raws = [raw for _, _, raw, _ in record.candidates]
+        assert raws == sorted(raws, reverse=True)
+        shares = [math.exp(raw) for raw in raws]
+        assert sum(shares) <= 1
+        assert math.fsum(final for *_, final in record.candidates) == pytest.approx(1)
+        assert told(quadrant, SPLIT, shares) == sentence(quadrant, SPLIT)
+        said, p = plain(record), odds(math.exp(logprob))
+        if rank:
+            assert f", {ordinal(rank + 1)}" in said
+        if rank < 2:
+            assert p in said
+        row = inspection(record, [(0, 0)]).head
+        assert [one[:3] for one in row[:3]] == [one[:3] for one in record.candidates]
+        assert all(one[2] >= other[2] for one, other in pairwise(row))
 
 
 @EACH

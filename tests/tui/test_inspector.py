@@ -70,6 +70,19 @@ class TestTokenPage:
                 assert "treading carefully, asking clarifying questions (HELV)" in told
 
     @scenario
+    async def test_candidates_are_whole_and_none_is_drawn_of_a_text_that_was_read(self) -> None:
+        long: list[Candidate] = [(1, " extraordinary", -0.5, 0.6), (2, " a", -2.0, 0.1)]
+        async with inspecting((48, 40)) as (pilot, app, inspector):
+            inspector.show(record(id=1, candidates=long, logprob=-0.5), SETTINGS, BEFORE)
+            await pilot.pause()
+            assert "␣extraordinary 60.7% 60.0%" in shown(app, inspector)
+            read = record(id=1, candidates=long, logprob=-0.5, strategy=None, forced=None)
+            inspector.show(read, None, BEFORE)
+            await pilot.pause()
+            assert "raw drawn" not in shown(app, inspector)
+            assert "60.0%" not in shown(app, inspector)
+
+    @scenario
     async def test_a_valley_has_its_figures(self) -> None:
         async with inspecting(LARGE) as (pilot, app, inspector):
             inspector.show(record(), SETTINGS, BEFORE, valley=Valley(1.25, 0.4, 12))

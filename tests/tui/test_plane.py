@@ -143,6 +143,12 @@ def test_captions_where_there_is_room() -> None:
     assert "exploring forks in the path" not in text.split("entropy, bits")[0]
 
 
+def test_half_a_caption_is_none() -> None:
+    (line,) = (row for row in drawn(plane_of((3.0, 6.0)), (44, 14)) if "H 3.00" in row)
+    assert "treading" not in line
+    assert "…" not in line
+
+
 def test_it_is_divided_as_quadrants_are_told() -> None:
     """Each cell of the map by the split itself; lines wherever it changes."""
     plane = PlaneMap(48, 14, partial(quadrant_of, split=SPLIT))

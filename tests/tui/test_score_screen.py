@@ -169,6 +169,7 @@ def test_it_points_at_what_was_not_expected(size: tuple[int, int]) -> None:
             row = view.rows(view.screen.panel.ranked)[1]
             assert row.split()[:5] == ["1", "␣banana", "22.60", "␣Madrid", "36.8%"]
             assert "surprisal (bits)" in view.text()
+            assert not {"inserted", "prompt"} & set(view.rows(view.screen.view.legend)[0].split())
             assert "banana" in "".join(view.rows(view.screen.view.tokens)), "the cursor is in view"
             assert "■ scored" in view.rows()[0]
             assert view.screen.conversation.transcript.blocks
@@ -384,6 +385,132 @@ async def test_from_the_chat_and_back() -> None:
         await chat.ask("More?")
         assert len(chat.screen.conversation.tree) > 0
         assert factory.made == 1, "one model is there for both"
+
+
+@scenario
+async def test_texts_and_a_draft_are_kept_while_one_is_in_the_chat() -> None:
+    scorer = ScriptedScorer()
+    async with chatting(ScriptedSession()) as chat:
+        chat.engine._make_scorer = scorer.make
+        await chat.ask()
+        await chat.press("f8", *"A banana", "ctrl+r")
+        screen = chat.app.screen
+        assert isinstance(screen, ScoreScreen)
+        await chat.until(lambda: screen.panel.ranked.listed and not screen.view._behind)
+        await chat.press("ctrl+n", *"more", "escape")
+        assert "What you have written is kept" in chat.told()
+        await chat.press("escape", "escape")
+        await chat.until(lambda: isinstance(chat.app.screen, ChatScreen))
+        await chat.ask("More?")
+        await chat.press("f8")
+        await chat.until(lambda: isinstance(chat.app.screen, ScoreScreen))
+        assert "␣banana" in chat.text()
+        assert "Madrid" in chat.text()
+        await chat.press("ctrl+n")
+        assert screen.panel.editor.text == "more"
+        await chat.press("ctrl+r")
+        await chat.until(lambda: scorer.texts == ["A banana", "more"])
+        await chat.until(lambda: screen.conversation.phase == "ready")
+        assert screen.texts == ["A banana", "more"]
+        await chat.press("ctrl+b", "home", "enter")
+        await chat.until(lambda: screen.text == "A banana")
+
+
+@scenario
+async def test_what_is_not_scored_is_dropped_only_when_that_is_asked_for_twice() -> None:
+    async with scoring() as view:
+        await view.scored()
+        editor = view.screen.panel.editor
+        await view.press("ctrl+n", *"draft")
+        await view.press("ctrl+n")
+        assert editor.text == "draft"
+        assert "not scored yet: Ctrl+R scores it, Ctrl+N drops it" in view.told()
+        await view.press("s", "ctrl+n")
+        assert editor.text == "drafts", "it was asked about another text"
+        await view.press("escape", "e")
+        assert view.screen.is_writing
+        assert editor.text == "drafts"
+        await view.press("escape", "ctrl+n")
+        assert editor.text == "drafts", "it was asked about before"
+        await view.press("ctrl+n")
+        assert editor.text == ""
+        await view.press("escape", "e")
+        assert editor.text == SPAIN
+
+
+@scenario
+async def test_an_opened_file_leaves_what_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("Spain")
+    async with scoring(None) as view:
+        await view.until(lambda: view.screen.conversation.phase == "ready")
+        await view.press(*"draft", "ctrl+o")
+        view.app.screen.query_one("Words").value = str(path)  # type: ignore[attr-defined]
+        await view.press("enter")
+        await view.until(lambda: view.scorer.texts)
+        await view.scored()
+        assert "What you have written is kept" in view.told()
+        view.scorer.error = UsageError("no tokens")
+        await view.press("ctrl+o")
+        view.app.screen.query_one("Words").value = str(path)  # type: ignore[attr-defined]
+        await view.press("enter")
+        await view.until(lambda: view.screen.is_writing)
+        assert "no tokens" in view.told()
+        assert view.screen.panel.editor.text == "draft"
+
+
+@scenario
+async def test_a_scorer_that_cannot_be_made_is_told_and_asked_again() -> None:
+    scorer = ScriptedScorer()
+    async with chatting(ScriptedSession()) as chat:
+        refused = []
+
+        def make(*given: Any) -> Any:
+            if not refused:
+                refused.append(True)
+                raise OSError("no room for the trace")
+            return scorer.make(*given)
+
+        chat.engine._make_scorer = make
+        await chat.ask()
+        before = len(chat.screen.conversation.failures)
+        await chat.press("f8", *"A banana", "ctrl+r")
+        screen = chat.app.screen
+        assert isinstance(screen, ScoreScreen)
+        await chat.until(lambda: screen.is_writing)
+        assert "no room for the trace" in chat.told()
+        assert screen.conversation.phase == "ready"
+        assert len(chat.screen.conversation.failures) == before, "no turn of it failed"
+        await chat.press("ctrl+r")
+        await chat.until(lambda: screen.panel.ranked.listed)
+
+
+@scenario
+async def test_another_conversation_begins_another_list() -> None:
+    scorers = [ScriptedScorer(), ScriptedScorer()]
+    made = iter(scorers)
+    factory = ScriptedFactory([ScriptedSession(), ScriptedSession()])
+    async with chatting(factory=factory) as chat:
+        chat.engine._make_scorer = lambda *a: next(made).make(*a)
+        await chat.phase("ready")
+        await chat.press("f8", *"A banana", "ctrl+r")
+        screen = chat.app.screen
+        assert isinstance(screen, ScoreScreen)
+        await chat.until(lambda: screen.panel.ranked.listed and not screen.view._behind)
+        await chat.press("escape", "escape", "ctrl+n")
+        await chat.until(lambda: factory.made == 2)
+        await chat.phase("ready")
+        await chat.press("f8")
+        assert "␣banana" in chat.text()
+        screen.view.tokens.move_to(TokenRef(1))
+        await chat.press("a")
+        await chat.until(lambda: "that scored this text is gone" in chat.text())
+        await chat.press("ctrl+n", *"Spain", "ctrl+r")
+        await chat.until(lambda: scorers[1].texts == ["Spain"])
+        await chat.until(lambda: screen.conversation.phase == "ready")
+        assert screen.texts == ["Spain"]
+        assert screen.text == "Spain"
+        assert "begins here" in chat.told()
 
 
 @pytest.mark.slow

@@ -89,10 +89,24 @@ def test_the_split_of_one_row_stands_in_the_label() -> None:
         ("█", 2, "⠒", 2),
         ("▂", 3, "⣉", 1),  # a fourth of the cell, and the line above it
         ("▆", 1, "▆", 1),
+        ("▲", 2, "▲", 2),
     ],
 )
 def test_a_line_through_a_bar(char: str, line: int, drawn: str, under: int) -> None:
     assert lane._crossed(char, line) == (drawn, under)
+
+
+def test_a_course_through_the_end_of_a_bar_beyond_the_scale_colours_it() -> None:
+    strips = strips_of(*[13.0] * 40)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:  # noqa: ARG001
+        line = host.screen._compositor.render_strips()[0]
+        ends = [s for s in line.crop(WIDTH) if "▲" in s.text]
+        assert "".join(s.text for s in ends).count("▲") == 40
+        course = styles.style("user", "true", True).color
+        assert all(s.style and s.style.color == course and s.style.bgcolor for s in ends)
+
+    drive(strips, steps, LARGE)
 
 
 def test_a_valley_that_forms_is_hollow_and_moves_with_the_fall() -> None:

@@ -24,7 +24,7 @@ LOOKS: dict[str, tuple[Colours, bool]] = {
 }
 
 TEXT: dict[str, tuple[str, ...]] = {  # as LOOKS; the last stands for both without colours
-    "LELV": ("#B5B8BA", "#56585B", "none", "none", "dim"),
+    "LELV": ("#B5B8BA", "#56585B", "dim", "dim", "dim"),
     "HELV": ("italic #82B8DF", "italic #364AB5", "italic cyan", "italic blue", "italic"),
     "LEHV": ("#D8C0A1", "#6D3369", "yellow", "magenta", "none"),
     "HEHV": ("bold #F8A052", "bold #9B1207", "bold magenta", "bold red", "bold"),
@@ -45,17 +45,17 @@ TEXT: dict[str, tuple[str, ...]] = {  # as LOOKS; the last stands for both witho
 OVER: dict[str, tuple[str, ...]] = {  # what is laid over a text
     "cursor": (
         *("#101010 on #7BC47F", "#FFFFFF on #1E6B2E"),
-        *("not underline black on green",) * 2,
+        *("not dim not underline black on green",) * 2,
         "not dim bold reverse",
     ),
     "match": (
         *("#101010 on #B59A3C", "#101010 on #F0DA8C"),
-        *("black on yellow",) * 2,
+        *("not dim black on yellow",) * 2,
         "not dim bold underline",
     ),
     "this match": (
         *("#101010 on #FFE066", "#FFFFFF on #7A5C00"),
-        *("black on bright_yellow",) * 2,
+        *("not dim black on bright_yellow",) * 2,
         "not dim bold underline reverse",
     ),
     "attended": (

@@ -35,7 +35,7 @@ from entropix_tui.engine.protocol import (
     SessionLike,
     SessionRequest,
 )
-from entropix_tui.engine.scorer import MakeScoreSession, Scorer, score_session
+from entropix_tui.engine.scorer import GONE, MakeScoreSession, Scorer, score_session
 
 if TYPE_CHECKING:
     from entropix_mlx.debugger.debugger import Debugger
@@ -128,13 +128,9 @@ class Engine:
         """
 
         def score(session: SessionLike) -> Iterator[Output]:
-            yield from self._left()
-            if anew and self._scorer is not None:
-                self._scorer.close()
-                self._scorer = None
             if self._scorer is None:
                 self._scorer = Scorer(self._make_scorer, session, self._mail.emit)
-            yield from self._scorer.score(text)
+            yield from self._scorer.score(text, self._left(), anew=anew)
 
         self._command(lambda number: Turn(number, score))
 
@@ -151,8 +147,8 @@ class Engine:
     def inspect_scored(self, index: int) -> None:
         """Look inside at the token record `index` of the texts that were scored."""
 
-        def inspect(_session: SessionLike) -> Output | None:
-            return None if self._scorer is None else self._scorer.inspect(index)
+        def inspect(_session: SessionLike) -> Output:
+            return GONE if self._scorer is None else self._scorer.inspect(index)
 
         self._mail.post(Aside("inspect scored", inspect))
 

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 from entropix_mlx.records.inspection import Inspection
@@ -12,6 +13,7 @@ from entropix_tui.engine.outputs import (
     Failed,
     Inspected,
     Loading,
+    Output,
     Restored,
     Scored,
     TurnRecord,
@@ -40,36 +42,56 @@ MakeScoreSession = Callable[[SessionLike, Progress, Complain], ScoreSessionLike]
 """Makes one on the model of a session."""
 
 
-class Scorer:
-    """One session that scores, whose outputs are `Scored`: they belong to no conversation.
+GONE = Scored(Failed("the model that scored this text is gone: score it again", "", "aside"))
+"""Instead of a look into a text of a session that has ended."""
 
-    `emit` hands out what comes between two records.
+
+class Scorer:
+    """One session that scores, made by its first text; all that comes of it is `Scored`: it belongs
+    to no conversation. `emit` hands out what comes between two records.
     """
 
     def __init__(
         self, make: MakeScoreSession, session: SessionLike, emit: Callable[[Scored], None]
     ) -> None:
-        self._session = make(
+        self._make = partial(
+            make,
             session,
             lambda stage, done, total, unit=BYTES: emit(Scored(Loading(stage, done, total, unit))),
             lambda message: emit(Scored(Unsaved(message))),
         )
-        self._header: RunHeader | None = self._session.header
-        self.stop = self._session.stop
-        self.close = self._session.close
+        self._session: ScoreSessionLike | None = None
 
-    def score(self, text: str) -> Iterator[Scored]:
-        """A text; before the first one what it is scored with."""
+    def stop(self) -> None:
+        if (session := self._session) is not None:
+            session.stop()
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def score(
+        self, text: str, before: Iterator[Output], *, anew: bool
+    ) -> Iterator[Scored | Output]:
+        """A text, after `before`; ahead of the first one what it is scored with. `anew`: by another
+        session.
+        """
         try:
-            if self._header is not None:
-                header, self._header = self._header, None
-                yield Scored(Restored((), header))
+            yield from before
+            if anew:
+                self.close()
+            if self._session is None:
+                self._session = self._make()
+                yield Scored(Restored((), self._session.header))
             yield from map(Scored, self._session.score(text))
         except Exception as error:
             yield Scored(Failed(one_line(error), traceback.format_exc()))
 
     def inspect(self, index: int) -> Scored:
         """The token at record `index`, looked into."""
+        if self._session is None:
+            return GONE
         try:
             return Scored(Inspected(self._session.inspect(index)))
         except Exception as error:

@@ -29,7 +29,7 @@ MARKS: dict[str, str] = {
     "▸": "the line of the token cursor",
     "↵": "a line break in the model's text",
     enclosed("E4 B8"): "bytes that are no character yet, or a control character by its number",
-    "▲": "a value above the strip's scale",
+    "▲": "a value above the strip's scale, in the smoothed course's colour where both are",
     "…": "more than fits",
 }
 

@@ -74,7 +74,7 @@ def cursor_style(colours: Colours, dark: bool) -> Style:
     if colours == "none":
         return Style(bold=True, dim=False, reverse=True)
     if colours == "sixteen":
-        return Style.parse("not underline black on green")
+        return Style.parse("not dim not underline black on green")
     return Style.parse("#101010 on #7BC47F" if dark else "#FFFFFF on #1E6B2E")
 
 
@@ -111,7 +111,7 @@ def match_style(current: bool, colours: Colours, dark: bool) -> Style:
             "not dim bold underline reverse" if current else "not dim bold underline"
         )
     if colours == "sixteen":
-        return Style.parse(f"black on {'bright_yellow' if current else 'yellow'}")
+        return Style.parse(f"not dim black on {'bright_yellow' if current else 'yellow'}")
     if dark:
         return Style.parse(f"#101010 on {'#FFE066' if current else '#B59A3C'}")
     return Style.parse("#FFFFFF on #7A5C00" if current else "#101010 on #F0DA8C")

@@ -55,19 +55,6 @@ def fitting(parts: Iterable[str], cells: int) -> str:
     return line
 
 
-def whole_words(text: str, cells: int) -> str:
-    """As many of its words as there is room for; an ellipsis in place of the others."""
-    if cell_len(text) <= cells:
-        return text
-    kept = ""
-    for word in text.split():
-        longer = f"{kept}{word} "
-        if cell_len(longer) + 1 > cells:
-            break
-        kept = longer
-    return f"{kept}…" if kept else ""
-
-
 def percent(share: float) -> str:
     """Five cells, to a tenth: `12.3%`, ` 0.4%`, `<0.1%` for what is next to nothing.
 

@@ -56,8 +56,8 @@ def facts(conversation: Conversation) -> list[str]:
     if conversation.phase == "generating" and conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")
     if conversation.used:
-        of = f"/{conversation.context}" if conversation.context else ""
-        found.append(f"{conversation.used}{of} tokens")
+        of = f"/{conversation.context} tokens" if conversation.context else " tokens of context"
+        found.append(f"{conversation.used}{of}")
     branches = conversation.branches
     if branches > 1:
         found.append(f"{branches} branches")

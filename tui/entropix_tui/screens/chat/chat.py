@@ -59,6 +59,7 @@ class ChatScreen(ChatBranches):
         super().__init__(engine, view, status, composer, max_tokens=max_tokens)
         self.archive = archive
         self.scoring: ScoreScreen | None = None  # while it is open
+        self._scores: ScoreScreen | None = None  # kept, with its texts
         self._demo = demo
         self._first_steps = list(step)
 
@@ -196,9 +197,12 @@ class ChatScreen(ChatBranches):
 
         if self.conversation.busy:
             self.refuse_now()
-        else:
-            self.scoring = ScoreScreen(self.engine, chat=self.conversation)
-            self.app.push_screen(self.scoring, left)
+            return
+        if self._scores is None:
+            self._scores = ScoreScreen(self.engine, chat=self.conversation)
+            self.app.install_screen(self._scores, "score")  # else it would end when it is left
+        self.scoring = self._scores
+        self.app.push_screen(self.scoring, left)
 
     # Other conversations.
 

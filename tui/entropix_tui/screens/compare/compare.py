@@ -57,15 +57,17 @@ class Differences(Choices[Difference]):
         note = self.look("note")
         room = max(6, (width - 50) // 2)
         text = Text("≠ ", end="")
-        text.append(fit(item.old or "(nothing)", room), note if not item.old else "strike")
+        old = fit(item.old or "(nothing)", room)
+        text.append(old.rstrip(), note if not item.old else "strike")
+        text.append(" " * (len(old) - len(old.rstrip())))
         text.append(" → ").append(fit(item.new or "(nothing)", room), "" if item.new else note)
         if not item.stay:
             return text.append("  then nothing is the same", note)
         text.append(f"  then {item.stay:>4} same:", note)
         for symbol, value in (("H", item.entropy), ("S", item.surprisal)):
-            text.append(f" {symbol} ", note).append("    -" if value is None else f"{value:+5.2f}")
+            text.append(f" {symbol} ", note).append("    -" if value is None else f"{value:+z5.2f}")
         if item.most is not None:
-            text.append(f" most {item.most[1]:+5.1f}", note)
+            text.append(f" most {item.most[1]:+z5.1f}", note)
         return text
 
     def words(self, item: Difference) -> str:

@@ -77,6 +77,10 @@ class Ways(Styled):
 class SamplerChoices(Choices[str]):
     """The samplers by name, for one side; the empty name is the answer that there is."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "Compare", id="compare_setup.take_sampler"),
+    ]
+
     def __init__(self, side: str, present: str, *, id: str) -> None:
         super().__init__(id=id)
         self.side, self.present = side, present
@@ -157,17 +161,19 @@ class CompareSetup(ModalScreen[Comparison | None]):
         self.settings = settings
         self.presets = presets
         self._questioned = ""  # the prompt that looked like a command, and is sent if it was meant
+        self._tried = ""  # the prompt's text when Enter was pressed
         self.draw = draw
         present = tree.leaf_below(tree.leaf)
         self.others = [twig for twig in twigs(tree) if twig.branch.leaf != present]
-        self.ways = {way: name for way, (name, _) in WAYS.items()}
+        names = {way: name for way, (name, _) in WAYS.items()}
         if not self.others:
-            del self.ways["by_branch"]
+            del names["by_branch"]
+        self.ways = Ways(names)
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Text("Compare the answer with …")
-            yield Ways(self.ways)
+            yield self.ways
             with ContentSwitcher(initial="by_seed"):
                 with Vertical(id="by_seed"):
                     with Horizontal():
@@ -208,17 +214,19 @@ class CompareSetup(ModalScreen[Comparison | None]):
         b.fill(self.presets, at=lambda name: name == b.present)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A way that leads nowhere is not offered."""
-        return action != "way" or parameters[0] in self.ways
+        """A way that leads nowhere is not offered, nor a seed where none is drawn by it."""
+        if action == "random":
+            return self.ways.way == "by_seed"
+        return action != "way" or parameters[0] in self.ways.names
 
     def action_way(self, way: str) -> None:
         """Show the fields of one of `WAYS`."""
         self._say("")
-        ways = self.query_one(Ways)
-        ways.way = way
-        ways.refresh()
+        self.ways.way = way
+        self.ways.refresh()
         self.query_one(ContentSwitcher).current = way
         self.query_one(WAYS[way][1]).focus()
+        self.refresh_bindings()
 
     def on_ways_chosen(self, event: Ways.Chosen) -> None:
         self.action_way(event.way)
@@ -230,6 +238,11 @@ class CompareSetup(ModalScreen[Comparison | None]):
     def on_input_changed(self) -> None:
         self._say("")
 
+    def on_text_area_changed(self, event: Prompt.Changed) -> None:
+        """What was said is of the text that was tried: news of it may come later than that."""
+        if event.text_area.text != self._tried:
+            self._say("")
+
     @on(Input.Submitted)
     @on(Prompt.Submitted)
     @on(Rows.Taken)
@@ -240,7 +253,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
             "by_sampler": self._another_sampler,
             "by_prompt": self._another_prompt,
             "by_branch": self._branch,
-        }[self.query_one(Ways).way]
+        }[self.ways.way]
         try:
             self.dismiss(make())
         except UsageError as error:
@@ -271,7 +284,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
         return Settings.make(preset, {name: str(v) for name, v in present.items()} | changes)
 
     def _another_prompt(self) -> Comparison:
-        text = self.query_one("#text", Prompt).text
+        text = self._tried = self.query_one("#text", Prompt).text
         if not text.strip():
             raise UsageError("the prompt is empty: write something")
         if text in (self.asked.text, harmless(self.asked.text)):

@@ -118,6 +118,8 @@ class ConversationScreen(Screen[None]):
         if not super().is_current:
             return False
         stack = self.app.screen_stack
+        if self not in stack:  # one that is kept
+            return False
         return all(isinstance(screen, ModalScreen) for screen in stack[stack.index(self) + 1 :])
 
     # What comes out of the engine.

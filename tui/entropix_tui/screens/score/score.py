@@ -1,10 +1,6 @@
 """A given text in all instruments: what of it the model did not expect."""
 
-from typing import ClassVar, Literal
-
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from typing import Literal
 
 from entropix_mlx.analysis.surprise import surprises
 from entropix_mlx.records.record import End, TokenRecord
@@ -12,89 +8,33 @@ from entropix_mlx.records.tree import ROOT
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.engine.engine import Engine
-from entropix_tui.engine.outputs import Failed, Loading, Output, Ready, Scored, Unsaved
+from entropix_tui.engine.outputs import (
+    Failed,
+    Loading,
+    Output,
+    Ready,
+    Restored,
+    Scored,
+    Unsaved,
+)
+from entropix_tui.keys.keynames import key_of
 from entropix_tui.screens.conversation.screen import ConversationScreen
 from entropix_tui.screens.score.keys import COMMANDS, KEYS, TASKS
+from entropix_tui.screens.score.panel import ScorePanel, ScoreStatus
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.inspector.inspector import Inspector
-from entropix_tui.widgets.status import StatusLine, progress
 from entropix_tui.widgets.surprises import Surprises
-from entropix_tui.widgets.text_editor import Editor
 
 RANKED = 200
 """Surprises that are listed."""
-
-
-class ScoreStatus(StatusLine):
-    """The chat's, which says how far the scoring is."""
-
-    scored: Loading | None = None
-
-    def state(self) -> str:
-        match self.conversation.phase:
-            case "loading":
-                return f"◌ {progress(self.conversation.loading)}"
-            case "reading" | "generating":
-                return f"◌ {progress(self.scored)}" if self.scored else "◌ scoring"
-            case "failed":
-                return "✗ no model"
-        return "■ scored" if self.conversation.header else "□ nothing is scored yet"
-
-
-class ScoreText(Editor):
-    """Where the text is written. Enter and Tab are part of it, so that what a terminal pastes as
-    if it were typed stays whole.
-    """
-
-    BINDING_GROUP_TITLE = "The text to be scored"
-    HELP = "Type or paste a text; Ctrl+R scores it."
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "write('\\t')", "Tab", id="score.tab", priority=True, show=False,
-                tooltip="A tab is part of the text"),
-        Binding("ctrl+j", "write('\\n')", "New line", id="score.newline", priority=True,
-                show=False, tooltip="Begin a new line"),
-    ]  # fmt: skip
-    DEFAULT_CSS = """
-    ScoreText { height: 1fr; border: round $border-blurred; }
-    ScoreText:focus { border: round $border; }
-    """
-
-    def action_write(self, what: str) -> None:
-        self._replace_via_keyboard(what, *self.selection)
-
-
-class ScorePanel(Vertical):
-    """Below the view: the ranked list; in place of both, the text while it is written."""
-
-    DEFAULT_CSS = """
-    ScorePanel {
-        height: auto;
-        & > Surprises { height: 6; }
-        & > ScoreText { display: none; }
-        &.-writing { height: 1fr; }
-        &.-writing > Surprises { display: none; }
-        &.-writing > ScoreText { display: block; }
-    }
-    """
-
-    def __init__(self) -> None:
-        super().__init__(id="score")
-        self.ranked = Surprises(id="surprises")
-        self.editor = ScoreText(
-            placeholder="Type or paste a text: what of it does the model not expect?", id="text"
-        )
-
-    def compose(self) -> ComposeResult:
-        yield self.ranked
-        yield self.editor
 
 
 class ScoreScreen(ConversationScreen):
     """Each text is a branch of one tree. `text` is scored at once; without one it is asked for.
 
     `chat`: the conversation over whose screen this one is opened, to which it goes back; that
-    screen drains the engine and adds to `inbox`.
+    screen drains the engine, adds to `inbox`, and keeps this one with its texts.
     """
 
     BINDING_GROUP_TITLE = "A scored text"
@@ -110,11 +50,9 @@ class ScoreScreen(ConversationScreen):
         chat: Conversation | None = None,
     ) -> None:
         conversation = Conversation()
-        if chat is not None and chat.phase == "ready":
-            conversation.phase, conversation.context = "ready", chat.context
-            conversation.calibration = chat.calibration
         self.panel = ScorePanel()
         view = ConversationView(conversation, home=self.panel.ranked, takes=False)
+        view.legend.given = True
         self.scored = ScoreStatus(conversation, id="status")
         super().__init__(engine, view, self.scored, self.panel, max_tokens=0)
         self.texts: list[str] = []
@@ -124,6 +62,19 @@ class ScoreScreen(ConversationScreen):
         self._given = text
         self._chat = chat
         self._put = self._shown = ""  # the text that was given to be changed, as it is, and shown
+        self._questioned = ""  # the unscored text that was asked about, and may be dropped
+        self._waiting = False  # whether the engine has a text that has come to no end
+
+    def on_screen_resume(self) -> None:
+        """Opened, once more perhaps: the model is as the chat has it, quadrants as here."""
+        chat, conversation = self._chat, self.conversation
+        if chat is not None and not self._waiting:
+            conversation.phase = chat.phase if chat.phase in ("loading", "failed") else "ready"
+            conversation.loading, conversation.context = chat.loading, chat.context
+            conversation.calibration = chat.calibration
+        if conversation.header is not None:
+            self.view.use()
+        self.tell()
 
     def on_mount(self) -> None:
         self.view.tokens.colour_by("surprisal")
@@ -149,23 +100,31 @@ class ScoreScreen(ConversationScreen):
             case Scored(Loading() as far):
                 self.scored.scored = far
             case Scored(told):
+                if isinstance(told, Restored):
+                    self._begin_anew()
                 self.view.take(told)
                 if isinstance(told, Failed):
                     self._fail(told)
                 elif isinstance(told, Unsaved):
                     self.notify(one_line(told.message), severity="warning", markup=False)
                 elif isinstance(told, End):
-                    self.scored.scored = None
+                    self.scored.scored, self._waiting = None, False
                     self.rank()
             case Loading() if conversation.phase in ("loading", "failed"):
                 conversation.phase, conversation.loading = "loading", output
             case Ready():
                 conversation.context, conversation.calibration = output.context, output.calibration
                 conversation.loading = None
-                conversation.phase = "reading" if self.texts else "ready"
+                conversation.phase = "reading" if self._waiting else "ready"
             case Failed(scope="load"):
                 conversation.apply(output)
                 self._fail(output, tell=self._chat is None)  # a chat tells it itself
+
+    def _begin_anew(self) -> None:
+        """Another session scores: it knows nothing of the texts before."""
+        if len(self.texts) > 1:
+            self.notify("Another conversation: its list of scored texts begins here.", markup=False)
+        del self.texts[:-1]
 
     def _fail(self, failed: Failed, *, tell: bool = True) -> None:
         """Something has come to nothing: a text that did is there to be changed."""
@@ -177,8 +136,15 @@ class ScoreScreen(ConversationScreen):
             self.notify(one_line(failed.message), severity=severity, markup=False)
         if failed.scope == "aside":
             return
+        waited, self._waiting = self._waiting, False
         if len(conversation.tree.children(ROOT)) < len(self.texts):  # nothing came of the last
-            self.write(self.texts.pop())
+            text = self.texts.pop()
+            if self.draft:  # the same, or another one
+                self._show_editor(True)
+            else:
+                self.write(text)
+        elif waited:
+            self.rank()
 
     # The text.
 
@@ -192,6 +158,7 @@ class ScoreScreen(ConversationScreen):
             self.refuse("A text is being scored: Esc stops it.")
             return
         self.texts.append(text)
+        self._waiting = True
         conversation.continue_(ROOT)
         if conversation.context is None:
             conversation.phase = "loading"
@@ -209,6 +176,29 @@ class ScoreScreen(ConversationScreen):
         editor = self.panel.editor
         return self._put if editor.text == self._shown else editor.text
 
+    @property
+    def draft(self) -> str:
+        """What is written and was not scored; empty if there is nothing."""
+        written = self._written()
+        return written if written.strip() and written not in self.texts else ""
+
+    def _tell_kept(self) -> None:
+        if self.draft:
+            self.notify("What you have written is kept, not scored yet.", markup=False)
+
+    def _replace(self, text: str) -> None:
+        """Let a text be written in place of the last one, which is shown first if it was not
+        scored: it is dropped when that is asked for once more.
+        """
+        draft = self.draft
+        if draft and draft != self._questioned:
+            self._show_editor(True)
+            self._questioned = draft
+            keys = (key_of(self, "score"), key_of(self, "new"))
+            self.refuse("This is not scored yet: {} scores it, {} drops it.".format(*keys))
+        else:
+            self.write(text)
+
     def write(self, text: str) -> None:
         """Let a text be written, or changed."""
         editor = self.panel.editor
@@ -217,6 +207,7 @@ class ScoreScreen(ConversationScreen):
         self._show_editor(True)
 
     def _show_editor(self, writing: bool) -> None:
+        self._questioned = ""
         self.panel.set_class(writing, "-writing")
         self.view.display = not writing
         self.set_focus(self.panel.editor if writing else self.panel.ranked)
@@ -237,13 +228,13 @@ class ScoreScreen(ConversationScreen):
         if self.conversation.busy:
             self.refuse("A text is being scored: Esc stops it.")
         else:
-            self.write(self.text)
+            self._replace(self.text)
 
     def action_new(self) -> None:
         if self.conversation.busy:
             self.refuse("A text is being scored: Esc stops it.")
         else:
-            self.write("")
+            self._replace("")
 
     def action_open(self) -> None:
         """Read a text from a file, and score it."""
@@ -252,6 +243,7 @@ class ScoreScreen(ConversationScreen):
         def read(text: str | None) -> None:
             if text is not None:
                 self.score(text)
+                self._tell_kept()
 
         self.app.push_screen(OpenText(), read)
 
@@ -304,17 +296,19 @@ class ScoreScreen(ConversationScreen):
     def stop(self) -> bool:
         if self.is_writing and not self.conversation.is_empty:
             self._show_editor(False)
+            self._tell_kept()
             return True
         if super().stop():
             return True
         if self._chat is not None and (self.is_writing or self.view.tokens.cursor is None):
+            self._tell_kept()
             self.dismiss()
             return True
         return False
 
     def halt_answer(self) -> bool:
         """Stop the scoring, or the loading before it; what was scored is kept."""
-        if self.conversation.busy or (self.conversation.phase == "loading" and self.texts):
+        if self.conversation.busy or (self.conversation.phase == "loading" and self._waiting):
             self.engine.stop()
             return True
         return False

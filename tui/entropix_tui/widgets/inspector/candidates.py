@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -58,6 +59,7 @@ class Candidates(Rows[Candidate]):
 
     record: TokenRecord | None = None
     inspection: Inspection | None = None
+    _longest = 0  # cells of the candidate that needs most
 
     def show(self, record: TokenRecord | None, inspection: Inspection | None = None) -> None:
         """A token and what is known of it; with another token the cursor is on the chosen one."""
@@ -66,6 +68,9 @@ class Candidates(Rows[Candidate]):
             self.changed()
             return
         self.listed, self._ranks = (record.candidates, ranks(record)) if record else ((), [])
+        self._longest = max(
+            (cell_len(spelling(text, id)) for id, text, *_ in self.listed), default=0
+        )
         chosen = [row for row, (id_, *_) in enumerate(self.listed) if record and id_ == record.id]
         self.changed(row=chosen[0] if chosen else 0)
 
@@ -73,7 +78,8 @@ class Candidates(Rows[Candidate]):
         if not self.count:
             return self._nothing
         token, bits, _ = self._columns(width)
-        return f"  {self.PLACE} {fit('candidate', token)}   raw drawn{'  bits' if bits else ''}"
+        names = f"{fit('candidate', token)}   raw {self._drawn}{'  bits' if bits else ''}"
+        return f"  {self.PLACE} {names}"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         token, bits, cells = self._columns(width)
@@ -88,7 +94,14 @@ class Candidates(Rows[Candidate]):
         """Raw and final probability, and the surprisal where there is room."""
         _, _, logprob, final = self.listed[row]
         surprise = f" {min(99.9, -logprob / math.log(2)):5.2f}" if bits else ""
-        return f" {percent(probability(logprob))} {percent(final)}{surprise}"
+        drawn = percent(final) if self._drawn.strip() else self._drawn
+        return f" {percent(probability(logprob))} {drawn}{surprise}"
+
+    @property
+    def _drawn(self) -> str:
+        """The name of the column of probabilities drawn from; none where a text was only read."""
+        read = self.record and self.record.strategy is None and self.record.forced is None
+        return " " * 5 if read else "drawn"
 
     @property
     def _nothing(self) -> str:
@@ -108,7 +121,7 @@ class Candidates(Rows[Candidate]):
         """Cells of the token, whether there is room for the surprisal, cells of the bar."""
         bits = width >= _ROOMY
         left = width - _RANK - (3 if bits else 2) * _NUMBER - 1
-        token = max(4, min(24, left * 3 // 5))
+        token = max(4, min(24, left, max(left * 3 // 5, self._longest)))
         return token, bits, max(0, min(20, left - token))
 
 
@@ -159,7 +172,7 @@ class TrialCandidates(Candidates):
         drawn_at = self.record is not None and self.record.temperature
         left = fit(f"T {self.used:.2f}" if drawn_at else "raw", cells)
         rank, bits = ("  rank", "  bits") if wide else ("", "")
-        names = f"{rank} {fit('candidate', token)}   raw drawn{bits} tried"
+        names = f"{rank} {fit('candidate', token)}   raw {self._drawn}{bits} tried"
         return f"{names} {left}│{fit(f'T {self.tried:.2f}', cells)}"
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
@@ -179,7 +192,7 @@ class TrialCandidates(Candidates):
     def _columns(self, width: int) -> tuple[int, bool, int]:
         wide = width >= _WIDE
         left = width - (_RANK + 4 * _NUMBER if wide else 1 + 3 * _NUMBER) - 2
-        token = max(4, min(24, left * 2 // 5))
+        token = max(4, min(24, left, max(left * 2 // 5, self._longest)))
         return token, wide, max(0, min(20, (left - token) // 2))
 
     def action_warm(self, step: float) -> None:

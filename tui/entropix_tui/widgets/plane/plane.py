@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from itertools import groupby
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -15,7 +16,6 @@ from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.regions import bounds, region_of
 from entropix_mlx.sampling.settings import Settings
 from entropix_tui.look.throttle import SELDOM, Pace
-from entropix_tui.tokens.labels import whole_words
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 from entropix_tui.tokens.timeline import Timeline
 from entropix_tui.tokens.token_ref import TokenRef
@@ -281,7 +281,8 @@ class QuadrantPlane(Styled):
             *_cells(f" {word} ", self.look(kind or "answer")),
             *_cells(f"  H {record.entropy:.2f}  V {record.varentropy:.2f}  ", self.look("answer")),
         ]
-        return head + _cells(whole_words(note, self.size.width - len(head)), self.look("note"))
+        whole = len(head) + cell_len(note) <= self.size.width  # half a sentence says something else
+        return head + _cells(note if whole else "", self.look("note"))
 
 
 @lru_cache(64)

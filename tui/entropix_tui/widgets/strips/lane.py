@@ -115,7 +115,7 @@ class Bars:
 
     With more than one row, threshold lines stand behind the bars, the course lies over them and
     valley markers stand above them. Bars from the upper threshold on are bold. What lies beyond the
-    scale fills it and ends in `▲`.
+    scale fills it and ends in `▲`, in the course's colour where that runs there too.
     """
 
     def __init__(
@@ -178,8 +178,10 @@ def _line(course: float | None, top: float, height: int) -> int:
 def _crossed(char: str, line: int) -> tuple[str, int]:
     """A bar's character with a line through it, and what lies under the line: nothing (0), the end
     of a bar (1), or a bar that goes on (2). A bar that ends below the line is drawn with dots; one
-    that ends above it hides it.
+    that ends above it hides it. The end of one that goes beyond the scale stays, on the bar.
     """
+    if char == TOO_HIGH:
+        return char, 2
     levels = len(COURSE)
     reached = BLOCKS.find(char) * levels / 8
     if reached > line:

@@ -30,6 +30,8 @@ class Legend(Styled):
     letters = False
     colour: color_scale.Colour = "quadrant"
     attention = False
+    given = False
+    """Whether the whole text is a given one: no prompt, and no sampler to insert anything."""
 
     def on_mount(self) -> None:
         self.letters = self.colours == "none"
@@ -69,6 +71,8 @@ class Legend(Styled):
             (FORCED["clarify"], "inserted", Style.null()),
             (BAR, "prompt", bar),
         ):
+            if self.given and meaning in ("inserted", "prompt"):
+                continue
             if text.cell_len + len(meaning) + 4 <= width:
                 text.append(f" {sign}", drawn).append(f" {meaning} ")
         return text
@@ -80,7 +84,7 @@ class Legend(Styled):
         initials: dict[str, str] = dict(letters(self.colour, self.split).items())
         if self.colour == "quadrant":
             wide = width >= WIDE
-            return "next token was " if wide else "", [
+            return "the choice was " if wide else "", [
                 (
                     initials.get(quadrant, ""),
                     self.word(quadrant) + (f": {_place(quadrant, self.split)}" if wide else ""),
