@@ -54,7 +54,7 @@ def test_keys_and_pointer_lead_through_the_tokens(tmp_path: Path) -> None:
         page(story()), STATE + driver, tmp_path / "page.html"
     )
     assert first["told"].startswith("Token 1 of 1199:  w1 entropy 1.25 bits, varentropy 2.50 bits²")
-    assert "surprisal 0.72 bits, probability 60.6 %, rank 2" in first["told"]
+    assert "surprisal 0.72 bits, probability 60.7 %, rank 2" in first["told"]
     assert first["rows"] == ["▸  w90.48 %100.00 %", "  <b>4.98 %0.00 %"]
     assert first["marked"] == [" w1"]
     assert second["value"] == "2 of 1199:  w2"
