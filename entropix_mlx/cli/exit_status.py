@@ -33,6 +33,7 @@ def run(command: click.Command, program: str, arguments: Sequence[str]) -> int:
     What cannot be said on standard error stops nothing. But where its disk is full, what would
     have been a success is status 1; where it is a closed pipe, nobody wanted to know.
     """
+    _occupy_input()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
@@ -45,6 +46,16 @@ def run(command: click.Command, program: str, arguments: Sequence[str]) -> int:
     finally:
         sys.stderr = stderr
         _abandon_unwritable()
+
+
+def _occupy_input() -> None:
+    """Where the caller closed standard input, the next file that is opened would take its number;
+    MLX takes that one for none.
+    """
+    try:
+        os.fstat(0)
+    except OSError:
+        os.open(os.devnull, os.O_RDONLY)  # the lowest number that is free
 
 
 class _Told(io.RawIOBase):

@@ -15,6 +15,7 @@ from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.draw import Scalars
 from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.sampler import CANDIDATES
+from entropix_models.errors import DamagedFileError
 
 AttentionMetrics = tuple[float, float, float, float]
 
@@ -56,11 +57,12 @@ class Choice(NamedTuple):
 def drawn(decision: Decision, *, attention: bool) -> Choice:
     """What a sampler made of a distribution: here the host waits for the device.
 
-    `attention`: whether it was measured.
+    `attention`: whether it was measured. Raises DamagedFileError for logits that are not finite.
     """
     ints, floats = decision.read()
     sampler = decision.sampler
     entropy, varentropy, *seen = floats.measured
+    _require_finite(entropy)
     forced = forces(sampler)[ints.forced]
     strategy = list(sampler.strategies)[ints.strategy]
     random = forced is None and sampler.strategies[strategy].random
@@ -95,7 +97,7 @@ def given(
     """Tokens that were not drawn, and the distributions that they met.
 
     `logits` `[rows, vocabulary]`, `attention` float32 `[rows, 4]` or None, `ids` one a row. The
-    final probability is the raw one. Waits for the device.
+    final probability is the raw one. Waits for the device. Raises as `drawn`.
     """
     rows = mx.array(list(ids))
     moments = metrics.moments(logits)
@@ -125,6 +127,7 @@ def given(
 
 def _given(id: int, row: tuple[Any, ...], attention: bool) -> Choice:
     entropy, varentropy, seen, quadrant, region, logprob, rank, listed, logprobs, ps, p = row
+    _require_finite(entropy)
     return Choice(
         id=id,
         rank=rank,
@@ -136,6 +139,15 @@ def _given(id: int, row: tuple[Any, ...], attention: bool) -> Choice:
         region=REGIONS[region],
         candidates=_candidates(id, logprob, p, listed, logprobs, ps),
     )
+
+
+def _require_finite(entropy: float) -> None:
+    """Logits that are no numbers, or infinite, leave no entropy."""
+    if not math.isfinite(entropy):
+        raise DamagedFileError(
+            "the model's logits are not finite: its weights are damaged, or too large for its "
+            "precision; fetch the model again, or use another"
+        )
 
 
 def _quadrant(number: int) -> Quadrant | None:

@@ -1,5 +1,6 @@
 """From a folder of weights to a LanguageModel: everything in it is checked before it is used."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from entropix_models.tokenizer.tokenizer import Tokenizer
 
 LLAMA_FAMILY = ("llama", "mistral")
 """Values of `model_type` that mlx-lm runs with its Llama network."""
+
+QUANTIZATIONS = ("mxfp4", "mxfp8", "compressed-tensors")
+"""Values of `quant_method` that stand for formats of MLX's own."""
 
 _TYPES = {"F32", "F16", "BF16", "U32", "U8"}
 """What dense weights, packed ones and their scales are stored in."""
@@ -101,6 +105,14 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise DamagedFileError(f"{path}: {key} is {value!r}, not a sensible number")
     if config["num_hidden_layers"] > 1000:
         raise DamagedFileError(f"{path}: {config['num_hidden_layers']} layers are not sensible")
+    quantized = config.get("quantization_config")
+    if isinstance(quantized, dict) and not isinstance(config.get("quantization"), dict):
+        method = quantized.get("quant_method")
+        if method is not None and method not in QUANTIZATIONS:
+            raise UnsupportedError(
+                f"{folder}: weights quantised by {method!r} are not read; convert the original "
+                "model with `python -m mlx_lm convert --hf-path ORIGINAL --mlx-path NEW -q`"
+            )
     context = config.get("max_position_embeddings")
     if context is not None and (not isinstance(context, int) or not 0 < context < 2**31):
         raise DamagedFileError(f"{path}: a context of {context!r} tokens is not sensible")
@@ -126,6 +138,7 @@ def check_weights(folder: Path, config: dict[str, Any]) -> dict[str, tuple[int, 
     shapes: dict[str, tuple[int, ...]] = {}
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
+        sources.refuse_pickles(folder)
         raise DamagedFileError(
             f"{folder}: no model*.safetensors; only safetensors weights are read"
         )
@@ -135,11 +148,8 @@ def check_weights(folder: Path, config: dict[str, Any]) -> dict[str, tuple[int, 
         except OSError as error:
             reason = error.strerror or str(error)
             raise DamagedFileError(f"{path}: cannot be read ({reason})") from error
-    layers = {
-        int(part)
-        for name in shapes
-        if name.startswith("model.layers.") and (part := name.split(".")[2]).isdigit()
-    }
+    numbers = (re.match(r"model\.layers\.([0-9]{1,9})\.", name) for name in shapes)
+    layers = {int(number[1]) for number in numbers if number}
     expected = set(range(config["num_hidden_layers"]))
     if layers != expected:
         raise DamagedFileError(

@@ -408,3 +408,16 @@ def _feed(child: "subprocess.Popen[bytes]", data: bytes) -> None:
         pass
     finally:
         child.stdin = None
+
+
+@pytest.mark.slow
+def test_a_closed_standard_input_takes_no_file_its_number(
+    tiny_model: Path, spawn: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Number 0 is what MLX takes for a file that could not be opened."""
+    code = "import os; os.close(0)\nfrom entropix_mlx.cli.main import main; main()"
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "missing")}
+    options = ("--model", tiny_model, "--max-tokens", "2", "--seed", "1")
+    child = spawn("generate", "Hi", *options, code=code, env=environment)
+    _, error = child.communicate()
+    assert child.returncode == 0, error

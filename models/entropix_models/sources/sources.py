@@ -148,6 +148,31 @@ def read_config(folder: Path) -> dict[str, Any]:
     return _read_json(folder / "config.json")
 
 
+def refuse_pickles(folder: Path) -> None:
+    """Raise UnsupportedError for weights that only unpickling could read, with what converts them.
+
+    Unpickling runs what a file says, so that it is left to whoever trusts the file.
+    """
+    found = sorted(p.name for ending in ("*.pth", "*.bin", "*.pt") for p in folder.glob(ending))
+    if not found:
+        return
+    if (folder / "params.json").is_file():
+        how = (
+            "with transformers below version 5, `python -m "
+            f"transformers.models.llama.convert_llama_weights_to_hf --input_dir {folder} "
+            "--output_dir NEW`, or name the folder above, if its weights are safetensors"
+        )
+    else:
+        how = (
+            '`python -c "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; '
+            f"[K.from_pretrained('{folder}').save_pretrained('NEW') for K in (M, T)]\"`"
+        )
+    raise UnsupportedError(
+        f"{folder} holds {found[0]}, a pickle, which is not read; if you trust it, convert it: "
+        f"{how}"
+    )
+
+
 def _located(entry: Entry) -> ModelFolder | None:
     if entry.source == "wheel":
         path = wheel.folder_of(entry)
@@ -181,16 +206,17 @@ def _of_path(path: Path) -> ModelFolder:
             )
         raise ModelNotFoundError(f"{path} is a file; name the folder that holds config.json")
     if not (path / "config.json").is_file():
+        refuse_pickles(path)
         raise ModelNotFoundError(f"{path} holds no config.json; name a folder that a model is in")
     own = path / "entropix.json"
     facts = _read_json(own) if own.is_file() else {}
     return ModelFolder(
         path=path,
-        name=str(facts.get("name") or path.resolve().name),
-        revision=str(facts["revision"]) if facts.get("revision") else None,
+        name=_words(facts.get("name") or path.resolve().name),
+        revision=_words(facts["revision"]) if facts.get("revision") else None,
         clarify=CLARIFY,
-        quantization=str(facts.get("quantization") or _quantization(path)),
-        source=str(facts.get("source") or "folder"),
+        quantization=_words(facts.get("quantization") or _quantization(path)),
+        source=_words(facts.get("source") or "folder"),
     )
 
 
@@ -199,7 +225,12 @@ def _quantization(folder: Path) -> str:
     settings = config.get("quantization") or config.get("quantization_config")
     if isinstance(settings, dict) and isinstance(bits := settings.get("bits"), int):
         return f"{bits}-bit"
-    return str(config.get("torch_dtype") or config.get("dtype") or "unknown")
+    return _words(config.get("torch_dtype") or config.get("dtype") or "unknown")
+
+
+def _words(value: object) -> str:
+    """What a file says, as far as a trace can say it: one line of Unicode, of bounded length."""
+    return one_line(value).encode("utf-8", "replace").decode()
 
 
 def _verify(entry: Entry, file: Path, progress: Progress) -> None:

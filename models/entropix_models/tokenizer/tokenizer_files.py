@@ -80,19 +80,21 @@ def read_tokenizer_files(folder: Path) -> TokenizerFiles:
     for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"):
         token: str | _Text | None = getattr(config, f"{name}_token")
         if token is not None:
-            texts[f"{name}_token"] = token if isinstance(token, str) else token.content
+            text = token if isinstance(token, str) else token.content
+            texts[f"{name}_token"] = _unicode(text, config_file)
     eos_ids: set[int] = set()
     for name in ("config.json", "generation_config.json"):
         model = _read_config(folder / name, _ModelConfig)
         if model is not None and model.eos_token_id is not None:
             ids = model.eos_token_id
             eos_ids.update([ids] if isinstance(ids, int) else ids)
+    template = _chat_template(folder, config)
     return TokenizerFiles(
         folder=folder,
         tokenizer=tokenizer,
         special_texts=texts,
         add_bos=config.add_bos_token,
-        chat_template=_chat_template(folder, config),
+        chat_template=None if template is None else _unicode(template, config_file),
         eos_ids=frozenset(eos_ids),
     )
 
@@ -115,6 +117,17 @@ def _chat_template(folder: Path, config: _TokenizerConfig) -> str | None:
         by_name = {entry.name: entry.template for entry in reversed(config.chat_template)}
         return by_name.get("default", next(iter(by_name.values()), None))
     return config.chat_template
+
+
+def _unicode(text: str, file: Path) -> str:
+    """The text. Raises DamagedFileError for halves of surrogate pairs, which JSON can spell."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DamagedFileError(
+            f"{file} is damaged: it holds half of a surrogate pair; fetch the model again"
+        ) from error
+    return text
 
 
 def _read_config(file: Path, kind: type[_Config]) -> _Config | None:

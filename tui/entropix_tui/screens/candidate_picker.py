@@ -101,7 +101,7 @@ class _Row(NamedTuple):
     final: float | None
 
     def matches(self, wanted: str) -> bool:
-        if wanted.startswith("#") and wanted[1:].isdigit():
+        if wanted.startswith("#") and wanted[1:].isdecimal():
             return str(self.id).startswith(wanted[1:])
         return wanted.casefold() in self.text.casefold()
 
