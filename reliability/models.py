@@ -29,6 +29,9 @@ from entropix_mlx.cli.main import cli
 SECONDS, BYTES, PATIENCE = 10, 2**30, 120
 """Of processor time, of memory of the largest process, and of waiting for it."""
 
+MOST = 6 * 2**30
+"""In bytes of addresses, for a process: a fault is to harm nobody else. Threads reserve much."""
+
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 PROMPT = "Hello there, tell me of the sea: eeee aaaa."
 
@@ -64,10 +67,9 @@ def judged(seed: int, number: int, show: bool = False) -> Judged:
             command(lines, place)
         status, seconds, megabytes = watched(process)
         said = (place / "stderr").read_bytes().decode("utf-8", "replace")
-        wrote = (place / "stdout").read_bytes().decode("utf-8", "replace")
-    if show:
-        print(status, seconds, megabytes, wrote, said, sep="\n")
-    return judge(status, wrote, said, seconds, megabytes)
+        if show:
+            print(status, seconds, megabytes, (place / "stdout").read_bytes(), said, sep="\n")
+    return judge(status, said, seconds, megabytes)
 
 
 def command(lines: list[list[str]], place: Path) -> None:
@@ -76,6 +78,7 @@ def command(lines: list[list[str]], place: Path) -> None:
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o600), number)
     for name in ("CACHE", "DATA", "CONFIG"):
         os.environ[f"ENTROPIX_{name}"] = str(place / "cache")
+    resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
     status = 70
     try:
         for line in lines:
@@ -104,7 +107,7 @@ def taken(used: resource.struct_rusage) -> tuple[float, float]:
     return used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 2**20
 
 
-def judge(status: int, wrote: str, said: str, seconds: float, megabytes: float) -> Judged:
+def judge(status: int, said: str, seconds: float, megabytes: float) -> Judged:
     faults = []
     told = [line for line in said.splitlines() if line.startswith("error: ")]
     if status not in (0, 1, 2):
@@ -113,7 +116,7 @@ def judge(status: int, wrote: str, said: str, seconds: float, megabytes: float) 
         faults.append("no sentence")
     if status in (1, 2) and (len(told) != 1 or not said.endswith(f"{told[0]}\n")):
         faults.append(f"{len(told)} sentences")
-    if found := STEERING.findall(wrote + said):
+    if found := STEERING.findall(said):
         faults.append(f"raw {found[0]!r}")
     if seconds > SECONDS:
         faults.append(f"{seconds:.1f} s")
@@ -136,6 +139,8 @@ def main() -> int:
     ends: Counter[str] = Counter()
     wrong, longest, largest = 0, 0.0, 0.0
     for number in range(asked.first, asked.first + asked.folders):
+        if number % 100 == 0:
+            print(f"at {number}", file=sys.stderr, flush=True)
         one = judged(asked.seed, number)
         ends[one.end] += 1
         longest, largest = max(longest, one.seconds), max(largest, one.megabytes)

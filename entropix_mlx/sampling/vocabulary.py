@@ -51,12 +51,11 @@ class Vocabulary:
 
     @property
     def question(self) -> Question | None:
-        """None where it cannot be asked: a turn has no end."""
+        """None where it cannot be asked: a turn has no end, or the tokenizer drops its words."""
         if self.tokenizer is None or self.tokenizer.turn_end is None:
             return None
-        return Question(
-            opening=tuple(self.tokenizer.encode(_OPENING)),
-            spaced=tuple(self.tokenizer.encode(f" {_OPENING}")),
-            mark=self.tokenizer.encode("x?")[-1],
-            stop=self.tokenizer.turn_end,
-        )
+        texts = (_OPENING, f" {_OPENING}", "x?")
+        opening, spaced, asked = (tuple(self.tokenizer.encode(text)) for text in texts)
+        if not (opening and spaced and asked):
+            return None
+        return Question(opening, spaced, mark=asked[-1], stop=self.tokenizer.turn_end)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 import pytest
@@ -278,3 +278,13 @@ def test_a_model_without_ends_or_texts_is_asked_for_nothing() -> None:
     assert Settings.make("calibrated").lacks(Vocabulary()) is None
     assert Settings.make("greedy").lacks(Vocabulary()) is None
     assert way("off", Vocabulary((20,))) is None
+
+
+def test_a_tokenizer_that_drops_every_text_asks_nothing() -> None:
+    class Mute:
+        turn_end = 1
+
+        def encode(self, _text: str) -> list[int]:
+            return []
+
+    assert Vocabulary((), cast("Tokenizer", Mute())).question is None

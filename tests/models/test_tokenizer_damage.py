@@ -107,6 +107,14 @@ class TestDamage:
         assert tokenizer.vocab_size == 10
         assert [tokenizer.token_bytes(id) for id in (0, 5, 9)] == [b"a", b"", b"b"]
 
+    def test_a_device_is_no_file(
+        self, make_folder: Callable[..., Path], byte_tokens: list[str]
+    ) -> None:
+        folder = make_folder(byte_tokens)
+        (folder / "generation_config.json").symlink_to("/dev/zero")
+        with pytest.raises(DamagedFileError, match=r"generation_config\.json is damaged: it is no"):
+            Tokenizer.from_folder(folder)
+
     def test_a_file_too_large_to_be_one(
         self, make_folder: Callable[..., Path], byte_tokens: list[str]
     ) -> None:

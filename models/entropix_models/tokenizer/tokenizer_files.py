@@ -146,8 +146,10 @@ def _read_config(file: Path, kind: type[_Config]) -> _Config | None:
 def _read(file: Path, limit: int) -> bytes | None:
     """The file's bytes, None where there is no such file."""
     try:
-        if not file.is_file():
+        if not file.exists():
             return None
+        if not file.is_file():  # a device has no end
+            raise DamagedFileError(f"{file} is damaged: it is no file; fetch the model again")
         size = file.stat().st_size
         if size > limit:
             raise DamagedFileError(
