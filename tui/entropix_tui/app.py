@@ -81,7 +81,7 @@ class EntropixApp(ThemedApp):
         gc.set_threshold(700, 10, 100)  # a full pass walks over every record: a tenth of a second
         self._set_keys()
         self.push_screen(self.first)
-        if not (self.is_headless or self.is_web):
+        if not self.is_headless:  # a browser's program has a pipe, which ends with its server
             watch_hangup(lambda: self.call_from_thread(self.exit, return_code=1))
 
     def on_key(self, event: events.Key) -> None:

@@ -1,7 +1,6 @@
 """The command `entropix-tui web`: the same program in a browser on this machine."""
 
 import ipaddress
-import shlex
 import socket
 import sys
 
@@ -29,7 +28,7 @@ def web(host: str, port: int, options: tuple[str, ...]) -> int:
         ) from error
     _free(address, port)
     command = [sys.executable, "-c", _PROGRAM, "chat", *options]
-    LocalServer(shlex.join(command), address, port).serve()
+    LocalServer(command, address, port).serve()
     return 0
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.app import App
 from textual.filter import LineFilter
+from textual.geometry import Size
 from textual.theme import Theme
 
 from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_tui.look.styles import Colours
 from entropix_tui.terminal.door import Door
+from entropix_tui.terminal.size import bounded
 
 # The palette's contrasts are computed against these backgrounds.
 DARK = Theme(
@@ -45,7 +48,8 @@ LIGHT = Theme(
 class ThemedApp(App[None]):
     """Knows what its terminal can show, whether its ground is dark, and what quadrants are called.
 
-    Its screens have classes by their size: `-narrow` or `-wide`, `-low` or `-high`.
+    Its screens have classes by their size (`-narrow` or `-wide`, `-low` or `-high`), which has a
+    bound.
     """
 
     # Below, a notice would cover what is being written.
@@ -68,6 +72,11 @@ class ThemedApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), Door()]
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Resize):  # what is typed may say one, too
+            event.size = Size(*bounded(*event.size))
+        await super().on_event(event)
 
     def set_dark(self, dark: bool) -> None:
         self.dark = dark
