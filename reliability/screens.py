@@ -67,9 +67,13 @@ def with_clock(app: EntropixApp) -> EntropixApp:
 
 def replayed(seed: int, number: int) -> Told:
     """A damaged trace in the replay."""
-    spread = random.Random(f"screens {seed}/{number}")
+    return opened(damaged(seed, number), random.Random(f"screens {seed}/{number}"), number)
+
+
+def opened(data: bytes, spread: random.Random, number: int) -> Told:
+    """A file in the replay; where the number is one of seven's, beside a sound one."""
     path, other = Path("run.jsonl"), Path("sound.jsonl")
-    path.write_bytes(damaged(seed, number))
+    path.write_bytes(data)
     other.write_bytes(b"\n".join(SOUND) + b"\n")
     leaves = None
     try:

@@ -1,13 +1,16 @@
 """Whatever is pressed, wherever the focus is, however small the terminal: the program goes on."""
 
+import random
 import sys
 from pathlib import Path
 
 import pytest
 from driving import chatting
 from harness import at_rest, hosted, scenario
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from textual import events
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.pilot import Pilot
@@ -15,10 +18,13 @@ from textual.pilot import Pilot
 sys.path.append(str(Path(__file__).parents[2] / "reliability"))
 
 import screens
+from any_trace import traces as allowed
 from monkey import SIZES
 
 from entropix_tui.app import EntropixApp
+from entropix_tui.screens.compare.compare import Compare
 from entropix_tui.screens.help import Help
+from entropix_tui.screens.palette import Palette
 from entropix_tui.widgets.prompt import Prompt
 from entropix_tui.widgets.welcome import Demos
 
@@ -50,6 +56,20 @@ def test_damaged_traces_on_the_screen(tmp_path: Path, monkeypatch: pytest.Monkey
     assert any(one.end == "replayed" for one in told)
 
 
+@pytest.mark.slow
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(allowed(), st.integers(0, 13))
+def test_allowed_traces_on_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, number: int
+) -> None:
+    """Whatever the reader lets through."""
+    monkeypatch.chdir(tmp_path)
+    assert screens.opened(data, random.Random(number), number).fault == ""
+
+
 @scenario
 async def test_ctrl_c_quits_at_the_second_press_whatever_the_clock_says() -> None:
     async with chatting() as chat:
@@ -76,6 +96,34 @@ async def test_hardly_any_room(size: tuple[int, int]) -> None:
         await chat.press("f1", "f1")
         await chat.press("ctrl+p", "pageup", "pagedown", "ctrl+home")
         assert isinstance(chat.app.screen, CommandPalette)
+
+
+@pytest.mark.parametrize("size", [(10, 3), (5, 5), (20, 8)])
+@scenario
+async def test_two_answers_with_hardly_any_room(size: tuple[int, int]) -> None:
+    """A screen that scrolls where not all has room has a bar that comes and goes for ever."""
+    async with chatting() as chat:
+        await chat.ask()
+        screen = chat.screen
+        screen.compare_with(screen.conversation.side(screen.conversation.tree.leaf))
+        await chat.pilot.pause()
+        await resized(chat.pilot, *size)
+        await chat.press("home", "end", "n")
+        assert isinstance(chat.app.screen, Compare)
+        assert not chat.app.screen.show_vertical_scrollbar
+
+
+@scenario
+async def test_a_letter_for_a_palette_that_closes() -> None:
+    async with chatting() as chat:
+        chat.app.action_command_palette()
+        await chat.pilot.pause()
+        palette = chat.app.screen
+        assert isinstance(palette, Palette)
+        await palette.query(CommandList).remove()
+        palette._gather_commands("s")
+        await chat.pilot.pause()
+        assert not [worker for worker in chat.app.workers if worker.error]
 
 
 @scenario

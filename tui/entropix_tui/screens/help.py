@@ -60,9 +60,10 @@ class Help(ModalScreen[None]):
     Help HelpBox {
         width: 100; max-width: 100%; height: auto; max-height: 100%;
         border: round $border; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-        scrollbar-gutter: stable;  /* else a bar comes and goes for ever where there is no room */
     }
-    Help Static { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
+    /* Else a bar comes and goes for ever where there is hardly room. */
+    Help.-narrow HelpBox { scrollbar-gutter: stable; }
+    Help Static { height: auto; }
     """
 
     def __init__(self, scopes: Iterable[keymap.Scope]) -> None:

@@ -9,8 +9,13 @@ class Palette(CommandPalette):
     Reports for Textual 8.2.8: "App.action_command_palette raises DuplicateIds when the palette is
     opened again while it closes, or from a screen above it." "OptionList.action_page_up raises
     KeyError when its content region is empty, as in a terminal of 20x5: `_update_lines` returns
-    early, and `_move_page` looks into `_index_to_line`."
+    early, and `_move_page` looks into `_index_to_line`." "A letter typed into a palette that is
+    closing begins a worker, which raises NoMatches for the CommandList, and ends the program."
     """
+
+    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]
+        if self.query(CommandList):
+            super()._gather_commands(search_value)
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).scrollable_content_region:

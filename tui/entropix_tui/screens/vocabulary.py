@@ -47,7 +47,7 @@ class Vocabulary(Screen[int | None]):
     ]
     DEFAULT_CSS = """
     Vocabulary {
-        layout: vertical;
+        layout: vertical; overflow: hidden;
         Decay { height: 6; }
         &.-high Decay { height: 13; }
         _Table { height: 1fr; }

@@ -94,7 +94,7 @@ class Compare(Screen[int | None]):
     ]  # fmt: skip
     DEFAULT_CSS = """
     Compare {
-        layout: vertical;
+        layout: vertical; overflow: hidden;
         #title { height: 1; padding: 0 1; text-style: bold; }
         #columns { height: 1fr; }
         #columns > Vertical { width: 1fr; }

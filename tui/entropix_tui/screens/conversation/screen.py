@@ -41,7 +41,7 @@ class ConversationScreen(Screen[None]):
 
     DEFAULT_CSS = """
     ConversationScreen {
-        layout: vertical;
+        layout: vertical; overflow: hidden;
         &.-high TextStage { margin-top: 1; }
         &.-wide ConversationView > #body { layout: horizontal; }
     }

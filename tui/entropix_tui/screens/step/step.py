@@ -50,7 +50,7 @@ class StepScreen(StepActions):
     TASKS = TASKS
     DEFAULT_CSS = """
     StepScreen {
-        layout: vertical;
+        layout: vertical; overflow: hidden;
         #top { height: 1fr; layout: vertical; }
         #top > StepText { height: 1fr; width: 1fr; }
         #top > Proposal { height: 8; width: 100%; }
