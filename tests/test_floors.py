@@ -11,8 +11,8 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = {
     "entropix_models": [
-        "errors progress blas open_files speculation",
-        "paths",
+        "errors progress products large_pages open_files speculation",
+        "paths blas",
         "devices attention tokenizer",
         "language_model gguf",
         "sources",

@@ -1,10 +1,11 @@
-"""OpenBLAS under MLX's Linux CPU backend.
+"""OpenBLAS, and products of our own, under MLX's Linux CPU backend.
 
 The Linux wheel of MLX is linked with the reference BLAS, under which a prompt is read many times
 slower than with OpenBLAS (`benchmarks/runtime.py`). The wheel `scipy-openblas32` carries one
 that picks kernels by the processor it meets, but under prefixed names (`scipy_cblas_sgemm`),
 which the dynamic linker cannot substitute. So the three products that `libmlx.so` imports are
 redirected where the linker itself keeps their addresses: in the library's global offset table.
+In front of its `sgemm` stands ours (`products.c`), which has the threads, if it was compiled.
 
 Layouts follow the System V ABI (ELF-64, little-endian) for x86-64 and AArch64.
 """
@@ -15,6 +16,8 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from entropix_models.products import library
 
 _PRODUCTS = (b"cblas_sgemm", b"cblas_dgemm", b"cblas_cgemm")
 
@@ -34,7 +37,7 @@ def description() -> str:
 
 
 def use_openblas() -> bool:
-    """Redirect MLX's matrix products to OpenBLAS; True if they are (now or already).
+    """Redirect MLX's matrix products; True if they are (now or already).
 
     Does nothing, and says False, where MLX is not the Linux CPU build or the extra `cpu` is not
     installed. May be called before or after MLX has computed something.
@@ -49,24 +52,33 @@ def use_openblas() -> bool:
         from scipy_openblas32 import get_lib_dir
     except ImportError:
         return False
-    library = Path(get_lib_dir()) / "libscipy_openblas.so"
+    wheel = Path(get_lib_dir()) / "libscipy_openblas.so"
     base = _load_address("libmlx.so")
-    if base is None or not library.exists():
+    if base is None or not wheel.exists():
         return False
-    openblas = ctypes.CDLL(str(library))
-    slots = {name: slot for name, slot in _imports(base) if name in _PRODUCTS}
-    if not slots:
+    openblas = ctypes.CDLL(str(wheel))
+    imports = list(_imports(base))
+    if not any(name in _PRODUCTS for name, _ in imports):
         return False
-    for name, slot in slots.items():
-        target = ctypes.cast(getattr(openblas, f"scipy_{name.decode()}"), ctypes.c_void_p)
+    targets = {name: getattr(openblas, f"scipy_{name.decode()}") for name in _PRODUCTS}
+    threads = openblas.scipy_openblas_get_num_threads()  # by cores and OPENBLAS_NUM_THREADS
+    own, few = library.load(), "no kernel for few rows: it was not compiled"
+    if own is not None:
+        kernel, number = next(iter(library.kernels().items()))
+        few = f"up to 8 rows of input by {kernel}"
+        own.entropix_use(openblas.scipy_cblas_sgemm, threads, number)
+        openblas.scipy_openblas_set_num_threads(1)
+        targets[b"cblas_sgemm"] = own.entropix_sgemm
+    for name, slot in imports:
+        if name not in targets:
+            continue
         _make_writable(slot)
-        ctypes.c_void_p.from_address(slot).value = target.value
+        ctypes.c_void_p.from_address(slot).value = ctypes.cast(targets[name], ctypes.c_void_p).value
     openblas.scipy_openblas_get_config.restype = ctypes.c_char_p
     words = openblas.scipy_openblas_get_config().decode().split()
     openblas.scipy_openblas_get_corename.restype = ctypes.c_char_p
     core = openblas.scipy_openblas_get_corename().decode()
-    threads = openblas.scipy_openblas_get_num_threads()
-    _redirected = f"{' '.join(words[:2])} ({core}, {threads} threads)"
+    _redirected = f"{' '.join(words[:2])} ({core}, {threads} threads), {few}"
     _openblas = openblas
     return True
 

@@ -16,8 +16,12 @@ pytestmark = pytest.mark.skipif(
 
 PROGRAM = """
 import json, sys, time
+from pathlib import Path
 import numpy as np
 from entropix_models import blas
+from entropix_models.products import library as products
+if "plainly" in sys.argv:
+    products.library_path = lambda: Path("/nowhere.so")
 
 def worst():
     # The greatest error, as a share of what float32 allows a sum of n products: n u sum |a b|.
@@ -41,10 +45,13 @@ plain = blas.description()
 used = [blas.use_openblas(), blas.use_openblas()]
 import ctypes
 library = blas._openblas
-address = ctypes.cast(library.scipy_cblas_sgemm, ctypes.c_void_p).value
+def address(function):
+    return ctypes.cast(function, ctypes.c_void_p).value
+known = {address(getattr(library, f"scipy_cblas_{kind}gemm")): "OpenBLAS" for kind in "sdc"}
+if own := products.load():
+    known[address(own.entropix_sgemm)] = "own"
 slots = {
-    name.decode(): ctypes.c_void_p.from_address(slot).value == ctypes.cast(
-        getattr(library, "scipy_" + name.decode()), ctypes.c_void_p).value
+    name.decode(): known.get(ctypes.c_void_p.from_address(slot).value)
     for name, slot in blas._imports(blas._load_address("libmlx.so")) if name in blas._PRODUCTS
 }
 print(json.dumps({"plain": plain, "used": used, "worst": [before, worst()],
@@ -52,10 +59,15 @@ print(json.dumps({"plain": plain, "used": used, "worst": [before, worst()],
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_products_go_to_openblas(when: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "sgemm", "words"),
+    [("natively", "own", "rows of input"), ("plainly", "OpenBLAS", "not compiled")],
+)
+def test_products_go_elsewhere(when: str, how: str, sgemm: str, words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, when],
+        [sys.executable, "-c", PROGRAM, when, how],
         capture_output=True,
         text=True,
         timeout=60,
@@ -65,9 +77,10 @@ def test_products_go_to_openblas(when: str) -> None:
     assert told["used"] == [True, True]
     assert "slow" in told["plain"]
     assert "OpenBLAS" in told["description"]
+    assert words in told["description"]
     assert max(told["worst"]) < 1  # whatever order a kernel sums in
-    assert told["slots"]
-    assert all(told["slots"].values())
+    others = {"cblas_dgemm": "OpenBLAS", "cblas_cgemm": "OpenBLAS"}
+    assert told["slots"] == {"cblas_sgemm": sgemm, **others}
 
 
 def test_other_platforms_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
