@@ -62,6 +62,7 @@ class BoundedTokenizer(Tokenizer):
         self._process: subprocess.Popen[bytes] | None = None
         opened = self._start()
         self._bytes = opened.tokens
+        self._texts: dict[int, str] = {}
         self.vocab_size = len(opened.tokens)
         self.special_ids, self.stop_ids = opened.special_ids, opened.stop_ids
         self.bos_id, self.has_chat_template = opened.bos_id, opened.has_chat_template
