@@ -15,6 +15,7 @@ from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.say import tell
 from entropix_mlx.debugger.breakpoints import Breakpoints
+from entropix_mlx.records.lost import LOST, sentence
 from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.session.request import TurnRequest
@@ -153,6 +154,8 @@ def _stream(header: RunHeader, turn: "Generator[TurnRecord]", output: Output) ->
         for record in chain((header, next(turn)), turn):  # begun, so that it comes to an end
             summary.add(record)
             output.write(record)
+            if isinstance(record, Event) and record.kind == LOST:
+                tell(f"note: {sentence(record)}")
     finally:
         turn.close()  # the trace gets its end, whatever stopped us
         output.finish()

@@ -24,8 +24,10 @@ from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.say import tell
 from entropix_mlx.cli.surprisal import painted, ranked
+from entropix_mlx.records.lost import lost, sentence
 from entropix_mlx.records.record import End, Event, FinishReason, Record, TokenRecord
 from entropix_mlx.records.summary import Summary
+from entropix_mlx.records.tree import ROOT
 from entropix_models.progress import quiet
 
 if TYPE_CHECKING:
@@ -126,6 +128,9 @@ def _stream(
             )
             records = marked(scored, calibration.valley_delta)
             write(header_of(model, None, calibration, seed=None, date=None))
+            if places := tokenizer.lost(text):
+                write(event := lost(ROOT, text, places))
+                tell(f"note: {sentence(event)}")
             for record in records:
                 write(record)
                 if stopped.is_set():

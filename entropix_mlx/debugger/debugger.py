@@ -122,9 +122,12 @@ class Debugger:
 
     def insert(self, text: str) -> Iterator[Output]:
         """Take the tokens of a text in place of what is proposed, but for the last one, which
-        becomes the proposal. Raises UsageError for an empty text.
+        becomes the proposal. Raises UsageError for an empty text, and for one that no tokens say.
         """
-        ids = self.session.model.tokenizer.encode(text)
+        tokenizer = self.session.model.tokenizer
+        if places := tokenizer.lost(text):
+            raise UsageError(f"there is no token for U+{ord(text[places[0]]):04X}: leave it out")
+        ids = tokenizer.encode(text)
         if not ids:
             raise UsageError("type what? give a text, in quotation marks if it begins with a space")
         for n, id in enumerate(ids):

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from entropix_mlx.records.lost import LOST, count
 from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import Quadrant, QuadrantSplit, word
 from entropix_mlx.records.record import End, Event, Record, RunHeader, TokenRecord
@@ -20,6 +21,8 @@ class Summary:
         self.quadrants: Counter[Quadrant | None] = Counter()
         """Of all tokens, those in none included."""
         self.finish_reason: str | None = None
+        self.lost = 0
+        """Characters that there were no tokens for."""
         self._ended = 0  # tokens of the turns that have ended
         self._seconds = 0.0  # and how long decoding them took
         self._running = 0  # tokens since
@@ -54,6 +57,7 @@ class Summary:
             self.quadrants[record.quadrant] += 1
         elif isinstance(record, Event):
             self.valleys += record.kind == "valley"
+            self.lost += count(record) if record.kind == LOST else 0
         elif isinstance(record, End):
             self.finish_reason = record.finish_reason
             self._ended += record.tokens
@@ -110,6 +114,8 @@ class Summary:
             parts.append(" ".join(shares))
         if self.valleys:
             parts.append(f"{self.valleys} valley{'s' if self.valleys > 1 else ''}")
+        if self.lost:
+            parts.append(f"{self.lost} character{'s' if self.lost > 1 else ''} left out")
         if seed is not None:
             parts.append(f"seed {seed}")
         if self.finish_reason:

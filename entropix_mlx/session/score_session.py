@@ -14,6 +14,7 @@ from entropix_mlx.decoding.inspect import inspect
 from entropix_mlx.decoding.make_records import calibration_of, header_of
 from entropix_mlx.decoding.score import score, windows
 from entropix_mlx.records.inspection import Inspection
+from entropix_mlx.records.lost import lost
 from entropix_mlx.records.record import End, FinishReason, TurnRecord
 from entropix_mlx.records.tree import ROOT, ids_of, shifted
 from entropix_mlx.sampling.settings import Settings
@@ -81,6 +82,9 @@ class ScoreSession:
         reason: FinishReason = "error"
         self.tree.leaf = ROOT
         try:
+            if places := self.model.tokenizer.lost(text):
+                self._journal.tell(event := lost(ROOT, text, places))
+                yield event
             for record in marked(records, self.calibration.valley_delta):
                 told = shifted(record, first)
                 self._journal.index = max(self._journal.index, first + record.index)

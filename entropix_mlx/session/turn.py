@@ -12,6 +12,7 @@ from msgspec import UNSET
 from entropix_mlx.decoding.answer import Answer
 from entropix_mlx.decoding.context import PromptContext
 from entropix_mlx.decoding.decoder import OnChunk
+from entropix_mlx.records.lost import lost
 from entropix_mlx.records.record import End, Event, FinishReason, PromptRecord, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, ids_of, messages_of
 from entropix_mlx.sampling.valleys import places
@@ -73,14 +74,15 @@ class Turn:
         It halts before each token. `context` stands where the turn begins. With `score` the
         prompts come once they were measured.
         """
-        began = time.perf_counter()
+        began, tokenizer = time.perf_counter(), context.decoder.model.tokenizer
         context.add(self.added)
         if score and self.prompts and self.request.max_tokens > 0:
             scored = context.score(len(self.added), on_chunk)
-            yield from self._prompts(journal, scored, context.decoder.calibration.valley_delta)
+            delta = context.decoder.calibration.valley_delta
+            yield from self._prompts(journal, tokenizer, scored, delta)
             complete = scored is not None
         else:
-            yield from self._prompts(journal)
+            yield from self._prompts(journal, tokenizer)
             if self.request.max_tokens < 1:
                 self.outcome.reason = "length"
                 return
@@ -90,8 +92,12 @@ class Turn:
             yield from self._answer(context, journal, stopped)
 
     def _prompts(
-        self, journal: Journal, scored: list[TokenRecord] | None = None, valley_delta: float = 0.0
-    ) -> Generator[PromptRecord]:
+        self,
+        journal: Journal,
+        tokenizer: Tokenizer,
+        scored: list[TokenRecord] | None = None,
+        valley_delta: float = 0.0,
+    ) -> Generator[PromptRecord | Event]:
         valleys = places([r.entropy for r in scored], valley_delta) if scored else []
         for role, ids, text in self.prompts:
             record = PromptRecord(
@@ -105,6 +111,9 @@ class Turn:
             )
             journal.tell(record)
             yield record
+            if gone := tokenizer.lost(text):
+                journal.tell(event := lost(record.index, text, gone))
+                yield event
 
     def _answer(
         self, context: PromptContext, journal: Journal, stopped: threading.Event

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -268,3 +269,24 @@ def test_the_vectors(call: Call, name: str) -> None:
         for (_, found), (_, expected) in zip(best, step["top5"], strict=True):
             assert found == pytest.approx(expected, abs=2e-4)
             assert math.exp(found) <= 1
+
+
+def test_what_has_no_token_is_noted_and_counted(
+    tiny_model: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "dumb"))
+    spec = json.loads((folder / "tokenizer.json").read_text())
+    spec["model"]["vocab"].pop("Ą")  # byte 04
+    (folder / "tokenizer.json").write_text(json.dumps(spec))
+    trace = tmp_path / "t.jsonl"
+    for command in (("score", "a\x04b"), ("generate", "a\x04b", "--max-tokens", "1")):
+        result = call(*command, "--model", folder, "--trace", trace)
+        assert result.status == 0
+        assert "note: 1 character of the text has no token and is left out (U+0004 at 2)" in (
+            result.err.splitlines()
+        )
+        assert "1 character left out" in result.err
+        kinds = [json.loads(line).get("kind") for line in trace.read_text().splitlines()]
+        assert kinds.count("lost") == 1
+        trace.unlink()
+        assert "lost" not in call(*command[:1], "ab", "--model", folder).err

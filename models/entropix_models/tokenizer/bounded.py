@@ -20,7 +20,7 @@ from entropix_models import errors
 from entropix_models.errors import DamagedFileError
 from entropix_models.tokenizer import child, requests
 from entropix_models.tokenizer.chat_template import Message
-from entropix_models.tokenizer.requests import Chat, Encode, Known, NextTurn, Refused
+from entropix_models.tokenizer.requests import Chat, Encode, Known, Lost, NextTurn, Refused
 from entropix_models.tokenizer.tokenizer import Tokenizer, no_unicode
 
 MEMORY, MEMORY_PER_BYTE = 2**30, 1024
@@ -86,6 +86,9 @@ class BoundedTokenizer(Tokenizer):
     def encode(self, text: str, *, special: bool = False, bos: bool = False) -> list[int]:
         return self._ids(Encode(text, special, bos))
 
+    def lost(self, text: str) -> list[int]:
+        return self._ids(Lost(text))
+
     def chat(
         self, messages: Sequence[Message], *, date: datetime.date, answer: bool = True
     ) -> list[int]:
@@ -101,7 +104,7 @@ class BoundedTokenizer(Tokenizer):
         assert isinstance(reply, requests.Value)
         return reply.value
 
-    def _ids(self, request: Encode | Chat | NextTurn) -> list[int]:
+    def _ids(self, request: Encode | Lost | Chat | NextTurn) -> list[int]:
         reply = self._ask(request)
         assert isinstance(reply, requests.Ids)
         return reply.ids

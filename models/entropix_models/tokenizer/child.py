@@ -19,6 +19,7 @@ from entropix_models.tokenizer.requests import (
     Encode,
     Ids,
     Known,
+    Lost,
     NextTurn,
     Opened,
     Refused,
@@ -99,6 +100,8 @@ def _answer(tokenizer: Tokenizer, request: Request) -> Reply:
     match request:
         case Encode(text, special, bos):
             return Ids(tokenizer.encode(text, special=special, bos=bos))
+        case Lost(text):
+            return Ids(tokenizer.lost(text))
         case Chat(messages, date, answer):
             return Ids(tokenizer.chat(messages, date=date, answer=answer))
         case NextTurn(messages, date, after):

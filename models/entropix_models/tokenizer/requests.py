@@ -17,6 +17,10 @@ class Encode(msgspec.Struct, tag=True):
     bos: bool
 
 
+class Lost(msgspec.Struct, tag=True):
+    text: str
+
+
 class Chat(msgspec.Struct, tag=True):
     messages: list[Message]
     date: datetime.date
@@ -58,7 +62,7 @@ class Refused(msgspec.Struct, tag=True):
     message: str
 
 
-Request = Encode | Chat | NextTurn | Known
+Request = Encode | Lost | Chat | NextTurn | Known
 Reply = Opened | Ids | Value | Refused
 
 

@@ -78,6 +78,7 @@ class Tokenizer:
             id for id in stops if id is not None and 0 <= id < self.vocab_size
         )
         self._first_scheme, self._middle_scheme = _prefix_schemes(inner)
+        self._sayable = set(" \t\n\r")  # of these a scheme may drop one, at a text's edge
 
     @classmethod
     def from_folder(cls, path: Path) -> "Tokenizer":
@@ -138,6 +139,23 @@ class Tokenizer:
         if bos and self.bos_id is not None and ids[:1] != [self.bos_id]:
             ids.insert(0, self.bos_id)
         return ids
+
+    def lost(self, text: str) -> list[int]:
+        """Where in `text` the characters are that there are no tokens for: `encode` leaves them
+        out, or has the token for what is unknown.
+        """
+        strange = set(text) - self._sayable
+        unsayable = {char for char in strange if not self._says(char)}
+        self._sayable |= strange - unsayable
+        return [n for n, char in enumerate(text) if char in unsayable] if unsayable else []
+
+    def _says(self, char: str) -> bool:
+        ids = self._encode(char, special=False, first=False)
+        try:
+            said = b"".join(map(self.token_bytes, ids)).decode()
+        except UnicodeDecodeError:  # some of its bytes have tokens
+            return False
+        return said != "" and self._id_of(self._inner.model.unk_token) not in ids
 
     def token_bytes(self, id: int) -> bytes:
         """The bytes that this token stands for: a special token's literal text, b"" for padding."""

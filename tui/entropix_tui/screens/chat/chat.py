@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.records.lost import LOST, sentence
+from entropix_mlx.records.record import Event, TokenRecord
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
@@ -91,6 +92,8 @@ class ChatScreen(ChatBranches):
 
                 if isinstance(self.app.screen, CandidatePicker):
                     self.app.screen.fill(inspection)
+            case Event() as event if event.kind == LOST:
+                self.notify(sentence(event), severity="warning", markup=False, timeout=15)
             case Unsaved(message):
                 self.notify(message, severity="warning", markup=False, timeout=15)
             case Failed(message):

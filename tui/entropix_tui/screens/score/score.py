@@ -3,7 +3,8 @@
 from typing import Literal
 
 from entropix_mlx.analysis.surprise import surprises
-from entropix_mlx.records.record import End, TokenRecord
+from entropix_mlx.records.lost import LOST, sentence
+from entropix_mlx.records.record import End, Event, TokenRecord
 from entropix_mlx.records.tree import ROOT
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
@@ -105,6 +106,8 @@ class ScoreScreen(ConversationScreen):
                 self.view.take(told)
                 if isinstance(told, Failed):
                     self._fail(told)
+                elif isinstance(told, Event) and told.kind == LOST:
+                    self.notify(sentence(told), severity="warning", markup=False, timeout=15)
                 elif isinstance(told, Unsaved):
                     self.notify(one_line(told.message), severity="warning", markup=False)
                 elif isinstance(told, End):
