@@ -7,12 +7,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
+from damaged_traces import SECONDS
 from harness import at_rest, rows, steering
 from textual import events
 from textual.app import App
 from textual.geometry import Size
 from textual.keys import _get_unicode_name_from_key
-from traces import SECONDS
 
 SIZES = (
     *((1, 1), (2, 1), (1, 200), (3, 2), (5, 5), (10, 3), (20, 8), (40, 12), (79, 23), (80, 24)),

@@ -27,12 +27,12 @@ from typing import NamedTuple
 import textual.app
 import textual.pilot
 from damage import SOUND, damaged
+from damaged_traces import BYTES, apart, peak
 from debugged import hostile
 from harness import HOSTILE, at_rest, running
 from monkey import SIZES, Monkey
 from scripted import STORY, ScriptedFactory, ScriptedSession
 from test_score_screen import ScriptedScorer
-from traces import BYTES, apart, peak
 
 from entropix_mlx.trace.archive import Archive
 from entropix_models.errors import TraceError

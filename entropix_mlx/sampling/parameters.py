@@ -136,7 +136,9 @@ def layer_numbers(text: str, count: int) -> list[int]:
         return list(range(count))
     chosen: set[int] = set()
     if len(text) > _LONGEST_LAYERS:
-        raise UsageError(f"layers: {len(text)} characters are no list: give 'all' or like 0,3-5")
+        raise UsageError(
+            f"layers: {len(text)} characters are no list: give 'all' or numbers like 0,3-5"
+        )
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
         if not all(re.fullmatch("[0-9]{1,9}", n) for n in (first, last or first)):

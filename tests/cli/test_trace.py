@@ -58,6 +58,13 @@ def test_show(call: Call, made: Callable[..., Path]) -> None:
     assert again.out.splitlines() == kept
 
 
+def _told(line: str) -> float:
+    """The share in percent that a line ends with: a tenth of one, or the first digit of less."""
+    told = re.search(r" (?:over |under )?([\d.]+) %$", line)
+    assert told is not None, line
+    return float(told[1])
+
+
 def test_show_step_by_step(call: Call, made: Callable[..., Path]) -> None:
     path = made()
     result = call("trace", "show", path, "--format", "steps")
@@ -72,11 +79,12 @@ def test_show_step_by_step(call: Call, made: Callable[..., Path]) -> None:
         assert len(listed) == 5
         for line, (id, text, logprob, _) in zip(listed, token["candidates"], strict=False):
             assert escaped(repr(text)) in line
-            assert line.endswith(f"  {100 * math.exp(logprob):.3g} %")
+            assert _told(line) == pytest.approx(100 * math.exp(logprob), abs=0.05)
             assert line.startswith("  > ") == (id == token["id"])
         place = int(re.search(r", ([\d,]+)(?:st|nd|rd|th), ", selected)[1].replace(",", ""))  # type: ignore[index]
         assert place == token["rank"] + 1
-        assert f"{100 * math.exp(token['logprob']):.3g} %, by sample, T 2.00" in selected
+        drawn, _ = selected.split(", by sample, T 2.00")
+        assert _told(drawn) == pytest.approx(100 * math.exp(token["logprob"]), abs=0.05)
         so_far += token["text"]
         assert tail == f"  so far: {escaped(so_far.replace(chr(10), '⏎'))}"
     assert not STEERING & set(result.text)

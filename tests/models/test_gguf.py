@@ -220,7 +220,8 @@ def test_nothing_is_overwritten_and_nothing_half_made_stays(
     with pytest.raises(UsageError, match="already there"):
         import_gguf(file, tmp_path / "m")
 
-    def interrupt(_stage: str, done: int, _total: int | None) -> None:
+    def interrupt(_stage: str, done: int, _total: int | None, unit: str = "bytes") -> None:
+        assert unit == "tensors"
         if done > 3:
             raise KeyboardInterrupt
 

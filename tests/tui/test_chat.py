@@ -10,6 +10,7 @@ from scripted import HEADER, STORY, Gate, ScriptedFactory, ScriptedSession, Step
 from entropix_mlx.records.record import Event
 from entropix_mlx.sampling.calibration import GUIDE
 from entropix_models.errors import EntropixError, ModelNotFoundError
+from entropix_tui.conversation.demos import DEMOS
 from entropix_tui.engine.protocol import Calibrate
 from entropix_tui.transcript.blocks import Block
 from entropix_tui.transcript.transcript import Place
@@ -52,7 +53,7 @@ async def test_a_turn(size: tuple[int, int]) -> None:
     async with chatting(session, size=size) as chat:
         await chat.phase("ready")
         assert chat.screen.query_one(Welcome).display
-        assert "F2 Which number is larger" in chat.text()
+        assert f"F2 {DEMOS['numbers']}" in chat.text()
         await chat.ask("Which number is larger?")
         text = chat.text()
         assert "▌ Which number is larger?" in text

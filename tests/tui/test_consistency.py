@@ -32,9 +32,10 @@ from known_answer import (
 from scripted import SPLIT, STORY, inspection, token
 from test_replay import replaying
 
-from entropix_mlx.analysis.explain import odds, ordinal, plain
+from entropix_mlx.analysis.explain import ordinal, plain
 from entropix_mlx.cli.main import cli
 from entropix_mlx.cli.options import SessionOptions
+from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import sentence, told
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.trace.trace import TraceWriter
@@ -165,7 +166,7 @@ def test_the_scripted_story_does_not_contradict_itself() -> None:
         assert sum(shares) <= 1
         assert math.fsum(final for *_, final in record.candidates) == pytest.approx(1)
         assert told(quadrant, SPLIT, shares) == sentence(quadrant, SPLIT)
-        said, p = plain(record), odds(math.exp(logprob))
+        said, p = plain(record), percent(math.exp(logprob))
         if rank:
             assert f", {ordinal(rank + 1)}" in said
         if rank < 2:

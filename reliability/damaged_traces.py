@@ -1,6 +1,6 @@
 """Damaged traces through the reader, `trace show`, `trace diff` and every export:
 
-    python reliability/traces.py --traces 20000 --seed 1
+    python reliability/damaged_traces.py --traces 20000 --seed 1
 
 Each ends in a proper result or a proper sentence: the right exit status, one line that is no bug's,
 output that its readers can read, nothing raw on a terminal, within 10 seconds and a gigabyte. What
