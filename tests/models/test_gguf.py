@@ -221,8 +221,7 @@ def test_nothing_is_overwritten_and_nothing_half_made_stays(
         import_gguf(file, tmp_path / "m")
 
     def interrupt(_stage: str, done: int, _total: int | None, unit: str = "bytes") -> None:
-        assert unit == "tensors"
-        if done > 3:
+        if done > 3 and unit == "tensors":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
