@@ -1,8 +1,8 @@
 /* Matrix products of a few rows at the speed of memory, and larger ones by the threads below.
 
-   `entropix_sgemm` has cblas_sgemm's signature and stands in its place. A product of up to eight
-   rows with a transposed matrix, which is what a layer does with one token or a few, reads each
-   weight once for all rows. Everything else is cut into columns and given to another sgemm, which
+   `entropix_sgemm` has cblas_sgemm's signature and stands in its place. A product of up to 32 rows
+   with a transposed matrix, which is what a layer does with one token or a few, reads each weight
+   from memory once for all rows. Everything else is cut into columns and given to another sgemm, which
    must use one thread.
 
    How a sum is made depends on nothing but its own row and column of operands: eight lanes over k,
@@ -22,7 +22,8 @@
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
 
 enum {
-    ROWS = 8,             /* of input at most, else it is a product like any other */
+    MOST = 32,            /* rows of input, else it is a product like any other */
+    ROWS = 8,             /* of them at a time */
     LANES = 8,            /* of a sum */
     TALL = 3,             /* rows of weights at a time: with 4 of input all of 16 registers */
     SPAN = 128,           /* steps of 8 along k whose weights stay in the first-level cache */
@@ -31,7 +32,7 @@ enum {
     LONG = 4096,          /* k from which one row alone has its input read too often */
     CHUNK_BYTES = 256 << 10, /* of weights for a thread: time for many, and not many too long */
     ALONE_BYTES = 128 << 10, /* not worth a second thread */
-    CHUNK_WORK = 8 << 20,    /* multiplications of a larger product for a thread */
+    CHUNK_WORK = 32 << 20,   /* multiplications of a larger product for a thread */
 };
 
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -53,6 +54,8 @@ typedef struct product {
 } product;
 
 static gemm *general;
+
+INLINE long padded(int k) { return (k + LANES - 1L) / LANES * LANES; }
 
 /* ------------------------------------------------------------------ sums of a few rows */
 
@@ -177,44 +180,57 @@ INLINE void all_rows(const int widest, const product *p, long first, long last)
         rows(1, widest, p, first, end);
 }
 
-static void plain(const product *p, long first, long last) { all_rows(4, p, first, last); }
+/* Rows of input by the eight; for the next eight a chunk's weights are in the second-level cache. */
+INLINE void blocks(const int widest, const product *p, long first, long last)
+{
+    product block = *p;
+    for (int j = 0; j < p->m; j += ROWS) {
+        block.m = p->m - j < ROWS ? p->m - j : ROWS;
+        block.packed = p->packed + j * padded(p->k);
+        block.c = p->c + j * (long)p->ldc;
+        all_rows(widest, &block, first, last);
+    }
+}
+
+static void plain(const product *p, long first, long last) { blocks(4, p, first, last); }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2,fma"))) static void avx2(const product *p, long first, long last)
 {
-    all_rows(4, p, first, last);
+    blocks(4, p, first, last);
 }
 
 /* The same eight lanes, in 32 registers. */
 __attribute__((target("avx2,fma,avx512f,avx512vl"))) static void avx512(const product *p,
                                                                         long first, long last)
 {
-    all_rows(8, p, first, last);
+    blocks(8, p, first, last);
 }
 #endif
 
 static void (*few)(const product *, long, long) = plain;
 
-/* What x[m][k] is packed into: [k / 8][m][8], with zeros at the end; the thread's own memory. */
+/* What x[m][k] is packed into, each eight rows apart: [k / 8][m][8], with zeros at the end; the
+   thread's own memory. */
 static pthread_key_t packed_key;
 
 static void pack(float *to, const product *p)
 {
-    const int m = p->m, steps = (p->k + LANES - 1) / LANES;
     const long row = p->transpose_a == TRANSPOSED ? 1 : p->lda;
     const long column = p->transpose_a == TRANSPOSED ? p->lda : 1;
-    for (int j = 0; j < m; j++) {
+    for (int j = 0; j < p->m; j++) {
+        const int above = j / ROWS * ROWS, left = p->m - above, m = left < ROWS ? left : ROWS;
         const float *from = p->a + j * row;
-        float *at = to + j * LANES;
-        for (int step = 0; step < steps; step++, at += m * LANES) {
-            const int count = p->k - step * LANES < LANES ? p->k - step * LANES : LANES;
+        float *at = to + above * padded(p->k) + (j - above) * LANES;
+        for (int k = 0; k < p->k; k += LANES, at += m * LANES) {
+            const int count = p->k - k < LANES ? p->k - k : LANES;
             if (column == 1 && count == LANES) {
-                memcpy(at, from + step * LANES, sizeof(lanes));
+                memcpy(at, from + k, sizeof(lanes));
                 continue;
             }
             memset(at, 0, sizeof(lanes));
             for (int i = 0; i < count; i++)
-                at[i] = from[(step * LANES + i) * column];
+                at[i] = from[(k + i) * column];
         }
     }
 }
@@ -267,10 +283,10 @@ PUBLIC void entropix_sgemm(int order, int transpose_a, int transpose_b, int m, i
         general(order, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
         return;
     }
-    if (m <= ROWS && transpose_b == TRANSPOSED && alpha == 1) {
+    if (m <= MOST && transpose_b == TRANSPOSED && alpha == 1) {
         p.packed = a;
         if (m > 1 || k % LANES || transpose_a == TRANSPOSED) {
-            float *packed = room((size_t)m * (size_t)(k + LANES));
+            float *packed = room((size_t)(m * padded(k)));
             if (packed)
                 pack(packed, &p);
             p.packed = packed;
@@ -286,7 +302,7 @@ PUBLIC void entropix_sgemm(int order, int transpose_a, int transpose_b, int m, i
         }
     }
     const long width = CHUNK_WORK / ((long)m * k);
-    p.width = width < 64 ? 64 : width / 64 * 64;
+    p.width = width < 128 ? 128 : width / 64 * 64;
     all_columns(&p);
 }
 
