@@ -84,7 +84,9 @@ def _summary(trace: Trace, tree: Tree, way: list[Node]) -> Summary:
 
 def _circumstances(a: RunHeader, b: RunHeader) -> dict[str, tuple[object, object]]:
     pairs: dict[str, tuple[object, object]] = {}
-    for name in ("model", "revision", "device", "dtype", "calibration", "seed", "date"):
+    for name in (
+        *("model", "revision", "device", "dtype", "prefill_chunk", "calibration", "seed", "date"),
+    ):
         pairs[name] = (getattr(a, name), getattr(b, name))
     for name in sorted({*a.sampler, *b.sampler}):
         pairs[f"sampler.{name}"] = (a.sampler.get(name), b.sampler.get(name))

@@ -96,6 +96,11 @@ def circumstances(header: RunHeader, model: LanguageModel) -> list[str]:
         ("weights", header.revision, info.revision),
         ("precision", header.dtype, info.dtype),
         ("device", header.device, model.device.kind),
+        (
+            "prompt tokens at a time",
+            header.prefill_chunk or model.prefill_chunk,
+            model.prefill_chunk,
+        ),
         *((name, made, now[name]) for name, made in header.versions.items() if name in now),
     ]
     return [f"{what}: {made} then, {found} now" for what, made, found in pairs if made != found]

@@ -22,7 +22,7 @@ from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.sampler import Sampler, Stages, draw_key
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.sampling.vocabulary import Vocabulary
-from entropix_models.language_model import Cache, LanguageModel
+from entropix_models.language_model import Cache, LanguageModel, Stopped
 
 _CLEAR_EVERY = 256
 """Tokens between two releases of MLX's unused buffers, which grow with the attention's length."""
@@ -67,15 +67,21 @@ class PendingStep(NamedTuple):
 def prefill(
     model: LanguageModel, cache: Cache, ids: Sequence[int], on_chunk: OnChunk = lambda *_: True
 ) -> int:
-    """Read ids into a cache, in chunks of bounded time.
+    """Read ids into a cache, in chunks.
 
-    How many: fewer than there are if `on_chunk`, asked before each chunk, said to stop.
+    How many: fewer than there are if `on_chunk` said to stop, which is asked before each chunk and,
+    where a chunk can take long, again and again within it (`LanguageModel.asking`).
     """
     chunk = model.prefill_chunk
     for start in range(0, len(ids), chunk):
-        if not on_chunk(start, len(ids)):
+        go_on = partial(on_chunk, start, len(ids))
+        if not go_on():
             return start
-        model.step(mx.array(list(ids[start : start + chunk])), cache)
+        try:
+            with model.asking(cache, go_on):
+                model.step(mx.array(list(ids[start : start + chunk])), cache)
+        except Stopped:
+            return start
         mx.eval([layer.state for layer in cache])
         mx.clear_cache()
     return len(ids)
@@ -224,7 +230,11 @@ class Decoder:
                 return
             targets = ids[start + 1 : start + 1 + chunk]
             read = mx.array(list(ids[start : start + len(targets)]))
-            step = self.model.step(read, self.cache, self._reducer)
+            try:
+                with self.model.asking(self.cache, partial(on_chunk, start, total)):
+                    step = self.model.step(read, self.cache, self._reducer)
+            except Stopped:
+                return
             self.read += read.size
             attention = self._over_layers(step.attention)
             choices = choice.given(step.logits, attention, targets, self._sampler.scalars)

@@ -122,6 +122,7 @@ def header_of(
         versions=versions(),
         created=now(),
         quadrant_split=split or calibration.split_of("calibrated"),
+        prefill_chunk=model.prefill_chunk,
     )
 
 

@@ -45,7 +45,8 @@ Candidate = tuple[Count, str, Number, Number]
 class RunHeader(msgspec.Struct, frozen=True, tag="header", kw_only=True):
     """What a run was made with; the first line of a trace.
 
-    `quadrant_split`: by which split its tokens were sorted; None in older traces.
+    `quadrant_split`: by which split its tokens were sorted; `prefill_chunk`: how many tokens of a
+    prompt were read at a time. None in older traces.
     """
 
     model: str
@@ -59,6 +60,7 @@ class RunHeader(msgspec.Struct, frozen=True, tag="header", kw_only=True):
     versions: dict[str, str]
     created: str
     quadrant_split: QuadrantSplit | None = None
+    prefill_chunk: int | None = None
     schema: int = SCHEMA
 
 

@@ -65,7 +65,7 @@ def use_openblas() -> bool:
     own, few = library.load(), "no kernel for few rows: it was not compiled"
     if own is not None:
         kernel, number = next(iter(library.kernels().items()))
-        few = f"up to 32 rows of input by {kernel}"
+        few = f"up to 64 rows of input by {kernel}"
         own.entropix_use(openblas.scipy_cblas_sgemm, threads, number)
         openblas.scipy_openblas_set_num_threads(1)
         targets[b"cblas_sgemm"] = own.entropix_sgemm

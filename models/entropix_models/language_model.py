@@ -1,7 +1,8 @@
 """A language model as the engine sees it: ids in, logits and attention statistics out, lazily."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -55,6 +56,27 @@ class ModelInfo:
     clarify: str
 
 
+class Stopped(Exception):  # noqa: N818 (nothing went wrong)
+    """A forward pass that was given up between two layers; the cache is as it was before."""
+
+
+class _Asking:
+    """A layer that is computed at once, if it may be. Attributes are the layer's own."""
+
+    def __init__(self, layer: Any, go_on: Callable[[], bool]) -> None:
+        self._layer, self._go_on = layer, go_on
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._go_on():
+            raise Stopped
+        output = self._layer(*args, **kwargs)
+        mx.eval(output)
+        return output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+
 class _Recording:
     """A layer that keeps what it returns. Attributes are the layer's own."""
 
@@ -87,15 +109,13 @@ class LanguageModel:
 
     @property
     def prefill_chunk(self) -> int:
-        """Prompt tokens per forward pass: what a device does in well under half a second.
+        """Prompt tokens per forward pass: as many as share one reading of the weights.
 
-        A function of device kind and size alone, because it is part of what makes a run
-        reproducible.
+        A function of the kind of device alone, because it is part of what makes a run
+        reproducible. On the CPU more are no faster (`products/products.c`), and the scores of a
+        layer would take more memory; what a pass of a large model takes is cut by `asking`.
         """
-        if self.device.is_gpu:
-            return 512
-        rows = 64 * 135_000_000 // max(self.info.parameters, 1)
-        return max(8, min(64, 1 << max(rows, 1).bit_length() - 1))
+        return 512 if self.device.is_gpu else 64
 
     def new_cache(self) -> Cache:
         return list(make_prompt_cache(self.network))
@@ -116,6 +136,31 @@ class LanguageModel:
         except UnsupportedError:
             return False
         return True
+
+    @contextmanager
+    def asking(self, cache: Cache, go_on: Callable[[], bool]) -> Iterator[None]:
+        """On a CPU, ask before each layer of the forward passes in the `with`.
+
+        If `go_on` says no, Stopped is raised; the cache then holds what it held. There is no asking
+        on a GPU, whose passes are short and which would wait for each layer, nor in a model whose
+        layers cannot be found or whose cache cannot be trimmed.
+        """
+        inner = getattr(self.network, "model", None)
+        layers = getattr(inner, "layers", None)
+        plain = all(type(layer) is KVCache for layer in cache)
+        if self.device.is_gpu or not isinstance(layers, list) or not plain:
+            yield
+            return
+        held = self.cached(cache)
+        inner.layers = [_Asking(layer, go_on) for layer in layers]  # type: ignore[union-attr]
+        try:
+            yield
+        except BaseException:
+            for layer in cache:
+                layer.trim(layer.offset - held)
+            raise
+        finally:
+            inner.layers = layers  # type: ignore[union-attr]
 
     @staticmethod
     def cached(cache: Cache) -> int:

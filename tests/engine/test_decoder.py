@@ -194,11 +194,14 @@ def test_prefill_is_in_chunks_and_can_be_stopped(
     assert made.prefill(ids, lambda done, total: not told.append((done, total)))  # type: ignore[func-returns-value]
     assert reads.sizes == [64, 64, 22]
     assert reads.captured == 0
-    assert told == [(0, 150), (64, 150), (128, 150), (150, 150)]
+    assert list(dict.fromkeys(told)) == [(0, 150), (64, 150), (128, 150), (150, 150)]
     assert made.length == 150
 
     stopped = Decoder(llama, Settings.make("greedy"), PROVISIONAL, 1)
     assert not stopped.prefill(ids, lambda done, _total: done < 64)
+    assert stopped.length == 64
+    asked = iter([True] * 2)  # before the chunk and before its first layer
+    assert not stopped.prefill(ids[64:], lambda *_: next(asked, False))
     assert stopped.length == 64
     assert stopped.prefill(ids[64:])
     following = [next(d.generate(9, 1)) for d in (made, stopped)]

@@ -1,5 +1,6 @@
 """Logits and attention against transformers (eager attention, float32), and the cache."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from mlx.utils import tree_flatten
 
 from entropix_models import devices, loader
-from entropix_models.language_model import LanguageModel
+from entropix_models.devices import Device
+from entropix_models.language_model import LanguageModel, Stopped
 from entropix_models.sources import sources
 
 LLAMA_3_ROPE = {
@@ -212,10 +214,35 @@ def test_caches_that_wrapped_are_not_trimmed(
     assert model.cached(cache) == 20
 
 
-def test_prefill_chunks_shrink_with_the_model(llama: LanguageModel) -> None:
-    assert llama.prefill_chunk == 64
-    import dataclasses
-
+def test_prefill_chunks_follow_from_the_device_alone(llama: LanguageModel) -> None:
     info = dataclasses.replace(llama.info, parameters=1_235_814_400)
     large = LanguageModel(llama.network, llama.tokenizer, info, llama.device)
-    assert large.prefill_chunk == 8
+    gpu = LanguageModel(llama.network, llama.tokenizer, info, Device("cuda", "another"))
+    assert (llama.prefill_chunk, large.prefill_chunk, gpu.prefill_chunk) == (64, 64, 512)
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2])
+def test_a_pass_can_be_given_up_between_layers(llama: LanguageModel, answers: int) -> None:
+    layers = llama.network.model.layers
+    cache, undisturbed = llama.new_cache(), llama.new_cache()
+    llama.step(mx.array(IDS[:5]), cache)
+    yes = iter([True] * answers)
+    with pytest.raises(Stopped), llama.asking(cache, lambda: next(yes, False)):
+        llama.step(mx.array(IDS[5:20]), cache)
+    assert llama.network.model.layers is layers
+    assert [layer.offset for layer in cache] == [5] * len(layers)
+    llama.step(mx.array(IDS[:5]), undisturbed)
+    with llama.asking(cache, lambda: True):
+        logits = llama.step(mx.array(IDS[5:20]), cache).logits
+    expected = llama.step(mx.array(IDS[5:20]), undisturbed).logits
+    np.testing.assert_array_equal(np.array(logits), np.array(expected))
+
+
+def test_an_interrupted_pass_leaves_the_cache_whole(llama: LanguageModel) -> None:
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    cache = llama.new_cache()
+    with pytest.raises(KeyboardInterrupt), llama.asking(cache, interrupt):
+        llama.step(mx.array(IDS), cache)
+    assert llama.cached(cache) == 0

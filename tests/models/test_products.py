@@ -90,7 +90,7 @@ def assert_right(product: Matrix, a: Matrix, b: Matrix) -> None:
 @pytest.mark.parametrize("k", [1, 7, 8, 9, 15, 16, 17, 33, 576, 2050])
 def test_few_rows_are_right(make: Callable[[str, int], Sgemm], kernel: str, k: int) -> None:
     sgemm = make(kernel, 1)
-    for m, n in itertools.product((*range(1, 10), 17, 32), (1, 2, 3, 4, 101)):
+    for m, n in itertools.product((*range(1, 10), 17, 64), (1, 2, 3, 4, 101)):
         a, b = random(m, k), random(n, k, seed=2)
         assert_right(sgemm(a, b), a, b.T)
 
@@ -101,9 +101,9 @@ def test_a_row_among_others_is_the_row_alone(
     make: Callable[[str, int], Sgemm], kernel: str, k: int
 ) -> None:
     sgemm = make(kernel, 1)
-    a, b = random(32, k), random(101, k, seed=2)
+    a, b = random(64, k), random(101, k, seed=2)
     alone = np.concatenate([sgemm(row[None], b) for row in a])
-    for m in (*range(2, 10), 15, 32):
+    for m in (*range(2, 10), 15, 64):
         np.testing.assert_array_equal(sgemm(a[:m], b), alone[:m])
     np.testing.assert_array_equal(sgemm(np.ascontiguousarray(a.T), b, transpose_a=True), alone)
     apart = random(8, 2 * k)[:, :k]

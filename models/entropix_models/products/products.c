@@ -1,6 +1,6 @@
 /* Matrix products of a few rows at the speed of memory, and larger ones by the threads below.
 
-   `entropix_sgemm` has cblas_sgemm's signature and stands in its place. A product of up to 32 rows
+   `entropix_sgemm` has cblas_sgemm's signature and stands in its place. A product of up to 64 rows
    with a transposed matrix, which is what a layer does with one token or a few, reads each weight
    from memory once for all rows. Everything else is cut into columns and given to another sgemm, which
    must use one thread.
@@ -22,7 +22,7 @@
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
 
 enum {
-    MOST = 32,            /* rows of input, else it is a product like any other */
+    MOST = 64,            /* rows of input, else it is a product like any other */
     ROWS = 8,             /* of them at a time */
     LANES = 8,            /* of a sum */
     TALL = 3,             /* rows of weights at a time: with 4 of input all of 16 registers */
