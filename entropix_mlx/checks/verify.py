@@ -29,6 +29,9 @@ allowed; a trace without a split is not asked for it.
 _ALLOWED = {"float32": (1e-3, 5e-3), "float16": (0.02, 0.05), "bfloat16": (0.15, 0.3)}
 """By precision: on the same kind of device, and on another one."""
 
+_MEANS = {"mlx": ", which may draw other tokens from the same seed"}
+"""What a change means that is not to be seen in the numbers."""
+
 Compared = tuple[int, float, float]
 """Index of a record, what it says, and what was found."""
 
@@ -103,7 +106,11 @@ def circumstances(header: RunHeader, model: LanguageModel) -> list[str]:
         ),
         *((name, made, now[name]) for name, made in header.versions.items() if name in now),
     ]
-    return [f"{what}: {made} then, {found} now" for what, made, found in pairs if made != found]
+    return [
+        f"{what}: {made} then, {found} now{_MEANS.get(what, '')}"
+        for what, made, found in pairs
+        if made != found
+    ]
 
 
 def verify(

@@ -61,6 +61,18 @@ class Outcome(NamedTuple):
     measures: tuple[mx.array, ...] = ()
 
 
+def places(log_p: mx.array, n: int, key: mx.array) -> mx.array:
+    """`n` independent draws by `log_p` `[support]`: places `[n]`, each one that is kept.
+
+    MLX makes several draws by the inverse of summed probabilities. A number that rounds up to their
+    sum is beyond the last place, which is then given, and one of zero may give the first: whatever
+    was removed there.
+    """
+    kept = log_p > -mx.inf
+    last = mx.max(mx.where(kept, mx.arange(log_p.shape[0], dtype=mx.uint32), 0))
+    return mx.clip(mx.random.categorical(log_p, num_samples=n, key=key), mx.argmax(kept), last)
+
+
 def region(entropy: mx.array, varentropy: mx.array, p: Scalars) -> mx.array:
     """A number in `records.REGIONS`; the corners are tried in order, the rest is MID."""
     corners = {corner: tuple(p[name] for name in names(corner)) for corner in QUADRANTS}

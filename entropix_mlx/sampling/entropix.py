@@ -186,7 +186,7 @@ class Entropix(Settings):
         log_p = filters.log_p(stages)
         first = mx.argmax(log_p > -mx.inf)
         greedy, resampled, middle = (region == n for n in (_GREEDY, _RESAMPLE, _ADAPTIVE))
-        drawn = mx.random.categorical(log_p, num_samples=fixed.best_of, key=seen.key)
+        drawn = draw.places(log_p, fixed.best_of, seen.key)
         drawn = mx.where(greedy, first, drawn)
         # Scores are log p plus a confidence that all candidates of a step share, so the best of
         # the drawn is the one that comes first in the order.

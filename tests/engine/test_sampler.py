@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 
 from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.records.record import REGIONS
-from entropix_mlx.sampling import metrics, sampler
+from entropix_mlx.sampling import draw, metrics, sampler
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
 from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.entropix import State
@@ -329,6 +329,42 @@ def test_every_token_is_possible_that_the_filters_leave() -> None:
     assert told.top_k == 150
     expected = warped(logits, told.temperature, 0, 150, 1)
     np.testing.assert_allclose(told.ps, expected[told.ids], atol=1e-6)
+
+
+KEPT = {
+    "the first few": ("calibrated", everything_in("MID", top_k="3")),
+    "anywhere": ("temperature", {"temperature": "1", "min_p": "0.2"}),
+}
+
+
+@pytest.mark.parametrize("end", ["first", "last"])
+@pytest.mark.parametrize("kept", KEPT)
+def test_a_place_that_was_removed_is_never_drawn(
+    kept: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever MLX's draw gives where a number is rounded to the end of what it sums."""
+    preset, overrides = KEPT[kept]
+    row = np.zeros(300, np.float32)
+    row[[40, 90, 200]] = 9, 8.9, 8.8
+
+    def draw_end(log_p: mx.array, num_samples: int, key: mx.array) -> mx.array:
+        del key
+        assert mx.sum(log_p > -mx.inf).item() == 3
+        place = 0 if end == "first" else log_p.shape[0] - 1
+        return mx.full((num_samples,), place, mx.uint32)
+
+    monkeypatch.setattr(mx.random, "categorical", draw_end)
+    told = Told(decide(bound(preset, overrides), row))
+    assert told.id == (40 if end == "first" else 200)
+    assert told.p > 0
+
+
+def test_draws_are_those_of_mlx() -> None:
+    log_p = mx.array(log_softmax(LOGITS).astype(np.float32))
+    key = draw_key(3, 1)
+    for n in (1, 12):
+        drawn = mx.random.categorical(log_p, num_samples=n, key=key)
+        assert draw.places(log_p, n, key).tolist() == drawn.tolist()
 
 
 @pytest.mark.slow

@@ -267,7 +267,7 @@ class Typical(Settings):
         kept = kept | (mx.arange(log_p.shape[0]) == mx.argmax(log_p))
         stages = (filters.Stage("typical", seen.p["mass"], mx.where(kept, log_p, -mx.inf)),)
         log_p = filters.log_p(stages)
-        drawn = mx.random.categorical(log_p, num_samples=1, key=seen.key)
+        drawn = draw.places(log_p, 1, seen.key)
         one, off = mx.array(1.0), mx.array(0.0)
         return draw.Outcome(
             region=draw.region(seen.measured[0], seen.measured[1], seen.p),

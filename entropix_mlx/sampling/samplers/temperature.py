@@ -46,7 +46,7 @@ class Temperature(Settings):
         params = filters.SamplingParams(p["temperature"], p["top_k"], p["top_p"], p["min_p"])
         stages = filters.filtered(seen.logits, params, ordered=seen.ordered)
         log_p = filters.log_p(stages)
-        drawn = mx.random.categorical(log_p, num_samples=1, key=seen.key)
+        drawn = draw.places(log_p, 1, seen.key)
         return draw.Outcome(
             region=draw.region(seen.measured[0], seen.measured[1], seen.p),
             strategy=mx.array(0),
