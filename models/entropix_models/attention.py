@@ -5,9 +5,10 @@ imported by name. While any tap is open that name is bound to a wrapper, which o
 own function unless the calling thread has a tap open. So the models of several threads, and bare
 ones of mlx-lm beside them, don't meet.
 
-On a GPU the tap lets the fused kernel do the attention and forms the scores beside it. On the
-CPU, where MLX has no fused kernel, it does what MLX would do, in the same order, and keeps the
-scores and weights that arise on the way: half the work, the same bits.
+On a GPU the tap lets the fused kernel do the attention and forms the scores beside it, each
+rounded once to the keys' precision. On the CPU, where MLX has no fused kernel, it does what MLX
+would do, in the same order, and keeps the scores and weights that arise on the way: half the work,
+the same bits.
 """
 
 import threading
@@ -136,7 +137,9 @@ class _OpenTap(NamedTuple):
         if quantised:
             weight, scales, biases = keys
             dense = mx.dequantize(weight, scales, biases, cache.group_size, cache.bits)
-        scores = _scores(queries.astype(mx.float32), dense.astype(mx.float32), scale)
+        # In the keys' own type: all of them are read anew at every step, and a float32 copy would
+        # be three times the bytes. MLX's products of half precision accumulate in float32.
+        scores = _scores(queries.astype(dense.dtype), dense, scale).astype(mx.float32)
         if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
             rows, columns = scores.shape[-2:]
             _weigh(self.capture, scores.reshape(1, -1, rows, columns) + mask, None)

@@ -133,6 +133,51 @@ def test_half_precision_changes_no_bit(queries: int, dtype: mx.Dtype, manual: bo
     )
 
 
+@pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16, mx.float32])
+@pytest.mark.parametrize("queries", [1, 9])
+def test_scores_beside_a_fused_kernel_are_rounded_once(queries: int, dtype: mx.Dtype) -> None:
+    """What the products sum is summed in float32, whatever the keys are stored in."""
+    size, keys = 256, 70
+    rng = np.random.default_rng(3)
+    q, k = (
+        mx.array(rng.normal(0, 1, (1, heads, rows, size)).astype(np.float32)).astype(dtype)
+        for heads, rows in ((HEADS, queries), (KV_HEADS, keys))
+    )
+    seen: list[mx.array] = []
+
+    def reducer(scores: mx.array, weights: mx.array, _valid: mx.array | None) -> mx.array:
+        assert scores.dtype == weights.dtype == mx.float32
+        seen.append(scores)
+        return weights[..., :1, 0]
+
+    scale = 2.0**-4  # scaling the queries by it rounds nothing
+    with Tap(Attention(), manual=False).open(reducer) as capture:
+        scope = Attention.__call__.__globals__
+        scope["scaled_dot_product_attention"](q, k, k, cache=None, scale=scale, mask=None)
+    capture.statistics(1)
+    x, y = (np.array(a.astype(mx.float32), np.float64)[0] for a in (q, k))
+    y = np.repeat(y, HEADS // KV_HEADS, axis=0).swapaxes(1, 2)
+    exact, total = x @ y * scale, np.abs(x) @ np.abs(y) * scale
+    summed = size * mx.finfo(mx.float32).eps / 2 * total
+    once = mx.finfo(dtype).eps / 2 * (np.abs(exact) + summed)
+    found = np.array(seen[0][0], np.float64)
+    assert (np.abs(found - exact) <= summed + once).all()
+
+
+def test_keys_are_not_copied() -> None:
+    shape = (1, 1, 20_000, 64)
+    q, k = mx.ones((1, 1, 1, 64), mx.bfloat16), mx.ones(shape, mx.bfloat16)
+    mx.eval(q, k)
+    scope = Attention.__call__.__globals__
+    with Tap(Attention(), manual=False).open(lambda scores, *_: scores[..., 0]) as capture:
+        scope["scaled_dot_product_attention"](q, k, k, cache=None, scale=1.0, mask=None)
+    mx.clear_cache()
+    mx.reset_peak_memory()
+    before = mx.get_active_memory()
+    mx.eval(capture.statistics(1))
+    assert mx.get_peak_memory() - before < k.nbytes / 2
+
+
 @pytest.mark.parametrize("manual", [True, False])
 @pytest.mark.parametrize("queries", [1, 6])
 def test_a_quantised_cache(queries: int, manual: bool) -> None:
