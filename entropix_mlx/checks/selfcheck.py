@@ -1,5 +1,6 @@
-"""The metrics and the sampler on this device against NumPy in float64, in a second."""
+"""Attention, metrics and the sampler on this device against NumPy in float64, in a second."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import mlx.core as mx
@@ -10,9 +11,15 @@ from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.sampling.vocabulary import Vocabulary
+from entropix_models.progress import Progress, quiet
 
 _VOCABULARY = 128_256
 _DRAWS = 400
+_KEYS = (1023, 1024, 4096, 8192)
+"""Fused kernels change their ways at some of these, and have been wrong from there on."""
+
+_QUERIES = (1, 32)
+_HEADS, _KV_HEADS, _SIZE = 8, 2, 64
 
 
 class Check(NamedTuple):
@@ -27,9 +34,63 @@ class Check(NamedTuple):
         return self.difference <= self.allowed
 
 
-def run() -> list[Check]:
+def run(progress: Progress = quiet) -> list[Check]:
     """Every check on the default device; inputs are the same on every machine."""
-    return [*_distribution(), *_attention(), _order(), _draws()]
+    parts = {
+        "metrics": _distribution,
+        "attention's metrics": _attention,
+        "fused attention": _fused,
+        "order of ties": _order,
+        "draws": _draws,
+    }
+    found: list[Check] = []
+    for n, (name, checks) in enumerate(parts.items()):
+        progress(f"checking numbers: {name}", n, len(parts), unit="parts")
+        found += checks()
+    progress("checking numbers", len(parts), len(parts), unit="parts")
+    return found
+
+
+def _fused() -> Iterable[Check]:
+    """MLX's attention, which a GPU has kernels of its own for, in the types that models have there.
+
+    Each head finds one of the keys, which are spread from the first to the last that all queries
+    see; so a part of the keys that is left out, or read twice, is another value.
+    """
+    gpu = mx.default_device().type == mx.gpu
+    for keys in _KEYS:
+        for dtype in (mx.float16, mx.bfloat16) if gpu else (mx.float32,):
+            name = str(dtype).removeprefix("mlx.core.")
+            # Sums of float32, whose result is rounded: of a weight near one, and of the values.
+            precision = mx.finfo(dtype).eps * 2 + keys * mx.finfo(mx.float32).eps
+            pairs = [_fused_pair(queries, keys, dtype) for queries in _QUERIES]
+            difference = max(_difference(ours, expected) for ours, expected in pairs)
+            greatest = max(np.abs(expected).max() for _, expected in pairs)
+            yield Check(
+                f"fused attention over {keys:,} keys, {name}", difference, precision * greatest
+            )
+
+
+def _fused_pair(queries: int, keys: int, dtype: mx.Dtype) -> tuple[mx.array, np.ndarray]:
+    """Attention of so many last queries over so many keys: MLX's, and by its definition."""
+    rng = np.random.default_rng(keys)
+    q = rng.standard_normal((_HEADS, queries, _SIZE))
+    q = np.repeat(q[:, :1], queries, axis=1) + 0.1 * q
+    k, v = rng.standard_normal((2, _KV_HEADS, keys, _SIZE))
+    group = _HEADS // _KV_HEADS
+    for head, place in enumerate(np.linspace(0, keys - queries, _HEADS, dtype=int)):
+        k[head // group, place] = 2 * q[head, 0]
+    given = [mx.array(x.astype(np.float32)[None]).astype(dtype) for x in (q, k, v)]
+    scale = _SIZE**-0.5
+    mask = "causal" if queries > 1 else None
+    ours = mx.fast.scaled_dot_product_attention(*given, scale=scale, mask=mask)
+    q, k, v = (np.array(x.astype(mx.float32), np.float64)[0] for x in given)
+    k, v = (np.repeat(x, group, axis=0) for x in (k, v))
+    scores = q @ k.swapaxes(1, 2) * scale
+    future = np.triu(np.ones((queries, keys), bool), keys - queries + 1)
+    scores = np.where(future, -np.inf, scores)
+    p = np.exp(scores - scores.max(-1, keepdims=True))
+    return ours[0].astype(mx.float32), p / p.sum(-1, keepdims=True) @ v
 
 
 def _distribution() -> list[Check]:
@@ -70,17 +131,17 @@ def _attention() -> list[Check]:
     ]
 
 
-def _order() -> Check:
+def _order() -> Iterable[Check]:
     """Equal logits must come in the order of their ids, which rests on a stable sort."""
     logits = np.random.default_rng(3).integers(0, 9, (1, _VOCABULARY)).astype(np.float32)
     ids, _ = metrics.top(mx.array(logits), 128)
     expected = np.argsort(-logits, axis=1, kind="stable")[:, :128]
-    return Check("order of ties (wrong places)", float(np.sum(np.array(ids) != expected)), 0)
+    yield Check("order of ties (wrong places)", float(np.sum(np.array(ids) != expected)), 0)
 
 
-def _draws() -> Check:
+def _draws() -> Iterable[Check]:
     """How far the frequency of draws is from the probability that the sampler names."""
-    logits = np.full(_VOCABULARY, -30, np.float32)
+    logits = np.full(2048, -30, np.float32)
     logits[:4] = np.log([0.4, 0.3, 0.2, 0.1])
     settings = Settings.make("temperature", {"temperature": "1"})
     sampler = Sampler(settings, PROVISIONAL, Vocabulary(), attention=False)
@@ -89,7 +150,7 @@ def _draws() -> Check:
         sampler.decide(device_logits, None, 1, state, draw_key(1, i)).token for i in range(_DRAWS)
     ]
     counts = np.bincount(np.array(mx.stack(drawn)), minlength=4)[:4] / _DRAWS
-    return Check("frequency of draws", float(np.abs(counts - [0.4, 0.3, 0.2, 0.1]).max()), 0.1)
+    yield Check("frequency of draws", float(np.abs(counts - [0.4, 0.3, 0.2, 0.1]).max()), 0.1)
 
 
 def _difference(ours: mx.array, expected: np.ndarray) -> float:

@@ -1,8 +1,10 @@
 """How fast a model decodes here, instrumented and bare; for `doctor` and `benchmarks/`."""
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -24,14 +26,26 @@ class Pair(NamedTuple):
     ratio: float
 
 
-def compare(model: LanguageModel, context: int, *, tokens: int, rounds: int) -> Pair:
+def compare(
+    model: LanguageModel, context: int, *, tokens: int, rounds: int, seconds: float = math.inf
+) -> Pair:
     """Everything on (metrics, attention of all layers, `calibrated`, a trace) against mlx-lm's
-    greedy loop on the same weights, taking turns, after `context` tokens of prompt."""
-    pairs = []
-    for i in range(rounds + 1):
-        pair = (instrumented(model, context, tokens), bare(model, context, tokens))
-        if i:  # the first is a warm-up
-            pairs.append(pair)
+    greedy loop on the same weights, taking turns, after `context` tokens of prompt.
+
+    Within `seconds`, of fewer tokens and rounds if need be; one round there always is.
+    """
+    began = time.perf_counter()
+    pairs: list[tuple[float, float]] = []
+    instrumented(model, context, 2)  # a warm-up
+    bare(model, context, 2)
+    while len(pairs) < rounds:
+        turn, most = time.perf_counter(), seconds / 6
+        pairs.append(
+            (instrumented(model, context, tokens, most), bare(model, context, tokens, most))
+        )
+        now = time.perf_counter()
+        if now - began + (now - turn) > seconds:
+            break
     return Pair(
         median(ours for ours, _ in pairs),
         median(theirs for _, theirs in pairs),
@@ -39,36 +53,46 @@ def compare(model: LanguageModel, context: int, *, tokens: int, rounds: int) -> 
     )
 
 
-def instrumented(model: LanguageModel, context: int, tokens: int) -> float:
+def instrumented(
+    model: LanguageModel, context: int, tokens: int, seconds: float = math.inf
+) -> float:
     """Tokens per second of a session that writes a trace; the first token is not counted."""
     with tempfile.TemporaryDirectory() as folder:
         trace = TraceWriter(Path(folder) / "trace.jsonl")
         session = Session(model, Settings.make("calibrated"), seed=7, trace=trace)
-        turn = session.send(prompt(model, context), max_tokens=tokens + 1, raw=True)
-        rate = _rate(record.index for record in turn if isinstance(record, TokenRecord))
+        with closing(session.send(prompt(model, context), max_tokens=tokens + 1, raw=True)) as turn:
+            made = (record.index for record in turn if isinstance(record, TokenRecord))
+            rate = _rate(made, seconds)
         session.close()
     return rate
 
 
-def bare(model: LanguageModel, context: int, tokens: int) -> float:
+def bare(model: LanguageModel, context: int, tokens: int, seconds: float = math.inf) -> float:
     """Tokens per second of mlx-lm's own loop, greedy; the first token is not counted."""
     from mlx_lm.generate import generate_step  # language_model was the first to import mlx-lm
 
     ids = mx.array(model.tokenizer.encode(prompt(model, context)))
-    return _rate(token for token, _ in generate_step(ids, model.network, max_tokens=tokens + 1))
+    steps = generate_step(ids, model.network, max_tokens=tokens + 1)
+    return _rate((token for token, _ in steps), seconds)
 
 
 def prompt(model: LanguageModel, context: int) -> str:
-    """A text of `context` tokens that goes on and on."""
+    """A text that goes on and on, of `context` tokens; of a few less where a word is several."""
     words = (" one two three four five six seven eight nine ten" * (context // 10 + 1)).split(" ")
-    text = " ".join(words[: context + 1])
-    assert len(model.tokenizer.encode(text)) == context
-    return text
+    count = context
+    while True:
+        text = " ".join(words[: count + 1])
+        length = len(model.tokenizer.encode(text))
+        if length <= context or count == 1:
+            return text
+        count = max(count * context // length, 1)
 
 
-def _rate(tokens: Iterator[object]) -> float:
+def _rate(tokens: Iterator[object], seconds: float) -> float:
+    """Tokens per second of those that come within `seconds`: one at least, unless none is left."""
     next(tokens)
-    began, count = time.perf_counter(), 0
-    for _ in tokens:
+    began, count, elapsed = time.perf_counter(), 0, 0.0
+    while (elapsed < seconds or not count) and next(tokens, None) is not None:
         count += 1
-    return count / (time.perf_counter() - began)
+        elapsed = time.perf_counter() - began
+    return count / elapsed if count else 0.0
