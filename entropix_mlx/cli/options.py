@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -40,11 +41,61 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return add
 
 
-device_option = click.option(
-    "--device",
-    type=click.Choice(("auto", "metal", "cuda", "cpu")),
-    default="auto",
-    help="Where to compute. auto: on a GPU if there is one.",
+class _Size(click.ParamType[int]):
+    """Bytes, as people write them: 4GB, 512MB, 1.5GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?([MGT])(i?)B?", value, re.ASCII | re.I)
+        size = 0
+        if found:
+            number, unit, binary = found.groups()
+            power = "MGT".index(unit.upper()) + 2
+            size = int(float(number) * (1024 if binary else 1000) ** power)
+        if not size:
+            self.fail(f"{value!r} is no size: give one like 4GB or 512MB", param, ctx)
+        return size
+
+
+def _compile_nothing(_ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked:
+        from entropix_models import devices
+
+        devices.compile_nothing()
+
+
+def _limit_memory(_ctx: click.Context, _param: click.Parameter, size: int | None) -> None:
+    if size is not None:
+        from entropix_models import devices
+
+        devices.limit_memory(size)
+
+
+device_options = _together(
+    click.option(
+        "--device",
+        type=click.Choice(("auto", "metal", "cuda", "cpu")),
+        default="auto",
+        help="Where to compute. auto: on a GPU if there is one.",
+    ),
+    # Both act on the whole process, before a device is chosen.
+    click.option(
+        "--no-compile",
+        is_flag=True,
+        expose_value=False,
+        callback=_compile_nothing,
+        help="Compile nothing: the same tokens, more slowly. On a CPU nothing is compiled.",
+    ),
+    click.option(
+        "--memory-limit",
+        type=_Size(),
+        expose_value=False,
+        callback=_limit_memory,
+        metavar="SIZE",
+        help="Free memory that MLX keeps for later, and on Metal what it keeps resident: no more "
+        "than this (4GB).",
+    ),
 )
 
 model_options = _together(
@@ -54,7 +105,7 @@ model_options = _together(
         help="A catalogue name, a folder or a Hub id. Default: llama-3.2-1b on a GPU, "
         "smollm2-135m on a CPU.",
     ),
-    device_option,
+    device_options,
 )
 
 trace_options = _together(

@@ -10,7 +10,7 @@ import click
 
 from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import branch_option, read, trace_file
-from entropix_mlx.cli.options import device_option
+from entropix_mlx.cli.options import device_options
 from entropix_mlx.cli.output import FORMATS, Format, Output, columns
 from entropix_mlx.cli.say import say, tell
 from entropix_mlx.cli.steps import Steps
@@ -91,7 +91,7 @@ def show(file: Path, branch: int | None, format_: Format | Literal["steps"]) -> 
 @trace.command()
 @click.argument("file", type=trace_file)
 @click.option("--model", metavar="NAME|PATH", help="Verify with this one. Default: the recorded.")
-@device_option
+@device_options
 @click.option("--rerun", is_flag=True, help="Generate everything again, from settings and seed.")
 @debug_option
 def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:

@@ -67,6 +67,40 @@ def choose(name: str = "auto") -> Device:
     return Device(kind, str(info.get("device_name", kind)))
 
 
+def compile_nothing() -> None:
+    """Have MLX compile nothing in this process, as on the CPU. Raises what `require_backend` does.
+
+    Otherwise a GPU has a decision as one compiled graph, and what mlx-lm marks for it.
+    """
+    require_backend()
+    import mlx.core as mx
+
+    mx.disable_compile()
+
+
+def limit_memory(size: int) -> None:
+    """Keep within `size` bytes what MLX holds of freed memory and, on Metal, keeps resident.
+
+    What a run needs beyond that is taken all the same. Raises UsageError where the machine has no
+    such memory, and what `require_backend` does.
+    """
+    require_backend()
+    import mlx.core as mx
+
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > whole:
+        raise UsageError(
+            f"a memory limit of {size / 1e9:.1f} GB is more than this machine has "
+            f"({whole / 1e9:.1f} GB): give less"
+        )
+    mx.set_memory_limit(size)
+    usual = mx.set_cache_limit(size)
+    mx.set_cache_limit(min(usual, size))
+    if mx.metal.is_available():
+        most = mx.device_info(mx.gpu)["max_recommended_working_set_size"]
+        mx.set_wired_limit(min(size, int(most)))
+
+
 def require_backend() -> None:
     """Import MLX. Raises BackendError, with the line that installs it, where that can't be done."""
     hint = (

@@ -27,6 +27,10 @@ WRONG = {
     "layers beyond belief": (("--set", "layers=" + "9" * 5000), "give 'all' or numbers"),
     "flag": (("--sed", "7"), "--seed"),
     "device": (("--device", "tpu"), "'tpu' is not one of 'auto'"),
+    "no size": (("--memory-limit", "much"), "'much' is no size: give one like 4GB or 512MB"),
+    "size without a unit": (("--memory-limit", "4"), "'4' is no size"),
+    "no memory": (("--memory-limit", "0GB"), "'0GB' is no size"),
+    "more memory than there is": (("--memory-limit", "9000TB"), "more than this machine has"),
     "format": (("--format", "html"), "'html' is not one of 'auto'"),
     "seed": (("--seed", "seven"), "'seven'"),
     "negative seed": (("--seed", "-1"), "-1"),
@@ -56,6 +60,58 @@ def test_a_device_that_is_not_here(call: Call, tiny_model: Path) -> None:
     result = call("generate", "hello", "--model", tiny_model, "--device", absent)
     assert result.status == 2
     assert result.err.startswith(f"error: device '{absent}' is not available here; use --device ")
+
+
+@pytest.mark.parametrize(
+    ("size", "bytes_"), [("64MB", 64 * 10**6), ("1.5 gib", 3 * 2**29), ("2g", 2 * 10**9)]
+)
+def test_memory_is_limited(
+    call: Call, monkeypatch: pytest.MonkeyPatch, size: str, bytes_: int
+) -> None:
+    import mlx.core as mx
+
+    limits = {"memory": 8 * 10**9, "cache": 10**8, "wired": 0}
+
+    def keep(name: str) -> Callable[[int], int]:
+        def limit(size: int) -> int:
+            before, limits[name] = limits[name], size
+            return before
+
+        return limit
+
+    for name in limits:
+        monkeypatch.setattr(mx, f"set_{name}_limit", keep(name))
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    monkeypatch.setattr(mx, "device_info", lambda _: {"max_recommended_working_set_size": 10**9})
+    # An empty text is refused after all options were read.
+    assert call("generate", "", "--memory-limit", size).status == 2
+    expected = {"memory": bytes_, "cache": min(bytes_, 10**8), "wired": min(bytes_, 10**9)}
+    assert limits == expected
+
+
+def test_nothing_is_compiled_where_that_is_asked(
+    call: Call, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlx.core as mx
+
+    from entropix_models import devices
+
+    done: list[str] = []
+    monkeypatch.setattr(mx, "disable_compile", lambda: done.append("nothing is compiled"))
+    choose = devices.choose
+
+    def chosen(name: str) -> devices.Device:
+        done.append("device chosen")
+        return choose(name)
+
+    monkeypatch.setattr(devices, "choose", chosen)
+    command = ("generate", "Hello", "--model", tiny_model, "--seed", "3", "--max-tokens", "12")
+    usual = call(*command)
+    assert done == ["device chosen", "nothing is compiled"], "as on a CPU always"
+    done.clear()
+    without = call(*command, "--no-compile")
+    assert done[:2] == ["nothing is compiled", "device chosen"]
+    assert without.out == usual.out
 
 
 def test_layers_that_the_model_lacks_leave_no_trace(

@@ -2,7 +2,7 @@
 
 import click
 
-from entropix_mlx.cli.options import device_option
+from entropix_mlx.cli.options import device_options
 from entropix_models.errors import UsageError
 
 SPEEDS = ("0.25", "0.5", "1", "2", "4", "8", "16", "max")
@@ -22,7 +22,7 @@ SPEEDS = ("0.25", "0.5", "1", "2", "4", "8", "16", "max")
     metavar="NAME",
     help="Step into it with this model. Default: the recorded one, if it is on this disk.",
 )
-@device_option
+@device_options
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def replay(
     files: tuple[str, ...], play: bool, speed: str, model: str | None, device: str, debug: bool
