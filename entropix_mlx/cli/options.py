@@ -158,7 +158,7 @@ class SessionOptions:
         )
         note_calibration(model, session.calibration, self.model)
         if session.lacks is not None:
-            click.echo(f"note: {session.lacks}", err=True)
+            tell(f"note: {session.lacks}")
         if self.seed is None and self.settings.temperature is not None:
             tell(f"seed: {session.seed}")
         return session

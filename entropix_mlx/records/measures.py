@@ -57,8 +57,13 @@ class Measure(NamedTuple):
 
 
 def probability(logprob: float) -> float:
-    """From nats; neither 0 nor 1, which no token of a distribution has, whatever was rounded."""
-    return min(max(math.exp(min(logprob, 0.0)), sys.float_info.min), _BELOW_ONE)
+    """From nats, to be told: neither 0 nor 1, which no token has, whatever was rounded."""
+    return min(max(_p(logprob), sys.float_info.min), _BELOW_ONE)
+
+
+def _p(logprob: float) -> float:
+    """From nats, to be compared; a rounding above 1 is 1."""
+    return math.exp(min(logprob, 0.0))
 
 
 def favourite(record: TokenRecord) -> float:
@@ -167,7 +172,7 @@ _DEFINED = (
         called="interaction",
     ),
     _field("logprob"),
-    Measure("p", lambda r: None if r.logprob is None else probability(r.logprob)),
+    Measure("p", lambda r: None if r.logprob is None else _p(r.logprob)),
     _drawn(
         *("surprisal", "S", "bits", 16.0),
         "how unexpected the token itself was: 1 for a probability of 1/2, 10 for 1/1024",
