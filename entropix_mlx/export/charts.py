@@ -211,6 +211,7 @@ def plane(passage: Passage) -> str:
             *_axes(right, upper),
             *(() if split is None else _boundaries(split, right, upper)),
             *_squares(squares),
+            *(() if split is None else _words(split)),
             f'<circle class="here" data-right="{right!r}" data-upper="{upper!r}" r="0"/>',
             "</svg></figure>",
         )
@@ -237,26 +238,26 @@ def _axes(right: float, upper: float) -> Iterator[str]:
 
 
 def _boundaries(split: QuadrantSplit, right: float, upper: float) -> Iterator[str]:
-    """Where the four quadrants are, and what they are called."""
-    lines = {
-        quadrant: _corner(quadrant, right, upper, *at) for quadrant, at in split.corners.items()
-    }
-    if split.entropy is not None:
-        x = _right(split.entropy, right)
-        yield f'<path class="corner" d="M{x:.1f} 0V{HIGH}"/>'
-        curve = "L".join(
-            f"{x} {_up(usual(right * (x / WIDE) ** 2, split), upper):.1f}"
-            for x in range(0, WIDE + 1, SQUARE)
-        )
-        yield f'<path class="corner" d="M{curve}"/>'
-        lines = dict.fromkeys(QUADRANTS, "")
-    for quadrant, line in lines.items():
+    """Where the four quadrants are."""
+    if split.entropy is None:
+        for quadrant, at in split.corners.items():
+            line = _corner(quadrant, right, upper, *at)
+            yield f'<path class="corner {LETTERS[quadrant]}" d="{line}"/>'
+        return
+    yield f'<path class="corner" d="M{_right(split.entropy, right):.1f} 0V{HIGH}"/>'
+    curve = "L".join(
+        f"{x} {_up(usual(right * (x / WIDE) ** 2, split), upper):.1f}"
+        for x in range(0, WIDE + 1, SQUARE)
+    )
+    yield f'<path class="corner" d="M{curve}"/>'
+
+
+def _words(split: QuadrantSplit) -> Iterator[str]:
+    """What the quadrants are called, over the tokens."""
+    for quadrant in split.corners if split.entropy is None else QUADRANTS:
         high, wide = above(quadrant)
-        letter = LETTERS[quadrant]
-        if line:
-            yield f'<path class="corner {letter}" d="{line}"/>'
         yield (
-            f'<text class="corner {letter}" x="{WIDE - 6 if high else 6}"'
+            f'<text class="corner {LETTERS[quadrant]}" x="{WIDE - 6 if high else 6}"'
             f' y="{16 if wide else HIGH - 8}" text-anchor="{"end" if high else "start"}">'
             f"{word(quadrant, split)}</text>"
         )

@@ -250,15 +250,15 @@ class Entropix(Settings):
     def _ruled(self, record: TokenRecord) -> list[Line]:
         if record.region is None:
             return []
-        end = f"{record.region} → {STRATEGY_OF[record.region]}"
+        end = explanation.ruling(record.region)
         alone = self._alone(record)
         if alone is None:
             return [Line("rule", f"{end} (the thresholds are not known)")]
         own, corners = alone
         if self.rolling < 1:
-            also = "the same" if own == record.region else own
+            also = "the same" if own == record.region else STRATEGY_OF[own]
             return [
-                Line("rule", f"{end}: the past counted"),
+                Line("rule", f"{end} (the past counted)"),
                 Line("note", f"means over past tokens ruled (newest: {self.rolling:g})"),
                 Line(
                     "check",

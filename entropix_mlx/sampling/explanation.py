@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from entropix_mlx.records.quadrants import Quadrant, above
 from entropix_mlx.records.record import Region, TokenRecord
 from entropix_mlx.sampling.regions import Bound
+from entropix_mlx.sampling.rules import STRATEGY_OF
 
 Kind = Literal["plain", "rule", "check", "draw", "chosen", "note"]
 """A sentence for everyone; what ruled, what it was measured against, what came of it, which token,
@@ -62,6 +63,14 @@ def checks(entropy: float, varentropy: float, corners: Mapping[Quadrant, Bound])
     return found
 
 
+def ruling(region: Region) -> str:
+    """Where the sampler found a token, by the strategy that it has for that."""
+    strategy = STRATEGY_OF[region]
+    if region == "MID":
+        return f"in none of the sampler's four corners: {strategy}"
+    return f"in the sampler's corner for {strategy}"
+
+
 def reason(region: Region, corners: Checks) -> str:
     """Why a token falls into a region, in one line."""
     if region == "MID":
@@ -76,7 +85,7 @@ def not_left(corners: Checks) -> list[str]:
     bands = low.threshold == low_too.threshold and high.threshold == high_too.threshold
     if not bands or low.threshold > high.threshold:
         return [
-            f"not {region}: {next(check for check in pair if not check.holds)}"
+            f"not {STRATEGY_OF[region]}: {next(check for check in pair if not check.holds)}"
             for region, pair in corners.items()
         ]
     for side, floor, ceiling in ((low, v_low, v_over), (high, v_high, v_above)):

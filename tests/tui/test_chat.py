@@ -7,6 +7,7 @@ from harness import LARGE, SMALL, scenario
 from rich.cells import cell_len
 from scripted import HEADER, STORY, Gate, ScriptedFactory, ScriptedSession, Step, scored, token
 
+from entropix_mlx.records.quadrants import KINDS
 from entropix_mlx.records.record import Event
 from entropix_mlx.sampling.calibration import GUIDE
 from entropix_models.errors import EntropixError, ModelNotFoundError
@@ -215,6 +216,29 @@ async def test_typing_while_the_model_loads() -> None:
         gate.open()
         await chat.until(lambda: session.heard)
     assert session.heard == ["Which?"]
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@scenario
+async def test_what_colours_say_comes_with_the_model(size: tuple[int, int]) -> None:
+    gate = Gate(2)
+    async with chatting(factory=ScriptedFactory([ScriptedSession()], gate=gate), size=size) as chat:
+
+        def place() -> int:
+            return next(n for n, row in enumerate(chat.rows()) if "F2 " in row)
+
+        def words() -> list[str]:
+            named = {name for kind in KINDS.values() for name in (kind.word, kind.older)}
+            return [row.split()[0] for row in chat.rows() if {*row.split()[:1]} & named]
+
+        await chat.until(lambda: "downloading smollm2-135m 20 %" in chat.text())
+        assert "comes with the model" in chat.text()
+        assert words() == [], "no split is known"
+        before = place()
+        gate.open()
+        await chat.phase("ready")
+        assert words() == ["sure", "open", "favoured", "scattered"]
+        assert place() == before, "room was kept"
 
 
 @scenario

@@ -8,12 +8,14 @@ import pytest
 from harness import Host, hosted, scenario
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Label
 
 from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.wrapped import WrappedText
 
 WIDTH, HEIGHT = 30, 20
 
@@ -139,3 +141,21 @@ async def test_kept_room_hides_no_rows() -> None:
             "row 2",
             "",
         ]
+
+
+class Said(WrappedText):
+    SAID = "letters that come to an edge, an T 1.05 and 54 % “ too”"
+
+    def text(self) -> Text:
+        return Text(self.SAID)
+
+
+@pytest.mark.parametrize("width", [10, 34, 35, 36, 37, 42, 44, 46, 48])
+@scenario
+async def test_a_number_stays_with_its_letter_and_its_sign(width: int) -> None:
+    async with hosted(Said, (width, HEIGHT)) as (app, _):
+        rows = [row.strip() for row in app.rows()]
+        assert " ".join(" ".join(rows).split()) == Said.SAID
+        assert any("T 1.05" in row for row in rows)
+        assert any("54 %" in row for row in rows)
+        assert any("“ too”" in row for row in rows)

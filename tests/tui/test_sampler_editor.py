@@ -38,7 +38,7 @@ def knobs_of(settings: Settings = BOUND) -> SamplerEditor:
 
 def test_everything_but_what_is_measured_is_offered() -> None:
     assert all(about(name) for name in parameters())
-    assert {note(name) for name in THRESHOLDS} >= {"greedy if H <", "resample if H >", "and V >"}
+    assert {note(name) for name in THRESHOLDS} >= {"greedy H<", "resample H>", "and V>"}
     for preset in declared():
         editor = knobs_of(Settings.make(preset).bind(PROVISIONAL))
         offered = [name for _, names in editor.offered() for name in names]

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence
+from entropix_mlx.records.quadrants import KINDS, QUADRANTS, Quadrant, sentence
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.conversation import Conversation
 from entropix_tui.conversation.demos import DEMOS, KEYS
@@ -26,23 +26,43 @@ ROOMY = 32
 
 class Explanation(Styled):
     """The four quadrants, each in its own look: what is true of its tokens, and where there is room
-    entropix's words for it.
+    entropix's words for it. Until there is a model nothing is known of its: their room is kept.
     """
+
+    def __init__(self, conversation: Conversation) -> None:
+        super().__init__()
+        self.conversation = conversation
 
     def render(self) -> Text:
         text = Text("Every token shows how sure the model was when it came:\n\n")
-        for quadrant in QUADRANTS:
-            text.append(f"  {self.word(quadrant)}".ljust(WORD), self.look(quadrant))
-            said = [(sentence(quadrant, self.split), "answer")]
-            if self.screen.size.height >= ROOMY:
-                said.append((KINDS[quadrant].caption, "note"))
-            lines = [
-                Text(line, self.look(look))
-                for words, look in said
-                for line in textwrap.wrap(words, max(20, self.size.width - WORD))
-            ]
-            text.append_text(Text("\n" + " " * WORD).join(lines)).append("\n")
+        text.append_text(self._quadrants())
         return text.append("\nTry one (Tab, arrows, Enter; F2 to F5; or the mouse):")
+
+    def _quadrants(self) -> Text:
+        known = self.conversation.header is not None
+        text = Text()
+        for quadrant in QUADRANTS:
+            first, *_ = KINDS[quadrant].sentences
+            lines = self._lines(quadrant, sentence(quadrant, self.split) if known else first.text)
+            if known:
+                text.append(f"  {self.word(quadrant)}".ljust(WORD), self.look(quadrant))
+                text.append_text(Text("\n" + " " * WORD).join(lines)).append("\n")
+            else:
+                text.append("\n" * len(lines))
+        if not known:
+            text = Text("  What the colours say comes with the model.", self.look("note")) + text
+        return text
+
+    def _lines(self, quadrant: Quadrant, said: str) -> list[Text]:
+        """What is said of a quadrant, beside its word."""
+        parts = [(said, "answer")]
+        if self.screen.size.height >= ROOMY:
+            parts.append((KINDS[quadrant].caption, "note"))
+        return [
+            Text(line, self.look(look))
+            for words, look in parts
+            for line in textwrap.wrap(words, max(20, self.size.width - WORD))
+        ]
 
 
 class About(Styled):
@@ -50,7 +70,7 @@ class About(Styled):
     system prompt.
     """
 
-    DEFAULT_CSS = "About { height: auto; padding-bottom: 1; }"
+    DEFAULT_CSS = "About { height: auto; min-height: 3; padding-bottom: 1; }"
 
     def __init__(self, conversation: Conversation) -> None:
         super().__init__()
@@ -108,12 +128,14 @@ class Welcome(VerticalScroll, can_focus=False):
     def __init__(self, conversation: Conversation, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._about = About(conversation)
-        self._explanation = Explanation()
+        self._explanation = Explanation(conversation)
+        self.conversation = conversation
         self._told: tuple[object, ...] = ()
 
     def tell(self) -> None:
         """Show what has become known of the model and the session."""
-        told = self._about.lines, self._explanation.split
+        known = self.conversation.header is not None
+        told = self._about.lines, known, self._explanation.split
         if told != self._told:
             self._told = told
             self._about.refresh(layout=True)

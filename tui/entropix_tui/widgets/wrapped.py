@@ -1,5 +1,6 @@
 """A text that is wrapped to its view, and scrolled where there is more of it."""
 
+import re
 from collections.abc import Sequence
 
 from rich.segment import Segment
@@ -8,6 +9,16 @@ from rich.text import Text
 from textual.strip import Strip
 
 from entropix_tui.widgets.line_view import LineView
+
+_JOINT = re.compile(r"(?<=\b[THVS]) (?=\d)|(?<=\d) (?=%)|(?<=“) (?=\S)")
+"""Between what stays on one line: a number and its letter or sign, a quoted space and its word."""
+_GLUE = "\ue000"
+"""What no text has, and what is wrapped as a letter; a no-break space would not be."""
+
+
+def _replaced(text: Text, plain: str) -> Text:
+    text.plain = plain  # as long: styles stay where they are
+    return text
 
 
 class WrappedText(LineView):
@@ -21,7 +32,9 @@ class WrappedText(LineView):
     def lay_out(self) -> None:
         width = self.scrollable_content_region.width
         if width > 0:
-            self.lines = list(self.text().wrap(self.app.console, width))
+            text = self.text()
+            lines = _replaced(text, _JOINT.sub(_GLUE, text.plain)).wrap(self.app.console, width)
+            self.lines = [_replaced(line, line.plain.replace(_GLUE, " ")) for line in lines]
             self.measure(len(self.lines))
             self.refresh()
 

@@ -40,8 +40,8 @@ def note(name: str) -> str:
     corner = next(corner for corner in QUADRANTS if name in names(corner))
     high, wide = above(corner)
     if name.endswith("_entropy"):
-        return f"{STRATEGY_OF[corner]} if H {'>' if high else '<'}"
-    return f"and V {'>' if wide else '<'}"
+        return f"{STRATEGY_OF[corner]} H{'>' if high else '<'}"
+    return f"and V{'>' if wide else '<'}"
 
 
 def ways(name: str) -> tuple[str, ...]:
