@@ -2,7 +2,7 @@
 
     import entropix_mlx as ex
     model = ex.load("smollm2-135m")
-    for token in ex.generate(model, "Which is larger, 9.9 or 9.11?", seed=7):
+    for token in ex.generate(model, "Write the larger number: 9.9 or 9.11", seed=7):
         print(token.text, token.entropy, token.quadrant)
 
 Names are imported when they are first used: `import entropix_mlx` loads neither MLX nor
