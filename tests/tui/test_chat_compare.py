@@ -61,6 +61,17 @@ async def test_closing_leaves_the_conversation_as_it_was(size: tuple[int, int]) 
 
 
 @scenario
+async def test_help_says_what_can_be_done_side_by_side() -> None:
+    session = scripted()
+    async with chatting(session, size=LARGE) as chat:
+        await chat.ask()
+        await compare(chat)
+        await chat.until(lambda: "three" in chat.text() and "two" in chat.text())
+        await chat.pilot.press("f1")
+        await chat.until(lambda: "Go on with the left one" in chat.text())
+
+
+@scenario
 async def test_closing_while_the_other_is_made_stops_it() -> None:
     gate = Gate(2)
     session = scripted(gate)

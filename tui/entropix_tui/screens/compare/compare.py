@@ -12,6 +12,7 @@ from textual.widgets import Static
 from entropix_mlx.records.tree import Tree
 from entropix_tui.conversation.comparison import Comparing, Difference, Side
 from entropix_tui.engine.outputs import Failed, TurnRecord
+from entropix_tui.keys.keymap import Task
 from entropix_tui.tokens.labels import fit
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.choices import Choices
@@ -91,7 +92,18 @@ class Compare(Screen[int | None]):
         Binding("1", "keep(0)", "Keep A", id="compare.keep_a", tooltip="Go on with the left one"),
         Binding("2", "keep(1)", "Keep B", id="compare.keep_b", tooltip="Go on with the right one"),
         Binding("escape", "close", "Close", id="compare.close"),
+        Binding("f1", "app.help", "Help", id="compare.help", tooltip="What can be done here"),
     ]  # fmt: skip
+    TASKS: ClassVar[list[Task]] = [
+        Task(
+            "Go to the next difference, or to the one before", ("compare.next", "compare.previous")
+        ),
+        Task("Go to where they part", ("compare.parting",)),
+        Task("List the differences", ("compare.list",)),
+        Task("Go on with the left one, or the right one", ("compare.keep_a", "compare.keep_b")),
+        Task("Back, with the conversation as it was", ("compare.close",)),
+    ]
+    """What the help says first."""
     DEFAULT_CSS = """
     Compare {
         layout: vertical; overflow: hidden;
