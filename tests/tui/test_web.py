@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,6 +226,71 @@ async def test_sizes_are_bounded(tmp_path: Path) -> None:
         await drawn(socket, b"70 by 20;")
         await socket.send_json(["stdin", "\x1b[48;30000;30000;0;0t"])
         await drawn(socket, b"640 by 240;")
+
+
+BUSY = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("__GANGLION__", flush=True)
+drawn = str(os.getpid()).encode()
+os.write(1, b"D" + len(drawn).to_bytes(4, "big") + drawn)
+if sys.argv[1] == "draws":
+    while True:
+        os.write(1, b"D" + (9999).to_bytes(4, "big") + b"x" * 9999)
+signal.pause()
+"""
+
+
+@pytest.mark.slow
+@scenario
+async def test_a_server_ends_although_a_page_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from entropix_tui.cli import web_session
+
+    monkeypatch.setattr(web_session, "PATIENCE", 0.4)
+    (tmp_path / "program.py").write_text(BUSY)
+    async with aiohttp.ClientSession() as session:
+        async with served(sys.executable, str(tmp_path / "program.py"), "draws") as server:
+            socket = await session.ws_connect(f"{server.page}ws")
+            message = await socket.receive(timeout=60)
+            assert socket._response.connection is not None
+            assert socket._response.connection.transport is not None
+            socket._response.connection.transport.pause_reading()
+            [page] = server._pages
+            assert page._transport is not None
+            while page._transport.get_write_buffer_size() <= 2**16:  # more of it has to wait
+                await asyncio.sleep(0.01)
+        while is_alive(int(message.data)):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("does", ["nothing", "draws"])
+@pytest.mark.parametrize("megabytes", [1, 30])
+@scenario
+async def test_a_program_that_reads_nothing_ends_with_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, megabytes: int
+) -> None:
+    """However much of what its page sent is waiting."""
+    from entropix_tui.cli import web_session
+
+    monkeypatch.setattr(web_session, "PATIENCE", 0.2)
+    (tmp_path / "program.py").write_text(BUSY)
+    async with (
+        served(sys.executable, str(tmp_path / "program.py"), does) as server,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{server.page}ws") as socket,
+    ):
+        message = await socket.receive(timeout=60)
+        assert message.type is aiohttp.WSMsgType.BINARY
+        with suppress(ConnectionError):  # it is closed where it sends too much
+            for _ in range(megabytes):
+                await socket.send_json(["stdin", "x" * 10**6])
+        if megabytes == 1:
+            await socket.close()
+        while is_alive(int(message.data)):
+            await asyncio.sleep(0.01)
 
 
 def run(*args: str, **env: str) -> "subprocess.CompletedProcess[str]":

@@ -12,7 +12,7 @@ from textual_serve.server import Server, to_int
 
 from entropix_mlx.cli.say import tell
 from entropix_models.errors import one_line
-from entropix_tui.cli.web_session import LONGEST, PATIENCE, ProgramInPage
+from entropix_tui.cli.web_session import Page, ProgramInPage
 
 NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -39,7 +39,7 @@ class LocalServer(Server):
         self.secret = secrets.token_urlsafe(24)
         self.page = f"{self.url}/{self.secret}/"
         self._arguments = command
-        self._pages: set[web.WebSocketResponse] = set()
+        self._pages: set[Page] = set()
         super().__init__("", address, port, title="entropix", public_url=self.url)
 
     def serve(self, debug: bool = False) -> None:  # noqa: ARG002
@@ -52,7 +52,9 @@ class LocalServer(Server):
 
     async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002
         """End the programs, which end with their pages."""
-        await asyncio.gather(*(page.close() for page in list(self._pages)))
+        pages = list(self._pages)
+        await asyncio.gather(*(page.close() for page in pages))
+        await asyncio.gather(*(page.is_over.wait() for page in pages))
 
     def _tell(self, _words: str) -> None:
         tell(f"entropix is at {self.page} (Ctrl-C ends it)")
@@ -63,7 +65,7 @@ class LocalServer(Server):
         return outer
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        page = web.WebSocketResponse(heartbeat=15, timeout=PATIENCE / 4, max_msg_size=LONGEST)
+        page = Page()
         await page.prepare(request)
         self._pages.add(page)
         try:
@@ -75,6 +77,7 @@ class LocalServer(Server):
         finally:
             self._pages.discard(page)
             await page.close()
+            page.is_over.set()
         return page
 
     @web.middleware

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.abc import AbstractStreamWriter
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
@@ -15,14 +16,41 @@ from entropix_tui.terminal.size import bounded
 LONGEST = 2**22
 """In bytes, of a message: what is pasted at once."""
 
+MOST_WAITING = 4 * LONGEST
+"""In bytes, of what a page has sent and its program has not read."""
+
 PATIENCE = 8.0
 """Seconds that a program has to end in, its engine among them."""
+
+
+class Page(web.WebSocketResponse):
+    """One window's connection. A window that is frozen reads nothing: it keeps nothing open."""
+
+    def __init__(self) -> None:
+        super().__init__(heartbeat=15, timeout=PATIENCE / 4, max_msg_size=LONGEST)
+        self.is_over = asyncio.Event()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        self._transport = request.transport
+        return await super().prepare(request)
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE / 4):
+                return await super().close(code=code, message=message, drain=drain)
+        except TimeoutError:
+            return True
+        finally:
+            if self._transport is not None and self._transport.is_closing():
+                self._transport.abort()  # else it stays until all that is unread is read
 
 
 class ProgramInPage(AppService):
     """Starts with its window and ends with it: at once if it can, else when it is killed."""
 
-    def __init__(self, command: Sequence[str], page: web.WebSocketResponse) -> None:
+    def __init__(self, command: Sequence[str], page: Page) -> None:
         self._arguments, self._page = list(command), page
         super().__init__(
             "",
@@ -52,6 +80,8 @@ class ProgramInPage(AppService):
             env=self._build_environment(width=width, height=height),
         )
         self._stdin = process.stdin
+        # A program that reads nothing is not waited for: the end of its page would not be seen.
+        self.stdin.transport.set_write_buffer_limits(high=2 * MOST_WAITING)
         return process
 
     async def run(self) -> None:
@@ -63,16 +93,15 @@ class ProgramInPage(AppService):
             return
         task, self._task = self._task, None
         try:
-            with suppress(TimeoutError, OSError):
-                async with asyncio.timeout(PATIENCE):
-                    await self.send_meta({"type": "quit"})
-                    await task
-                    await self._process.wait()
+            await self.send_meta({"type": "quit"})
+            # It ends with the program. A time limit that cancels it would be lost: it goes on then.
+            await asyncio.wait([task], timeout=PATIENCE)
         finally:
             with suppress(ProcessLookupError):
                 self._process.kill()
             task.cancel()
-            await self._process.wait()
+            await task
+            await self._process.communicate()  # its end is seen once its pipes are read to theirs
 
     async def _show(self, data: bytes) -> None:
         with suppress(ConnectionError):  # a page that is gone; the program is read to its end
@@ -90,6 +119,9 @@ class ProgramInPage(AppService):
                 if not told:
                     tell("a page sent what ours never does; that is left out")
                 told = True
+            if self.stdin.transport.get_write_buffer_size() > MOST_WAITING:
+                tell("a page sent more than its program reads; both are ended")
+                break
 
     async def _obey(self, message: str) -> None:
         """Raises ValueError for a message that no page of ours sends."""
