@@ -12,8 +12,8 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 FLOORS = {
     "entropix_models": [
         "errors progress products large_pages open_files speculation",
-        "paths blas",
-        "devices attention tokenizer",
+        "paths blas late_package",
+        "devices attention tokenizer network",
         "language_model gguf",
         "sources",
         "loader",
@@ -58,7 +58,7 @@ above it. The empty name is the package's own `__init__`.
 WITH_MLX_LM = {
     "entropix_models.attention",
     "entropix_models.language_model",
-    "entropix_models.loader",
+    "entropix_models.network",
     "entropix_models.sources.sources",
     "entropix_mlx.checks.speed",  # what the project is measured against, from outside
 }

@@ -16,6 +16,7 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
+from entropix_models.late_package import whole_package
 
 
 class Pair(NamedTuple):
@@ -69,7 +70,8 @@ def instrumented(
 
 def bare(model: LanguageModel, context: int, tokens: int, seconds: float = math.inf) -> float:
     """Tokens per second of mlx-lm's own loop, greedy; the first token is not counted."""
-    from mlx_lm.generate import generate_step  # language_model was the first to import mlx-lm
+    whole_package("mlx_lm")
+    from mlx_lm.generate import generate_step
 
     ids = mx.array(model.tokenizer.encode(prompt(model, context)))
     steps = generate_step(ids, model.network, max_tokens=tokens + 1)

@@ -13,17 +13,17 @@ import mlx.nn as nn
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
 from entropix_models.errors import UnsupportedError
-from entropix_models.open_files import limit_kept_if_fixed
+from entropix_models.late_package import late_package
 from entropix_models.paths import atomic_file
 from entropix_models.tokenizer.tokenizer import Tokenizer
 
-with limit_kept_if_fixed():  # the first import of mlx-lm in a process
-    from mlx_lm.models.cache import (
-        KVCache,
-        can_trim_prompt_cache,
-        make_prompt_cache,
-        trim_prompt_cache,
-    )
+late_package("mlx_lm")
+from mlx_lm.models.cache import (  # noqa: E402
+    KVCache,
+    can_trim_prompt_cache,
+    make_prompt_cache,
+    trim_prompt_cache,
+)
 
 Cache = list[Any]
 """Keys and values of every layer, in mlx-lm's classes."""

@@ -1,6 +1,7 @@
 """From a folder of weights to a LanguageModel: everything in it is checked before it is used."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from entropix_models import large_pages
 from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 from entropix_models.language_model import LanguageModel, ModelInfo
+from entropix_models.network import build
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
 from entropix_models.sources.sources import ModelFolder
@@ -37,15 +39,16 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
     """
     config = read_config(folder.path)
     shapes = check_weights(folder.path, config)
-    tokenizer = (Tokenizer if folder.is_known else BoundedTokenizer).from_folder(folder.path)
+    # Beside the weights: each is read by a library, which leaves the interpreter to the other.
+    beside = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
+    kind = Tokenizer if folder.is_known else BoundedTokenizer
+    reading = beside.submit(kind.from_folder, folder.path)
+    beside.shutdown(wait=False)
     progress("loading weights", 0, None)
     try:
-        from mlx_lm.models.cache import make_prompt_cache
-        from mlx_lm.utils import load_model
-
-        network, _ = load_model(folder.path, lazy=True, model_config=_positions(config))
+        network = build(folder.path, config | _positions(config))
         # Only the graph: what in the configuration cannot be run fails here.
-        network(mx.zeros((1, 2), mx.int32), cache=make_prompt_cache(network))
+        network(mx.zeros((1, 2), mx.int32))
     except (
         ArithmeticError,
         AssertionError,
@@ -82,7 +85,7 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
         vocab_size=int(config["vocab_size"]),
         clarify=folder.clarify,
     )
-    return LanguageModel(network, tokenizer, info, device)
+    return LanguageModel(network, reading.result(), info, device)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
