@@ -204,7 +204,9 @@ def template(spread: random.Random) -> str:
     else:
         bomb = spread.choice(BOMBS)
         own = bomb % tuple(large(spread) for _ in range(bomb.count("%d")))
-    return spread.choice((own, own + TEMPLATE, TEMPLATE + own, TEMPLATE.replace("{%- if", own, 1)))
+    return spread.choice(
+        (own, own + TEMPLATE, TEMPLATE + own, TEMPLATE.replace("{%- if", own + "{%- if", 1))
+    )
 
 
 def component(spread: random.Random, depth: int = 0) -> dict[str, Any]:

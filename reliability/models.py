@@ -8,6 +8,7 @@ does not is listed with its number, under which `--only NUMBER` makes it again.
 """
 
 import argparse
+import importlib
 import os
 import random
 import re
@@ -17,12 +18,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from folders import hostile_folder, hostile_gguf
+from folders import Folder, hostile_folder, hostile_gguf
 
-import entropix_models.loader  # noqa: F401 - once, for all the processes that come
 from entropix_mlx.cli.exit_status import run
 from entropix_mlx.cli.main import cli
 
@@ -46,30 +48,52 @@ class Judged(NamedTuple):
     megabytes: float
 
 
+@cache
+def warm() -> None:
+    """Import here, once for all the processes that come, what the sound model makes one import."""
+    with tempfile.TemporaryDirectory() as work:
+        place = Path(work)
+        (place / "model").mkdir()
+        Folder(random.Random(0)).write(place / "model")
+        ended(lines_for(str(place / "model")), place)
+        for name in (place / "modules").read_text().split():
+            with suppress(ImportError):  # what extensions made of themselves
+                importlib.import_module(name)
+
+
 def judged(seed: int, number: int, show: bool = False) -> Judged:
     """One folder or, in every fifth case, one GGUF file, in a process of its own."""
+    warm()
     spread = random.Random(f"models {seed}/{number}")
     with tempfile.TemporaryDirectory() as work:
         place = Path(work)
         model = str(place / "model")
-        lines = [["generate", "--model", model, "--device", "cpu", "--max-tokens", "3", PROMPT]]
+        lines = lines_for(model if number % 5 else "own")
         if number % 5:
             Path(model).mkdir()
             hostile_folder(Path(model), spread)
         else:
             hostile_gguf(place / "model.gguf", spread)
             lines.insert(0, ["models", "import", str(place / "model.gguf"), "--name", "own"])
-            lines[1][2] = "own"
-        (place / "cache").mkdir()
-        sys.stdout.flush()
-        process = os.fork()
-        if not process:
-            command(lines, place)
-        status, seconds, megabytes = watched(process)
+        status, seconds, megabytes = ended(lines, place)
         said = (place / "stderr").read_bytes().decode("utf-8", "replace")
         if show:
             print(status, seconds, megabytes, (place / "stdout").read_bytes(), said, sep="\n")
     return judge(status, said, seconds, megabytes)
+
+
+def lines_for(model: str) -> list[list[str]]:
+    return [["generate", "--model", model, "--device", "cpu", "--max-tokens", "3", PROMPT]]
+
+
+def ended(lines: list[list[str]], place: Path) -> tuple[int, float, float]:
+    """How a process ended that ran the command lines, and what it took."""
+    (place / "cache").mkdir()
+    sys.stdout.flush()
+    process = os.fork()
+    if not process:
+        command(lines, place)
+    return watched(process)
 
 
 def command(lines: list[list[str]], place: Path) -> None:
@@ -85,6 +109,7 @@ def command(lines: list[list[str]], place: Path) -> None:
             if status := run(cli, "entropix-mlx", line):
                 break
     finally:
+        (place / "modules").write_text("\n".join(sys.modules))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

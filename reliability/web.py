@@ -188,8 +188,13 @@ async def noise(server: Server, _session: aiohttp.ClientSession, spread: random.
 
 async def page_sends(server: Server, session: aiohttp.ClientSession, spread: random.Random) -> str:
     """From a page that is in: messages and keys that no browser sends, sizes of no screen."""
-    size = spread.choice(("80", "30000", "-1", "x", "9" * 5000, "1e9", ""))
-    async with session.ws_connect(f"{server.page}ws?width={size}&height={size}") as socket:
+    sizes = ("80", "30000", "-1", "x", "9" * 5000, "1e9", "")
+    size = f"width={spread.choice(sizes)}&height={spread.choice(sizes)}"
+    try:
+        socket = await session.ws_connect(f"{server.page}ws?{size}")
+    except aiohttp.WSServerHandshakeError as refused:
+        return "" if refused.status == 400 and len(size) > 8000 else f"{refused.status}"
+    async with socket:
         await socket.receive(timeout=SECONDS)
         for _ in range(spread.choice((1, 5, 50))):
             match spread.randrange(5):

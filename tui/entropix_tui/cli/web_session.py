@@ -94,11 +94,13 @@ class ProgramInPage(AppService):
         task, self._task = self._task, None
         try:
             await self.send_meta({"type": "quit"})
-            # It ends with the program. A time limit that cancels it would be lost: it goes on then.
-            await asyncio.wait([task], timeout=PATIENCE)
+            ended = asyncio.create_task(self._process.wait())
+            # A time limit that cancels the first would be lost: it goes on then.
+            await asyncio.wait([task, ended], timeout=PATIENCE)
         finally:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+            if self._process.returncode is None:  # else its end is taken from whoever waits for it
+                with suppress(ProcessLookupError):
+                    self._process.kill()
             task.cancel()
             await task
             await self._process.communicate()  # its end is seen once its pipes are read to theirs
