@@ -460,6 +460,8 @@ async def test_how_far_the_model_is_that_it_waits_for() -> None:
     screen.debugging.waiting = "starting"
     async with hosted(lambda: screen) as (app, pilot):
         assert "◌ starting" in app.rows()[0]
+        assert "the model is loading" in app.text()
+        assert "nothing is under way" not in app.text()
         screen.take(Loading("loading weights", 49_000_000, 98_000_000))
         screen.flush()
         await pilot.pause()

@@ -196,7 +196,9 @@ class Debugging:
         if what in self.refused:
             return self.refused[what]
         if self.phase == "waiting":
-            return "nothing is under way: ask something"
+            if self.waiting:
+                return "the model is loading"
+            return "computing …" if self.running else "nothing is under way: ask something"
         if self.phase == "over":
             return "the answer is over: rewind to see this of one of its tokens"
         if self.phase == "looking" and what != "attention":

@@ -111,11 +111,12 @@ class _Why(WrappedText, can_focus=False):
     def show(self, debugging: Debugging) -> None:
         none = ""
         if debugging.record is None:
-            none = (
-                f"the answer is over: {debugging.finish}"
-                if debugging.phase == "over"
-                else "nothing is under way; a asks something"
-            )
+            if debugging.phase == "over":
+                none = f"the answer is over: {debugging.finish}"
+            elif debugging.waiting or debugging.running:
+                none = debugging.why_not("proposal")
+            else:
+                none = "nothing is under way; a asks something"
         what = (debugging.record, debugging.settings, debugging.reason, none)
         if what != self._what:
             self._what = what
