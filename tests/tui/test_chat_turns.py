@@ -179,7 +179,7 @@ async def test_forking_from_the_inspector_and_not_in_a_prompt() -> None:
     session = ScriptedSession()
     async with chatting(session, size=LARGE) as chat:
         await chat.ask()
-        await chat.pilot.press("ctrl+left", "ctrl+left")
+        await chat.pilot.press("ctrl+left")
         chat.screen.view.inspector.focus()
         await chat.pilot.press("down", "enter")
         await chat.until(lambda: session.calls[-1][0] == "continue_")
