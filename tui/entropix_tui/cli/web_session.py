@@ -102,8 +102,11 @@ class ProgramInPage(AppService):
                 with suppress(ProcessLookupError):
                     self._process.kill()
             task.cancel()
-            await task
-            await self._process.communicate()  # its end is seen once its pipes are read to theirs
+            try:
+                await task
+                await self._process.communicate()  # its end is seen once its pipes are at theirs
+            finally:
+                self._process._transport.close()  # type: ignore[attr-defined]  # also if cancelled
 
     async def _show(self, data: bytes) -> None:
         with suppress(ConnectionError):  # a page that is gone; the program is read to its end
