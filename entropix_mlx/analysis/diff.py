@@ -3,7 +3,7 @@
 from itertools import chain, takewhile
 from typing import NamedTuple
 
-from entropix_mlx.records.record import End, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.records.record import PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import Node, Tree
 from entropix_mlx.sampling.calibration import METRICS
@@ -77,9 +77,7 @@ def _alike(x: Node, y: Node) -> bool:
 
 
 def _summary(trace: Trace, tree: Tree, way: list[Node]) -> Summary:
-    on_way = {node.index for node in way}
-    ends = (r for r in trace.records if isinstance(r, End) and r.leaf in on_way)
-    return Summary.of(chain([trace.header], tree.told(way), ends))
+    return Summary.of(chain([trace.header], tree.told(way)))
 
 
 def _circumstances(a: RunHeader, b: RunHeader) -> dict[str, tuple[object, object]]:

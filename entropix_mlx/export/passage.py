@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord
+from entropix_mlx.records.record import End, Event, PromptRecord, RunHeader, TokenRecord
 from entropix_mlx.records.tree import ROOT, Node, Tree
 from entropix_mlx.trace.trace import Trace
 
@@ -48,14 +48,15 @@ class Passage:
     """The records from the root to a leaf, and what is known of them.
 
     `changes`: changed settings by name, each with the number of generated tokens on the way that
-    came before. `valleys`: indices of the records where the entropy had a valley's minimum.
-    `notes`: what is wrong with the file, a line each.
+    came before. `ends`: those of its turns. `valleys`: indices of the records where the entropy had
+    a valley's minimum. `notes`: what is wrong with the file, a line each.
     """
 
     header: RunHeader
     nodes: list[Node]
     changes: list[tuple[int, dict[str, Any]]]
     events: list[Event]
+    ends: list[End]
     notes: list[str]
 
     @classmethod
@@ -65,7 +66,8 @@ class Passage:
         """The way to `leaf` (default: where the conversation stands). Raises UsageError."""
         nodes = tree.path(tree.end(leaf))
         events = [event for i in (ROOT, *(n.index for n in nodes)) for event in tree.events(i)]
-        return cls(header, nodes, list(_changes(tree, nodes)), events, list(notes))
+        ends = [end for node in nodes for end in tree.ends(node.index)]
+        return cls(header, nodes, list(_changes(tree, nodes)), events, ends, list(notes))
 
     @classmethod
     def of_trace(cls, trace: Trace, leaf: int | None = None) -> "Passage":

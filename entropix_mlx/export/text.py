@@ -5,6 +5,7 @@ In Markdown what was said stands in fences longer than any that it contains.
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from entropix_mlx.export.passage import Passage
 from entropix_mlx.records.measures import percent
@@ -51,7 +52,7 @@ def _table(rows: Iterable[Row]) -> str:
 
 def summary(passage: Passage) -> Iterator[Row]:
     """Names and values; what was not measured is left out."""
-    totals = Summary.of(passage.nodes)
+    totals = Summary.of(chain(passage.nodes, passage.ends))
     yield f"tokens {'scored' if passage.is_scored else 'generated'}", str(totals.tokens)
     if totals.rate is not None:
         yield "tokens per second", f"{totals.rate:.1f}"

@@ -43,6 +43,7 @@ class Tree:
         self._nodes: dict[int, Node] = {}
         self._children: dict[int, list[int]] = {}  # of those that something follows
         self._events: dict[int, list[Event]] = {}
+        self._ends: dict[int, list[End]] = {}
         self._names: dict[int, str] = {}
         self._pruned: set[int] = set()
         self._last: dict[str, Event] = {}
@@ -84,6 +85,7 @@ class Tree:
                 self.leaf = record.index
         elif record.leaf in self._nodes:
             self.leaf = record.leaf
+            self._ends.setdefault(record.leaf, []).append(record)
 
     def __getitem__(self, index: int) -> Node:
         return self._nodes[index]
@@ -112,6 +114,10 @@ class Tree:
     def events(self, index: int) -> list[Event]:
         """What happened at a record."""
         return list(self._events.get(index, ()))
+
+    def ends(self, index: int) -> list[End]:
+        """The ends of turns that were left at a record."""
+        return list(self._ends.get(index, ()))
 
     def last_event(self, kind: str) -> Event | None:
         """The newest of its kind."""
@@ -154,11 +160,12 @@ class Tree:
             f"there is no record {leaf}: name the last one of a branch; its branches end at {ends}"
         )
 
-    def told(self, path: Iterable[Node]) -> Iterator[Node | Event]:
-        """The records of a path, each followed by what happened at it."""
+    def told(self, path: Iterable[Node]) -> Iterator[Node | Event | End]:
+        """The records of a path, each followed by what happened and what ended at it."""
         for node in path:
             yield node
             yield from self._events.get(node.index, ())
+            yield from self._ends.get(node.index, ())
 
     def common(self, a: int, b: int) -> int:
         """The last record that two branches share; `ROOT` if none."""

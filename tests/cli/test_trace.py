@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from entropix_mlx.records.quadrants import word
+from entropix_mlx.records.record import End
 from entropix_mlx.terminal.visible import escaped
 from entropix_mlx.trace.attention_file import read_attention
 from entropix_mlx.trace.trace import attention_beside, read_trace
@@ -54,8 +55,17 @@ def test_show(call: Call, made: Callable[..., Path]) -> None:
     assert "user: Hello" in result.err
     assert "20 tokens" in result.err
     again = call("trace", "show", path, "--format", "jsonl")
-    kept = [line for line in path.read_bytes().splitlines() if b'"type":"end"' not in line]
-    assert again.out.splitlines() == kept
+    assert again.out == path.read_bytes()
+
+
+def test_the_rate_is_told_as_the_run_told_it(call: Call, made: Callable[..., Path]) -> None:
+    path = made()
+    (end,) = (r for r in read_trace(path).records if isinstance(r, End))
+    rate = f"{end.tokens / (end.seconds - end.prefill_seconds):.1f}"
+    assert f" {rate} tokens/s" in call("trace", "show", path).err
+    call("trace", "export", path, "-o", path.with_suffix(".md"))
+    told = path.with_suffix(".md").read_text().replace("\\", "")
+    assert f"| tokens per second | {rate} |" in told
 
 
 def _told(line: str) -> float:
