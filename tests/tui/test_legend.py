@@ -1,5 +1,6 @@
 """The legend says which measure colours mean, with numbers; the ramp is safe for all eyes."""
 
+import msgspec
 import pytest
 from eyes import GROUNDS, contrast, least_distance
 from harness import scenario
@@ -7,7 +8,7 @@ from viewing import viewing
 
 from entropix_mlx.records.measures import class_of
 from entropix_mlx.records.quadrants import KINDS
-from entropix_mlx.sampling.calibration import GUIDE
+from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL
 from entropix_mlx.terminal.palette import RAMP, Theme
 from entropix_tui.look import color_scale, styles
 from entropix_tui.tokens.measures import ENTROPY, MEASURES, RANK
@@ -79,6 +80,11 @@ async def test_it_says_which_measure_on_which_scale_in_80_cells(colours: styles.
 async def test_a_wide_legend_names_the_plane() -> None:
     async with viewing(size=(160, 24)) as v:
         assert "open: H ≥ 2, V usual" in v.rows(v.texts.legend)[0]
+        # As exact as the strip's label: a token of 2.08 bits is above it.
+        v.texts.app.split = msgspec.structs.replace(PROVISIONAL.split, entropy=2.07)  # type: ignore[attr-defined]
+        v.texts.legend.refresh()
+        await v.pilot.pause()
+        assert "open: H ≥ 2.07, V usual" in v.rows(v.texts.legend)[0]
         v.texts.app.split = GUIDE  # type: ignore[attr-defined]
         v.texts.legend.refresh()
         await v.pilot.pause()

@@ -116,7 +116,7 @@ def _place(quadrant: Quadrant, split: QuadrantSplit | None) -> str:
         return f"H {'<>'[high]} {h:.3g}, V {'<>'[wide]} {v:.3g}"
     if split is None or split.entropy is None:
         return f"{'high' if high else 'low'} H, {'high' if wide else 'low'} V"
-    return f"H {'≥' if high else '<'} {split.entropy:.2g}, V {'wide' if wide else 'usual'}"
+    return f"H {'≥' if high else '<'} {split.entropy:.3g}, V {'wide' if wide else 'usual'}"
 
 
 def _told() -> set[str]:
