@@ -23,7 +23,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from folders import Folder, hostile_folder, hostile_gguf
+from hostile_models import hostile_folder, hostile_gguf
+from sound_model import Folder
 
 from entropix_mlx.cli.exit_status import run
 from entropix_mlx.cli.main import cli
