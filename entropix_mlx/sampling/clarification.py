@@ -58,12 +58,12 @@ class Way(ABC):
 
 def way(name: str, vocabulary: Vocabulary) -> Way | None:
     """None where nothing is put in, be it that the vocabulary has nothing to."""
-    marks, question = vocabulary.marks, vocabulary.question
+    # Marks are looked for where they are asked for only: every token of the model has to be read.
     if name == "guide" and vocabulary.clarify:
         return Guide(vocabulary.clarify)
-    if name == "insert" and vocabulary.clarify and marks:
+    if name == "insert" and vocabulary.clarify and (marks := vocabulary.marks):
         return Insert(vocabulary.clarify, marks)
-    if name == "ask" and marks and question:
+    if name == "ask" and (marks := vocabulary.marks) and (question := vocabulary.question):
         return Ask(question, marks)
     return None
 

@@ -288,3 +288,12 @@ def test_a_tokenizer_that_drops_every_text_asks_nothing() -> None:
             return []
 
     assert Vocabulary((), cast("Tokenizer", Mute())).question is None
+
+
+@pytest.mark.parametrize("name", ["off", "guide"])
+def test_tokens_are_read_for_their_marks_only_where_one_asks(name: str) -> None:
+    """Which a start would wait for, as all of them are."""
+    vocabulary = Vocabulary((3, 4), cast("Tokenizer", SimpleNamespace()))  # has no marks
+    assert (way(name, vocabulary) is None) == (name == "off")
+    with pytest.raises(AttributeError):
+        way("insert", vocabulary)
