@@ -129,6 +129,7 @@ def test_what_is_named_is_there() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("span", "gone"),
     [

@@ -84,6 +84,7 @@ def test_a_file_of_ones_own(call: Call, model: Path, prompts: Path) -> None:
     assert again.text == made.text
 
 
+@pytest.mark.slow
 def test_a_split_that_fails_is_refused(call: Call, tiny_model: Path, prompts: Path) -> None:
     """Whatever it says, it has hardly a favourite: no sentence can be counted."""
     made = call("calibrate", "--model", tiny_model, "--device", "cpu", "--prompts", prompts,

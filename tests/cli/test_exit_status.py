@@ -169,6 +169,7 @@ class TestDevFull:
         assert "no space left on device" in last
         assert kinds(trace)[-1] == "end"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "arguments",
         [("generate", "hello", "--max-tokens", 40), ("score", "hello")],

@@ -93,6 +93,7 @@ def test_everything_but_the_text_goes_to_standard_error(generate: Call, tiny_mod
     assert "perplexity" in summary
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_tokens_in_every_format(
     generate: Call, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_same_seed_gives_the_same_tokens_in_every_format(
     assert ids(other) != runs[0]
 
 
+@pytest.mark.slow
 def test_without_a_seed_one_is_drawn_shown_and_recorded(call: Call, tiny_model: Path) -> None:
     arguments = ("generate", "hello", "--model", tiny_model, "--max-tokens", 4, "--format", "jsonl")
     first, second = call(*arguments), call(*arguments)
@@ -150,6 +152,7 @@ def test_the_context_bounds_the_answer(generate: Call, make_model: Callable[...,
     assert records[-1]["finish_reason"] == "length"
 
 
+@pytest.mark.slow
 def test_a_template_that_prints_the_date_gets_it(
     generate: Call, make_model: Callable[..., Path], dated_template: str
 ) -> None:
@@ -173,6 +176,7 @@ def test_prefill_begins_the_answer_and_is_no_output(generate: Call, tmp_path: Pa
     assert not result.text.startswith("Well, ")
 
 
+@pytest.mark.slow
 def test_the_answer_ends_before_a_stop_text(generate: Call) -> None:
     whole = generate("--max-tokens", 40, "--sampler", "temperature").text
     stop = whole[12:15]

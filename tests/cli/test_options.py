@@ -89,6 +89,7 @@ def test_memory_is_limited(
     assert limits == expected
 
 
+@pytest.mark.slow
 def test_nothing_is_compiled_where_that_is_asked(
     call: Call, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

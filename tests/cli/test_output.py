@@ -197,6 +197,7 @@ def test_the_theme_suits_the_background(
     assert theme() == expected
 
 
+@pytest.mark.slow
 def test_generate_on_a_terminal_and_in_a_pipe(
     call: Call, terminal: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_beginning_of_sequence_token_is_record_0_unless_unwanted(
     assert [r["id"] for r in twice].count(BEGIN) == 1
 
 
+@pytest.mark.slow
 def test_plain_output_is_the_text_and_ends_its_last_line(score: Call, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("two\nlines\n", encoding="utf-8")
@@ -141,6 +142,7 @@ def test_one_token_has_nothing_to_measure(score: Call) -> None:
     assert result.err.rstrip().endswith("nothing measured")
 
 
+@pytest.mark.slow
 def test_a_text_over_the_context_is_read_in_windows(
     call: Call, score: Call, make_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_valleys_are_where_the_detector_finds_them(score: Call, tmp_path: Path) 
     assert f"{len(found)} valleys" in result.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slight_valleys")
 def test_colour_is_the_surprisal(score: Call, tmp_path: Path) -> None:
     trace = tmp_path / "score.jsonl"
@@ -271,6 +274,7 @@ def test_the_vectors(call: Call, name: str) -> None:
             assert math.exp(found) <= 1
 
 
+@pytest.mark.slow
 def test_what_has_no_token_is_noted_and_counted(
     tiny_model: Path, call: Callable[..., Any], tmp_path: Path
 ) -> None:

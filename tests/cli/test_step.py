@@ -79,6 +79,7 @@ def test_without_a_terminal(call: Call) -> None:
     assert "--script" in result.err
 
 
+@pytest.mark.slow
 def test_generate_stops_and_says_how_to_go_on(call: Call, tiny_model: Path, tmp_path: Path) -> None:
     trace = tmp_path / "run.jsonl"
     arguments = ("generate", "hello", "--model", tiny_model, "--seed", 7, "--max-tokens", 20)
@@ -103,6 +104,7 @@ def test_generate_stops_and_says_how_to_go_on(call: Call, tiny_model: Path, tmp_
     assert command[command.index("--seed") + 1] == "7"
 
 
+@pytest.mark.slow
 def test_generate_goes_on_where_nothing_is_met(call: Call, tiny_model: Path) -> None:
     arguments = ("generate", "hello", "--model", tiny_model, "--seed", 7, "--max-tokens", 20)
     plain = call(*arguments)

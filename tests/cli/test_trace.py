@@ -111,6 +111,7 @@ def test_show_a_branch(call: Call, made: Callable[..., Path]) -> None:
     assert "its branches end at 20" in wrong.err
 
 
+@pytest.mark.slow
 def test_verify(call: Call, made: Callable[..., Path], tiny_model: Path) -> None:
     path = made()
     result = call("trace", "verify", path, "--model", tiny_model)
@@ -149,6 +150,7 @@ def test_verify_finds_the_recorded_model(
     assert "\x1b" not in result.err
 
 
+@pytest.mark.slow
 def test_rerun(call: Call, made: Callable[..., Path], tiny_model: Path) -> None:
     path = made()
     result = call("trace", "verify", path, "--model", tiny_model, "--rerun")
@@ -266,7 +268,7 @@ def test_damaged_traces_never_crash_nor_steer_a_terminal_or_a_page(
     chance = random.Random(20261122)
     path = tmp_path / "mutated.jsonl"
     ends = {0: 0, 1: 0, 2: 0}
-    for number in range(10_000):
+    for number in range(3_000):
         path.write_bytes(mutated(lines, chance))
         commands: list[tuple[object, ...]] = [
             ("trace", "show", path, "--format", "color"),
@@ -282,7 +284,7 @@ def test_damaged_traces_never_crash_nor_steer_a_terminal_or_a_page(
         assert not STEERING & set(styled)
         if words[1] == "export" and result.status == 0:
             assert result.text.count("<script>") == 1, "the page's own; data are none"
-    assert min(ends[0], ends[1]) > 1000, "both of what can be read and what cannot"
+    assert min(ends[0], ends[1]) > 300, "both of what can be read and what cannot"
 
 
 def test_attention_beside_a_trace(call: Call, tiny_model: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def path(tmp_path: Path) -> Path:
     return attention_beside(tmp_path / "run.jsonl")
 
 
+@pytest.mark.slow
 def test_every_token_has_its_row(llama: LanguageModel, tmp_path: Path, path: Path) -> None:
     file = tmp_path / "run.jsonl"
     made = session(llama, trace=TraceWriter(file), attention=AttentionWriter(path))

@@ -129,6 +129,7 @@ def test_no_word_of_the_grammar_is_taken_for_a_verb() -> None:
     assert made("delta(entropy) > 1", "-index < 3", "(p > 1)", "not p > 1")
 
 
+@pytest.mark.slow
 @settings(deadline=10_000, max_examples=300)
 @given(
     st.text(max_size=100)

@@ -81,6 +81,7 @@ def shown(
     return taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["insert", "ask"])
 @settings(max_examples=40, deadline=None)
 @given(drawn=drawn_texts)
@@ -90,6 +91,7 @@ def test_the_memory_follows_from_the_path(
     shown(made(name, llama.tokenizer), llama.tokenizer, drawn)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drawn=drawn_texts)
 def test_a_text_stands_between_words_once_a_sentence(
@@ -110,6 +112,7 @@ def test_a_text_stands_between_words_once_a_sentence(
         assert sentence.count("¿") <= 1
 
 
+@pytest.mark.slow
 def test_a_word_follows_a_text(llama: LanguageModel) -> None:
     """Else " ..." and "th" would be one word, as a model that goes on in mid-word has it."""
     made = session(llama, overrides={**HELV, "clarify": "insert"})
@@ -130,6 +133,7 @@ def test_a_word_follows_a_text(llama: LanguageModel) -> None:
     assert followed >= 3
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drawn=drawn_texts)
 def test_a_question_is_asked_to_its_end_once(
@@ -203,6 +207,7 @@ def test_a_question_is_told_where_it_begins_whatever_was_put_in_before(
     assert text.startswith(OPENING)
 
 
+@pytest.mark.slow
 def test_the_answer_to_a_question_asks_none(llama: LanguageModel) -> None:
     made = asked(llama)
     turn(made, "One", 60)
@@ -225,6 +230,7 @@ def test_an_answer_that_ended_may_be_followed_by_a_question(llama: LanguageModel
     assert how.remembered([*asks, newline, Past(stop, None, measured)])[1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clarify", WAYS)
 def test_one_can_go_on_from_any_token(llama: LanguageModel, clarify: str) -> None:
     """Rewound to any of its tokens, an answer comes out as it did: the path says all."""
@@ -250,6 +256,7 @@ def test_what_was_put_in_can_be_left_out(llama: LanguageModel, clarify: str) -> 
     assert not any(record.forced for record in again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clarify", WAYS)
 def test_it_is_verified_and_made_again(llama: LanguageModel, tmp_path: Path, clarify: str) -> None:
     path = tmp_path / "run.jsonl"

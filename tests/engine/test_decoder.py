@@ -53,6 +53,7 @@ class Reads:
         monkeypatch.setattr(model, "step", counting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", declared())
 def test_the_same_seed_gives_the_same_tokens(llama: LanguageModel, preset: str) -> None:
     one, other = (generate(llama, preset, 25) for _ in range(2))
@@ -277,6 +278,7 @@ class TestForced:
         assert [c.forced for c in after] == ["user", None, None, None, "clarify", "clarify"]
 
 
+@pytest.mark.slow
 def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
     vocabulary = Vocabulary.of(llama.tokenizer, llama.info.clarify)
     for rolling in ("1", "0.3"):

@@ -65,6 +65,7 @@ class TestJudges:
         assert judge(answer) is right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clarify", ["insert", "ask"])
 def test_side_by_side_as_alone(llama: LanguageModel, clarify: str) -> None:
     """Rows that end at different tokens, of different samplers and seeds."""

@@ -124,6 +124,7 @@ def samplers(draw: st.DrawFn) -> Settings:
 
 
 class TestAgainstTheSampler:
+    @pytest.mark.slow
     @settings(deadline=None)
     @given(samplers(), st.data(), st.booleans(), st.integers(1, 10_000))
     def test_without_a_past(

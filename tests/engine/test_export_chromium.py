@@ -36,6 +36,7 @@ def story() -> Passage:
     return passage(asked(0, "Tell."), *words, Event(kind="valley", index=1100, at=1050))
 
 
+@pytest.mark.slow
 def test_keys_and_pointer_lead_through_the_tokens(tmp_path: Path) -> None:
     driver = """
     const slider = document.getElementById("at"), seen = [state()];
@@ -68,6 +69,7 @@ def test_keys_and_pointer_lead_through_the_tokens(tmp_path: Path) -> None:
     assert last == {"focus": "at"}
 
 
+@pytest.mark.slow
 def test_every_token_is_found_again(tmp_path: Path) -> None:
     """Elements, data and numbers agree from the first to the last."""
     driver = """
@@ -82,6 +84,7 @@ def test_every_token_is_found_again(tmp_path: Path) -> None:
     assert told(page(story()), driver, tmp_path / "page.html") == []
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     driver = """
     const rows = [];
@@ -112,6 +115,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_dark_and_light(tmp_path: Path) -> None:
     driver = """
     const ground = () => getComputedStyle(document.documentElement).backgroundColor;
@@ -129,6 +133,7 @@ def test_dark_and_light(tmp_path: Path) -> None:
     assert told(page(story()), driver, file, wanted) == [dark, light, dark]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1300])
 def test_nothing_hangs_over_the_edge(width: int, tmp_path: Path) -> None:
     long = passage(asked(0, "x" * 3000), said(1, "y" * 3000), notes=["z" * 3000])
@@ -141,6 +146,7 @@ def test_nothing_hangs_over_the_edge(width: int, tmp_path: Path) -> None:
         assert max(over) <= 0
 
 
+@pytest.mark.slow
 def test_a_notebooks_frame_runs(tmp_path: Path) -> None:
     """Apart from the page around it, and with its program allowed."""
     file = tmp_path / "notebook.html"

@@ -87,6 +87,7 @@ def test_scored_prompts_are_tokens_too() -> None:
     assert any(e.get("class") == "asked" and e["d"] for _, e in read.elements)
 
 
+@pytest.mark.slow
 def test_long_texts_are_blocks_that_end_with_lines() -> None:
     words = [said(n, f" w{n}" + "\n" * (n % 90 == 89)) for n in range(1000)]
     read = Page(page(passage(*words)))

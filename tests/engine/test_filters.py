@@ -36,6 +36,7 @@ FILTERS = [
 
 
 class TestFilters:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("temperature", "min_p", "top_k", "top_p"), FILTERS)
     @pytest.mark.parametrize("spread", [0.5, 2.0, 8.0])
     def test_they_are_those_of_transformers(

@@ -80,6 +80,7 @@ def test_few_and_equal_tokens_make_few_knots() -> None:
     assert len(usual_knots(np.full(100, 1.5), np.linspace(0, 9, 100))) == 1
 
 
+@pytest.mark.slow
 def test_entropy_is_split_where_the_worst_sentence_holds_best() -> None:
     split, run = fit_split(RUNS), flat(RUNS)
     entropies = sorted(r.entropy or 0 for r in run)

@@ -77,6 +77,7 @@ class TestSplit:
         assert one.shape == ()
         assert named(one.item()) == expected[0]
 
+    @pytest.mark.slow
     @given(splits.filter(lambda split: bool(split.usual)), st.floats(0, 12, width=32), level)
     def test_it_is_linear_between_knots(self, split: QuadrantSplit, h: float, v: float) -> None:
         at, levels = (np.array(column) for column in zip(*split.usual, strict=True))

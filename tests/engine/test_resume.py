@@ -60,6 +60,7 @@ class Reads:
         monkeypatch.setattr(model, "step", counting)
 
 
+@pytest.mark.slow
 def test_it_goes_on_as_if_nothing_had_been(
     llama: LanguageModel, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,7 @@ class TestFrequencies:
         else:
             assert observed[int(expected.argmax())] == len(keys)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", KINDS)
     def test_what_is_told_follows_from_the_settings_used(self, kind: str) -> None:
         """The final probabilities, recomputed from temperature to min-p by transformers."""
@@ -158,6 +159,7 @@ class TestFrequencies:
         np.testing.assert_allclose(told.ps, expected[told.ids], atol=2e-5)
         assert told.p == pytest.approx(expected[told.id], abs=2e-5)
 
+    @pytest.mark.slow
     def test_the_chosen_one_need_not_be_listed(self) -> None:
         chooser = bound("temperature", {"temperature": "10"})
         found = [Told(decide(chooser, LOGITS, draw_key(3, i))) for i in range(60)]
@@ -317,6 +319,7 @@ class TestState:
         assert len(State.of(state).means) == len(METRICS)
 
 
+@pytest.mark.slow
 def test_every_token_is_possible_that_the_filters_leave() -> None:
     """The pruned support of the entropix presets holds what its widest filters keep."""
     logits = np.random.default_rng(1).normal(0, 0.01, 20_000).astype(np.float32)

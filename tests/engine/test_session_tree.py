@@ -38,6 +38,7 @@ def measures(record: TokenRecord) -> tuple[float | None, ...]:
 
 
 class TestReturning:
+    @pytest.mark.slow
     def test_back_and_forth_reads_nothing_again(self, llama: LanguageModel) -> None:
         """A visit to an early token does not cost the way back to a late one."""
         made = hot(llama)

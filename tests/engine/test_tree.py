@@ -74,6 +74,7 @@ class Naive:
         return found
 
 
+@pytest.mark.slow
 @given(conversations())
 def test_the_tree_is_what_its_parents_say(records: list[Node]) -> None:
     tree, naive = Tree.of(records), Naive(records)
@@ -93,11 +94,13 @@ def test_the_tree_is_what_its_parents_say(records: list[Node]) -> None:
     assert tree.path() == tree.path(tree.leaf)
 
 
+@pytest.mark.slow
 @given(conversations())
 def test_branches_are_told_in_the_order_in_which_they_were_begun(records: list[Node]) -> None:
     assert Tree.of(records).branches() == Naive(records).branches()
 
 
+@pytest.mark.slow
 @given(conversations(), st.data())
 def test_what_two_branches_share(records: list[Node], data: st.DataObject) -> None:
     tree, naive = Tree.of(records), Naive(records)
@@ -108,6 +111,7 @@ def test_what_two_branches_share(records: list[Node], data: st.DataObject) -> No
     assert tree.common(one, other) == tree.common(other, one) == shared[-1]
 
 
+@pytest.mark.slow
 @given(conversations())
 def test_the_ids_of_a_path(records: list[Node]) -> None:
     expected = []

@@ -65,6 +65,7 @@ def test_without_refractory_it_is_find_peaks(seed: int) -> None:
             assert seen == scipy_valleys(smoothed[: now + 1], delta)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(0, 6), max_size=40), st.integers(1, 4))
 def test_flat_stretches_and_edges(series: list[int], delta: int) -> None:

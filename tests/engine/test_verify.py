@@ -58,6 +58,7 @@ def a_token(trace: Trace) -> TokenRecord:
     return [r for r in trace.records if isinstance(r, TokenRecord)][20]
 
 
+@pytest.mark.slow
 def test_what_was_recorded_stands_in_every_branch(llama: LanguageModel, file: Path) -> None:
     trace = whole(file)
     found = checked(llama, trace)
@@ -70,6 +71,7 @@ def test_what_was_recorded_stands_in_every_branch(llama: LanguageModel, file: Pa
     assert all(off.greatest < 1e-3 for off in found.deviations if off.metric != "rank")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [*METRICS, "logprob", "rank"])
 def test_a_number_that_was_changed_is_found(llama: LanguageModel, file: Path, metric: str) -> None:
     trace = whole(file)
@@ -82,6 +84,7 @@ def test_a_number_that_was_changed_is_found(llama: LanguageModel, file: Path, me
     assert (beyond.metric, beyond.at, beyond.beyond) == (metric, record.index, 1)
 
 
+@pytest.mark.slow
 def test_a_candidate_or_bytes_that_were_changed_are_found(llama: LanguageModel, file: Path) -> None:
     trace = whole(file)
     record = a_token(trace)
@@ -139,6 +142,7 @@ def test_what_lost_its_beginning_is_counted(llama: LanguageModel, file: Path) ->
     assert not found.tokens
 
 
+@pytest.mark.slow
 def test_all_is_generated_again(llama: LanguageModel, file: Path) -> None:
     trace = whole(file)
     assert sum(isinstance(r, Event) and r.kind == "setting" for r in trace.records) >= 2
@@ -179,6 +183,7 @@ def test_another_seed_parts_at_once(llama: LanguageModel, file: Path) -> None:
     assert found.parting.now.id != found.parting.recorded.id
 
 
+@pytest.mark.slow
 def test_forced_tokens_within_an_answer(llama: LanguageModel, file: Path) -> None:
     trace = whole(file)
     record = a_token(trace)

@@ -37,6 +37,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded, "SECONDS", 1.0)
 
 
+@pytest.mark.slow
 def test_it_says_what_the_tokenizer_says(smollm2_folder: Path) -> None:
     own, theirs = (kind.from_folder(smollm2_folder) for kind in (Tokenizer, BoundedTokenizer))
     for name in (
@@ -62,6 +63,7 @@ def test_it_says_what_the_tokenizer_says(smollm2_folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_long_text_is_no_attack(
     make_folder: Make, byte_tokens: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

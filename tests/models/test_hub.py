@@ -48,6 +48,7 @@ def one_line(error: BaseException) -> str:
     return str(error)
 
 
+@pytest.mark.slow
 def test_a_model_is_fetched_whole_and_nothing_else(
     hub_server: Any, served: dict[str, bytes], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_commit_is_what_it_was_and_a_branch_is_asked_for(hub_server: Any) -> N
     assert hub_server.downloads() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_mlx_lm_loads_what_was_fetched() -> None:
     from mlx_lm.utils import load_model
@@ -123,6 +125,7 @@ def test_offline_mode_without_the_model_is_one_line(monkeypatch: pytest.MonkeyPa
         sources.resolve(REPOSITORY, offline=True)
 
 
+@pytest.mark.slow
 def test_a_gated_model_names_the_licence_the_login_and_the_copy(hub_server: Any) -> None:
     gated = "meta-llama/Llama-3.2-1B-Instruct"
     hub_server.repositories[gated] = {"config.json": b"{}"}
@@ -146,6 +149,7 @@ def test_missing_repositories_and_revisions_are_told_apart() -> None:
     one_line(caught.value)
 
 
+@pytest.mark.slow
 def test_a_repository_without_weights_is_no_model(hub_server: Any) -> None:
     hub_server.repositories[REPOSITORY] = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
     with pytest.raises(ModelNotFoundError, match="safetensors") as caught:
@@ -278,6 +282,7 @@ def test_a_pinned_model_is_checked_against_the_catalogue(
     assert [f.name for f in sources.installed()] == ["tiny"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("known")
 def test_out_is_a_whole_copy_or_nothing(
     served: dict[str, bytes], hub_server: Any, tmp_path: Path
@@ -306,6 +311,7 @@ def test_out_is_a_whole_copy_or_nothing(
     assert sources.resolve(str(tmp_path / "out")).revision == COMMIT
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_a_full_disk_is_one_line(private_cache: Path) -> None:
     # A limit on the size of files fails writes as a full disk does.

@@ -216,6 +216,7 @@ HOSTILE: dict[str, list[Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, values in HOSTILE.items() for value in values]
 )

@@ -86,6 +86,7 @@ def assert_right(product: Matrix, a: Matrix, b: Matrix) -> None:
     assert (np.abs(product - exact) <= a.shape[1] * 2.0**-24 * sizes).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("k", [1, 7, 8, 9, 15, 16, 17, 33, 576, 2050])
 def test_few_rows_are_right(make: Callable[[str, int], Sgemm], kernel: str, k: int) -> None:
@@ -134,6 +135,7 @@ def test_what_was_there_is_added_to_or_not_looked_at(
     np.testing.assert_array_equal(sgemm(a, b, into=there.copy(), beta=1), product + there)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_other_products_go_on(make: Callable[[str, int], Sgemm], threads: int) -> None:
     sgemm = make("plain", threads)
@@ -208,6 +210,7 @@ assert threads() == before + 2
 """
 
 
+@pytest.mark.slow
 def test_a_fork_has_threads_of_its_own() -> None:
     _run(
         "child = os.fork()\n"
@@ -218,6 +221,7 @@ def test_a_fork_has_threads_of_its_own() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("_again", range(5))
 def test_the_program_ends(_again: int) -> None:
     _run("sys.exit(0)  # the threads look for work still\n")

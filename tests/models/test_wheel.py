@@ -131,6 +131,7 @@ def test_a_model_that_was_tampered_with_is_refused(
         assert "expected" in refused(private_cache) or "damaged" in refused(private_cache)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("entry")
 def test_a_truncated_wheel_is_refused(private_cache: Path, tmp_path: Path) -> None:
     file = next((tmp_path / "links").iterdir())
@@ -139,6 +140,7 @@ def test_a_truncated_wheel_is_refused(private_cache: Path, tmp_path: Path) -> No
     assert "pip could not fetch" in text or "expected" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("entry")
 def test_a_package_that_is_not_there_is_one_line(private_cache: Path, tmp_path: Path) -> None:
     next((tmp_path / "links").iterdir()).unlink()

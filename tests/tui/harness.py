@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
 
 from entropix_tui.app import EntropixApp
@@ -119,20 +120,30 @@ def scenario(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., No
 
 # Reading.
 
+_read: dict[Screen[Any], list[Strip]] = {}
+
+
+def lines(app: App[Any]) -> list[Strip]:
+    """What is on the screen, drawn once for all who read it before anything can happen."""
+    screen = app.screen
+    if screen not in _read:
+        _read[screen] = screen._compositor.render_strips()
+        asyncio.get_running_loop().call_soon(_read.clear)
+    return _read[screen]
+
 
 def rows(app: App[Any], widget: Widget | None = None) -> list[str]:
     """What is on the screen, or on a widget, row by row."""
-    strips = app.screen._compositor.render_strips()
     region = app.screen.region if widget is None else widget.scrollable_content_region
     return [
         "".join(segment.text for segment in strip.crop(region.x, region.right)).rstrip()
-        for strip in strips[region.y : region.bottom]
+        for strip in lines(app)[region.y : region.bottom]
     ]
 
 
 def style_of(app: App[Any], text: str) -> Style:
     """The style in which a text is drawn, the first time that it stands on the screen."""
-    for strip in app.screen._compositor.render_strips():
+    for strip in lines(app):
         for segment in strip:
             if text in segment.text:
                 assert segment.style is not None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import rows
+from harness import lines, rows
 from known_answer import LAST, Known, Said, shared
 from textual.app import App
 from textual.widget import Widget
@@ -21,8 +21,7 @@ _MARKS = {"¿": "clarify", "†": "user", "‡": "exit"}
 def _runs(app: App[Any], widget: Widget) -> Iterator[tuple[str, str | None]]:
     """Texts on a widget with their colours, from the top left to the bottom right."""
     region = widget.scrollable_content_region
-    strips = app.screen._compositor.render_strips()[region.y : region.bottom]
-    for strip in strips:
+    for strip in lines(app)[region.y : region.bottom]:
         for segment in strip.crop(region.x, region.right):
             color = segment.style.color if segment.style else None
             triplet = color.triplet if color else None

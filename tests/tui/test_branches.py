@@ -108,6 +108,7 @@ async def test_escape_changes_nothing() -> None:
         assert app.answers == [None]
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_name_is_given_in_place() -> None:
     given: list[tuple[int, str]] = []
@@ -132,6 +133,7 @@ async def test_comparing_with_the_present_branch() -> None:
         assert app.answers == [Existing(10)]
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_filter() -> None:
     async with hosted(lambda: Branches(family(), name=_nobody)) as (app, pilot):

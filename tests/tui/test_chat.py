@@ -72,6 +72,7 @@ async def test_a_turn(size: tuple[int, int]) -> None:
     assert session.heard == ["Which number is larger?"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_before_anything_was_said_no_instrument_is_shown_but_one_that_is_asked_for() -> None:
     async with chatting(ScriptedSession(answers=[["one"]]), size=LARGE) as chat:
@@ -96,6 +97,7 @@ async def test_a_long_line_is_no_longer_than_can_be_read() -> None:
         assert view.side.size.width == 102 - 1  # beside its padding
 
 
+@pytest.mark.slow
 @scenario
 async def test_provisional_colours_say_so() -> None:
     for header, said in (
@@ -114,6 +116,7 @@ async def test_provisional_colours_say_so() -> None:
             assert ("in about ten minutes" in chat.told()) is said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_where_it_takes_seconds_a_key_calibrates(size: tuple[int, int]) -> None:
@@ -171,6 +174,7 @@ async def test_a_prompt_of_several_lines() -> None:
     assert session.heard == ["a\nbx\nc"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_blank_prompts_are_not_sent() -> None:
     session = ScriptedSession()
@@ -181,6 +185,7 @@ async def test_blank_prompts_are_not_sent() -> None:
     assert session.heard == []
 
 
+@pytest.mark.slow
 @scenario
 async def test_stopping() -> None:
     gate = Gate(5)
@@ -241,6 +246,7 @@ async def test_what_colours_say_comes_with_the_model(size: tuple[int, int]) -> N
         assert place() == before, "room was kept"
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_was_changed_after_enter_is_not_sent() -> None:
     gate = Gate(2)
@@ -376,6 +382,7 @@ async def test_resizing_while_streaming() -> None:
         assert answer.text == "".join(words)
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_new_chat_begins_empty() -> None:
     old, new = ScriptedSession(gate=Gate(4)), ScriptedSession(answers=[["fresh"]])
@@ -397,6 +404,7 @@ async def test_a_new_chat_begins_empty() -> None:
         assert old.closed
 
 
+@pytest.mark.slow
 @scenario
 async def test_copying_the_answer_and_a_selection() -> None:
     answer = (

@@ -37,6 +37,7 @@ async def compare(chat: Chat, *keys: str) -> None:
     await chat.until(lambda: isinstance(chat.app.screen, Compare))
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_closing_leaves_the_conversation_as_it_was(size: tuple[int, int]) -> None:
@@ -60,6 +61,7 @@ async def test_closing_leaves_the_conversation_as_it_was(size: tuple[int, int]) 
         assert len(view.strips.timeline) == length
 
 
+@pytest.mark.slow
 @scenario
 async def test_help_says_what_can_be_done_side_by_side() -> None:
     session = scripted()
@@ -71,6 +73,7 @@ async def test_help_says_what_can_be_done_side_by_side() -> None:
         await chat.until(lambda: "Go on with the left one" in chat.text())
 
 
+@pytest.mark.slow
 @scenario
 async def test_closing_while_the_other_is_made_stops_it() -> None:
     gate = Gate(2)
@@ -91,6 +94,7 @@ async def test_closing_while_the_other_is_made_stops_it() -> None:
         assert chat.screen.view.side.summary.answer.tokens == 2, "nor is it counted"
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_keeping_one_that_is_being_made(size: tuple[int, int]) -> None:
@@ -111,6 +115,7 @@ async def test_keeping_one_that_is_being_made(size: tuple[int, int]) -> None:
         assert chat.screen.conversation.seed == 99
 
 
+@pytest.mark.slow
 @scenario
 async def test_keeping_the_first_is_closing() -> None:
     session = scripted()
@@ -123,6 +128,7 @@ async def test_keeping_the_first_is_closing() -> None:
         assert answers(chat.screen.conversation) == ["one two"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_two_samplers_are_made_one_after_the_other() -> None:
     scripts = [["one", " two"], ["one", " three", " four"], ["one", " five"]]
@@ -141,6 +147,7 @@ async def test_two_samplers_are_made_one_after_the_other() -> None:
         assert len(chat.screen.conversation.tree.branches()) == 3
 
 
+@pytest.mark.slow
 @scenario
 async def test_keeping_the_first_of_two_stops_the_second() -> None:
     gate = Gate(2)
@@ -158,6 +165,7 @@ async def test_keeping_the_first_of_two_stops_the_second() -> None:
         assert "seven" not in [node.text for node in session.tree.path(session.tree.newest)]
 
 
+@pytest.mark.slow
 @scenario
 async def test_one_that_fails_leaves_nothing() -> None:
     failing = [token(20, "one"), ValueError("no more")]

@@ -18,6 +18,7 @@ from entropix_tui.widgets.inspector.inspector import Inspector
 pytestmark = pytest.mark.filterwarnings("error")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
@@ -43,6 +44,7 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         assert chat.screen.view.tokens.cursor == Place(1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_brackets_turn_the_pages_from_text_and_panel(size: tuple[int, int]) -> None:
@@ -68,6 +70,7 @@ async def test_brackets_turn_the_pages_from_text_and_panel(size: tuple[int, int]
         assert inspector.page == "candidates"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_tab_into_the_text_shows_cursor_and_panel(size: tuple[int, int]) -> None:
@@ -113,6 +116,7 @@ async def test_ctrl_c_copies_stops_and_quits_at_the_second_press() -> None:
         assert app._exit
 
 
+@pytest.mark.slow
 @scenario
 async def test_stepping_goes_to_the_cursor_and_keeps_what_is_written(
     monkeypatch: pytest.MonkeyPatch,
@@ -139,6 +143,7 @@ async def test_stepping_goes_to_the_cursor_and_keeps_what_is_written(
         assert prompt.text == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_no_notice_covers_the_prompt(size: tuple[int, int]) -> None:
@@ -191,6 +196,7 @@ def test_demos_of_the_guide_are_there_and_take_no_keys_of_others() -> None:
     assert {*KEYS.values()} < {*DEMOS}
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_demo_by_tab_and_by_mouse() -> None:
     first, second = ScriptedSession(answers=[["ok"]]), ScriptedSession(answers=[["ok"]])
@@ -220,6 +226,7 @@ async def test_a_demo_from_the_command_line_waits_for_the_model() -> None:
     assert session.heard == [DEMOS["numbers"]]
 
 
+@pytest.mark.slow
 @scenario
 async def test_help_theme_and_cues() -> None:
     async with chatting(size=LARGE) as chat:
@@ -242,6 +249,7 @@ async def test_help_theme_and_cues() -> None:
         await chat.until(lambda: "↵" not in chat.text())
 
 
+@pytest.mark.slow
 @scenario
 async def test_commands_by_name() -> None:
     async with chatting(ScriptedSession(), ScriptedSession()) as chat:
@@ -255,6 +263,7 @@ async def test_commands_by_name() -> None:
         await chat.until(lambda: chat.screen.conversation.is_empty)
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_footer_is_a_row_of_buttons() -> None:
     async with chatting() as chat:

@@ -64,6 +64,7 @@ async def test_continuing_an_answer_that_was_cut_off(size: tuple[int, int]) -> N
         assert f"mean entropy {summary.answer.mean_entropy:.2f} bits" in note
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_regenerating_with_another_seed(size: tuple[int, int]) -> None:
@@ -82,6 +83,7 @@ async def test_regenerating_with_another_seed(size: tuple[int, int]) -> None:
         assert len(chat.screen.conversation.tree.branches()) == 2
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_editing_an_earlier_message(size: tuple[int, int]) -> None:
@@ -109,6 +111,7 @@ async def test_editing_an_earlier_message(size: tuple[int, int]) -> None:
         assert said == ["first!"]
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_going_on_without_a_clarifying_text(size: tuple[int, int]) -> None:
@@ -135,6 +138,7 @@ async def test_going_on_without_a_clarifying_text(size: tuple[int, int]) -> None
         await chat.until(lambda: "on a text that was inserted" in chat.told())
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_escape_from_editing_returns_to_the_text(size: tuple[int, int]) -> None:
@@ -214,6 +218,7 @@ async def test_branches_are_listed_and_returned_to(size: tuple[int, int]) -> Non
         assert chat.screen.view.strips.timeline.records[-1].text == "three"
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_branch_can_be_named() -> None:
     session = ScriptedSession()
@@ -228,6 +233,7 @@ async def test_a_branch_can_be_named() -> None:
         await chat.until(lambda: [branch.name for branch in tree.branches()] == ["good"])
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_system_prompt_begins_a_new_conversation() -> None:
     old, new = ScriptedSession(answers=[["one"]]), ScriptedSession(answers=[["two"]])
@@ -257,6 +263,7 @@ class Listed(Archive):
         return [Saved("ages", "long ago", "smollm2-135m", moment, 1000)]
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_a_saved_session_is_resumed(size: tuple[int, int], tmp_path: Path) -> None:
@@ -278,6 +285,7 @@ async def test_a_saved_session_is_resumed(size: tuple[int, int], tmp_path: Path)
         assert answers(chat) == ["once upon", "more"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_another_model() -> None:
     old, new = ScriptedSession(), ScriptedSession(name="fresh")
@@ -298,6 +306,7 @@ async def test_another_model() -> None:
         assert not len(chat.screen.view.strips.timeline)
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_a_model_that_cannot_be_had_leaves_everything(size: tuple[int, int]) -> None:
@@ -313,6 +322,7 @@ async def test_a_model_that_cannot_be_had_leaves_everything(size: tuple[int, int
         assert answers(chat) == ["one", "two"]
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_out_of_memory_in_mid_answer(size: tuple[int, int]) -> None:
@@ -327,6 +337,7 @@ async def test_out_of_memory_in_mid_answer(size: tuple[int, int]) -> None:
         assert answers(chat) == ["Half an answer"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_is_too_long_comes_back_to_be_shortened() -> None:
     class Full(ScriptedSession):
@@ -343,6 +354,7 @@ async def test_what_is_too_long_comes_back_to_be_shortened() -> None:
         assert answers(chat) == ["ok"]
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_a_full_disk_stops_the_saving_and_not_the_answer(size: tuple[int, int]) -> None:

@@ -110,6 +110,7 @@ async def test_the_sampler_opens_and_closes(size: tuple[int, int]) -> None:
         assert not chat.screen.view.side.sampler.display
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_the_whole_vocabulary_of_a_token(size: tuple[int, int]) -> None:
@@ -186,6 +187,7 @@ async def test_markdown_and_back(size: tuple[int, int]) -> None:
         await chat.until(lambda: chat.screen.view.tokens.display)
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_searching(size: tuple[int, int]) -> None:
@@ -198,6 +200,7 @@ async def test_searching(size: tuple[int, int]) -> None:
         assert chat.screen.focused is chat.screen.view.tokens
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_jumping(size: tuple[int, int]) -> None:
@@ -209,6 +212,7 @@ async def test_jumping(size: tuple[int, int]) -> None:
         await chat.until(lambda: chat.app.screen is chat.screen)
 
 
+@pytest.mark.slow
 @scenario
 async def test_tab_goes_to_the_text_first_and_the_focus_shows_everywhere() -> None:
     async with chatting(size=LARGE) as chat:
@@ -223,6 +227,7 @@ async def test_tab_goes_to_the_text_first_and_the_focus_shows_everywhere() -> No
         assert chat.screen.composer.prompt in seen
 
 
+@pytest.mark.slow
 @scenario
 async def test_colours_letters_and_breaks() -> None:
     async with chatting(size=LARGE) as chat:

@@ -223,6 +223,7 @@ async def test_going_on_with_one_of_them() -> None:
             assert app.answers == [leaf]
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_counterfactual_lists_its_differences() -> None:
     async with hosted(prompts) as (app, pilot):
@@ -246,6 +247,7 @@ async def test_a_counterfactual_lists_its_differences() -> None:
         assert not screen.list.display
 
 
+@pytest.mark.slow
 @scenario
 async def test_it_grows() -> None:
     tree = Tree.of([asked(0), *said(STORY, 1, 0)])
@@ -343,6 +345,7 @@ async def test_the_same_to_the_end() -> None:
         assert not app.screen.query_one(Differences).display
 
 
+@pytest.mark.slow
 @scenario
 async def test_hostile_tokens() -> None:
     first, second = said(["a", HOSTILE, "\x1b", "c"], 1, 0), said(["a", "b" + HOSTILE], 10, 0)
@@ -381,6 +384,7 @@ def test_two_answers_look_like_this(looks: Any, size: tuple[int, int]) -> None:
     assert looks(Host(answers), size)
 
 
+@pytest.mark.slow
 @SIZES
 def test_two_prompts_look_like_this(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:

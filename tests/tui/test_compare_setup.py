@@ -30,6 +30,7 @@ async def test_another_seed() -> None:
         assert app.answers == [Again(0, seed=4242)]
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_seed_of_ones_own() -> None:
     async with hosted(screen) as (app, pilot):
@@ -75,6 +76,7 @@ async def test_another_sampler_on_both_sides() -> None:
         assert app.answers == [Again(0, settings=Settings.make("greedy"), against=SETTINGS)]
 
 
+@pytest.mark.slow
 @scenario
 async def test_changes_are_made_to_the_present_settings() -> None:
     async with hosted(screen) as (app, pilot):
@@ -87,6 +89,7 @@ async def test_changes_are_made_to_the_present_settings() -> None:
         assert changed == SETTINGS.to_dict() | {"temperature": 1.2, "top_k": 5}
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_makes_no_sense_is_told() -> None:
     async with hosted(screen) as (app, pilot):
@@ -121,6 +124,7 @@ async def test_what_was_said_goes_with_what_it_was_said_of() -> None:
         assert app.answers == []
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_seed_is_offered_where_one_is_drawn_by() -> None:
     async with hosted(screen) as (app, pilot):
@@ -132,6 +136,7 @@ async def test_a_seed_is_offered_where_one_is_drawn_by() -> None:
         assert "^R another seed" in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_an_empty_prompt() -> None:
     async with hosted(screen) as (app, pilot):

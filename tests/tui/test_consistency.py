@@ -65,6 +65,16 @@ LOOKED_AT = (
 )
 """Tokens of every quadrant, of none, and those that are something special."""
 
+
+def looked_at(known: Known) -> tuple[str, ...]:
+    """All of them under one split; one of each quadrant, and the valley, under the others."""
+    if known.name == "calibrated":
+        return LOOKED_AT
+    first = {known.named(word).quadrant: word for word in (*reversed(LOOKED_AT), THIRD)}
+    valleys = [word for word in LOOKED_AT if known.named(word).index in known.valleys]
+    return (*first.values(), *valleys)
+
+
 FIGURES = "tokens, tokens per second, mean entropy, perplexity, valleys, all shares together"
 CANDIDATES = "candidate 1, raw 1, raw 3, drawn 1, p, p drawn"
 FIELDS = "tokens, strategy, forced, index, entropy, varentropy, temperature, rank, p"
@@ -251,7 +261,7 @@ async def of_the_view(by: str, driver: Driver, view: ConversationView, known: Kn
         *read_screens.split_lines(f"{by}'s strips", app, strips, view.legend),
         *read_screens.strip_marks(f"{by}'s strips", app, strips, WIDTH, known),
     ]
-    for word in LOOKED_AT:
+    for word in looked_at(known):
         assert tokens.move_to(TokenRef(known.named(word).index))
         await drawn(driver, view)
         assert view.ref == TokenRef(known.named(word).index)
@@ -284,7 +294,7 @@ async def test_the_chat(name: str) -> None:
         await chat.ask("Which?")
         view = chat.screen.view
         said += await of_the_view("the chat", chat, view, known)
-        for word in LOOKED_AT:
+        for word in looked_at(known):
             if word == UNMEASURED:
                 continue  # no distribution, no vocabulary
             assert view.tokens.move_to(TokenRef(known.named(word).index))
@@ -348,6 +358,7 @@ class Proposing(Scripted):
         """It says nothing of these tokens."""
 
 
+@pytest.mark.slow
 @EACH
 @scenario
 async def test_the_debugger(name: str) -> None:

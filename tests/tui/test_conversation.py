@@ -281,9 +281,9 @@ def test_ten_times_the_conversation_is_restored_in_ten_times_the_time() -> None:
         conversation.apply(Restored(records, HEADER))
         return conversation
 
-    few, many = records(10), records(100)
+    few, many = records(2), records(20)
     assert ratio(lambda: restored(many), lambda: restored(few)) < LINEAR
-    assert restored(many).tree.leaf == 100 * 1001 - 1
+    assert restored(many).tree.leaf == 20 * 1001 - 1
 
 
 def test_looking_tokens_up() -> None:

@@ -102,6 +102,7 @@ class TestTokenPage:
             assert "no token under the cursor" in shown(app, inspector)
             assert "Paris" not in shown(app, inspector)
 
+    @pytest.mark.slow
     @scenario
     async def test_every_kind_of_record(self) -> None:
         bare: dict[str, Any] = dict.fromkeys(
@@ -118,6 +119,7 @@ class TestTokenPage:
 
 
 class TestTurning:
+    @pytest.mark.slow
     @SIZES
     def test_brackets_turn_and_the_focus_goes_along(self, size: tuple[int, int]) -> None:
         @scenario
@@ -136,6 +138,7 @@ class TestTurning:
 
         run()
 
+    @pytest.mark.slow
     @scenario
     async def test_a_click_on_a_tab_turns(self) -> None:
         async with inspecting(SMALL) as (pilot, app, inspector):
@@ -266,6 +269,7 @@ class TestCandidates:
     def test_ranks_count_from_one_and_the_chosen_keeps_its_own(self) -> None:
         assert ranks(record(id=108, rank=4711)) == [1, 2, 3, 4, 5, 6, 7, 8, 4712]
 
+    @pytest.mark.slow
     @SIZES
     def test_what_if_over_those_listed_and_over_all(self, size: tuple[int, int]) -> None:
         @scenario
@@ -341,6 +345,7 @@ class TestCandidates:
 
         run()
 
+    @pytest.mark.slow
     @scenario
     async def test_a_prompts_candidates_cannot_be_taken(self) -> None:
         async with inspecting(SMALL) as (pilot, app, inspector):
@@ -364,6 +369,7 @@ class TestCandidates:
                 assert not {"\x1b", "\u202e", "\x9b", "\t"} & set(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", range(60, 100, 8))
 def test_a_stage_keeps_to_its_column(width: int) -> None:
     met = record()

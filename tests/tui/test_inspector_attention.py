@@ -17,6 +17,7 @@ SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 Highlight = Inspector.HighlightWanted
 
 
+@pytest.mark.slow
 @SIZES
 def test_map_heads_and_places(size: tuple[int, int]) -> None:
     @scenario
@@ -100,6 +101,7 @@ async def test_a_click_on_a_cell() -> None:
         assert inspector._attention.map.place == (3, 4)
 
 
+@pytest.mark.slow
 @scenario
 async def test_without_capture() -> None:
     async with inspecting(LARGE) as (pilot, app, inspector):

@@ -63,6 +63,7 @@ class TestMoving:
                 assert set(told) == seen
                 assert told.count(next(iter(seen))) >= 1
 
+    @pytest.mark.slow
     @SIZES
     @pytest.mark.parametrize("page", ["token", "candidates", "attention"])
     def test_nothing_is_laid_out_anew(

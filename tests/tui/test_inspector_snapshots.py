@@ -15,6 +15,7 @@ from entropix_tui.screens.vocabulary import Vocabulary
 from entropix_tui.widgets.inspector.inspector import Page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["token", "candidates", "attention"])
 @SIZES
 def test_a_page(looks: Any, page: Page, size: tuple[int, int]) -> None:

@@ -62,6 +62,7 @@ def tag(app: Host, letter: str) -> Tag:
     return next(tag for tag in app.screen.query(Tag) if tag.target.letter == letter)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @scenario
 async def test_letters_lead_to_the_parts(size: tuple[int, int]) -> None:

@@ -79,6 +79,7 @@ def test_marking_a_piece_equals_laying_out_anew(
     assert picture(layout) == picture(laid(pieces, width))
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, min_size=1, max_size=12), st.integers(2, 30))
 @settings(max_examples=100, deadline=None)
 def test_every_piece_is_found_on_the_line_where_it_begins(pieces: list[Piece], width: int) -> None:

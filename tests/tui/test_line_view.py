@@ -107,6 +107,7 @@ async def test_a_scroll_bar_comes_and_goes() -> None:
             assert view.max_scroll_y == max(0, count - 6)
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_has_grown_stays_so(layouts: list[None]) -> None:
     view = Numbers()
@@ -122,6 +123,7 @@ async def test_what_has_grown_stays_so(layouts: list[None]) -> None:
             assert app.rows().index("below") == rows
 
 
+@pytest.mark.slow
 @scenario
 async def test_kept_room_hides_no_rows() -> None:
     view = Keeping()

@@ -34,6 +34,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @scenario
 async def test_there_and_back() -> None:
     async with viewing(turns=5) as v:

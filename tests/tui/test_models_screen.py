@@ -26,6 +26,7 @@ def screen(models: Any = None, check: Any = None) -> ModelsScreen:
     )
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_is_said_of_a_model() -> None:
     async with hosted(screen) as (app, pilot):
@@ -43,6 +44,7 @@ async def test_what_is_said_of_a_model() -> None:
         assert app.answers == ["llama-3.2-1b"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_mouse_and_the_filter() -> None:
     async with hosted(screen) as (app, pilot):

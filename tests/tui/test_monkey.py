@@ -83,6 +83,7 @@ async def test_ctrl_c_quits_at_the_second_press_whatever_the_clock_says() -> Non
         assert chat.app._exit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [size for size in SIZES if size[0] < 21 and size[1] < 9])
 @scenario
 async def test_hardly_any_room(size: tuple[int, int]) -> None:
@@ -98,6 +99,7 @@ async def test_hardly_any_room(size: tuple[int, int]) -> None:
         assert isinstance(chat.app.screen, CommandPalette)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(10, 3), (5, 5), (20, 8)])
 @scenario
 async def test_two_answers_with_hardly_any_room(size: tuple[int, int]) -> None:
@@ -137,6 +139,7 @@ async def test_no_room_for_what_a_prompt_says_while_it_is_empty() -> None:
         assert "S" not in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_one_palette_at_a_time() -> None:
     async with chatting() as chat:
@@ -156,6 +159,7 @@ async def test_one_palette_at_a_time() -> None:
         assert isinstance(app.screen, CommandPalette)
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_screen_under_another_one_is_not_dismissed() -> None:
     """Keys that come at once are the lower one's until the upper one has come."""

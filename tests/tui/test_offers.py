@@ -96,6 +96,7 @@ def told_of(screen: Screen[Any]) -> set[str]:
     return {does.casefold() for does in footer | {entry.right for entry in here(screen).entries}}
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_replay_offers_nothing_that_would_change_what_was_recorded() -> None:
     sampler, naming = "change how tokens are drawn", "name"

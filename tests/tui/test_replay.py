@@ -209,6 +209,7 @@ def test_no_model_and_no_thread_until_it_is_asked_for(tmp_path: Path) -> None:
     assert done.stdout == "[] 1\n"
 
 
+@pytest.mark.slow
 def test_play_begins_at_the_beginning() -> None:
     @scenario
     async def run() -> None:
@@ -265,6 +266,7 @@ def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
 # Playing and going elsewhere.
 
 
+@pytest.mark.slow
 @scenario
 async def test_space_plays_and_pauses() -> None:
     async with replaying() as replay:
@@ -350,6 +352,7 @@ async def test_speeds() -> None:
         assert playback.speed == 16
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_bar_goes_where_it_is_clicked_and_dragged() -> None:
     async with replaying() as replay:
@@ -373,6 +376,7 @@ async def test_the_bar_goes_where_it_is_clicked_and_dragged() -> None:
         assert screen.playback.playing
 
 
+@pytest.mark.slow
 @scenario
 async def test_while_the_text_has_the_focus_its_keys_are_the_chats() -> None:
     async with replaying() as replay:
@@ -540,6 +544,7 @@ async def test_what_cannot_be_shown_is_told() -> None:
         assert not replay.steering()
 
 
+@pytest.mark.slow
 @scenario
 async def test_hostile_strings_steer_nothing() -> None:
     sampler = {"preset": HOSTILE, "temperature": HOSTILE, "helv_entropy": "x", "top_k": 1e300}
@@ -646,6 +651,7 @@ def test_two_recordings_side_by_side(size: tuple[int, int]) -> None:
     run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["escape", "2"], ids=["closed", "kept"])
 def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
     one = recorded([asked(0), *said(STORY, 1, 0)])
@@ -680,6 +686,7 @@ def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
 # Branches.
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_recording_with_branches() -> None:
     tree, one, other = two_answers()
@@ -722,6 +729,7 @@ def test_an_end_without_a_model_is_answered() -> None:
         assert engine.quit(60)
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_model_that_cannot_be_had_is_one_line() -> None:
     header = msgspec.structs.replace(HEADER, model="smollm2-1.7b-never-here")
@@ -751,6 +759,7 @@ async def test_a_prompt_cannot_be_stepped_into() -> None:
         assert "token of an answer" in replay.told()
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_a_model_finds_out_is_shown() -> None:
     session = ScriptedSession(past=TWO_TURNS)
@@ -905,6 +914,7 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     assert looks(app, size, steps)
 
 
+@pytest.mark.slow
 @SIZES
 def test_how_playing_looks(looks: Any, size: tuple[int, int]) -> None:
     clock = Clock()

@@ -211,6 +211,7 @@ async def test_colours_go_round_from_surprisal() -> None:
         assert view.screen.view.tokens.colour == view.screen.view.legend.colour == "rank"
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_text_is_typed_scored_and_changed() -> None:
     async with scoring(None) as view:
@@ -267,6 +268,7 @@ async def test_stopping_keeps_what_was_scored(key: str) -> None:
         assert "stopped" in view.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_ctrl_c_stops_the_scoring_here_and_over_a_chat() -> None:
     async with scoring(scorer=ScriptedScorer(Gate(3))) as view:
@@ -304,6 +306,7 @@ async def test_progress_of_the_model_and_what_it_can_t_load() -> None:
         assert view.cursor == " banana"
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_text_that_comes_to_nothing_can_be_changed() -> None:
     scorer = ScriptedScorer(error=UsageError("there is nothing to score: it has no tokens"))
@@ -314,6 +317,7 @@ async def test_a_text_that_comes_to_nothing_can_be_changed() -> None:
         await view.until(lambda: view.ranking())
 
 
+@pytest.mark.slow
 @scenario
 async def test_every_token_can_be_looked_into() -> None:
     async with scoring(size=LARGE) as view:
@@ -329,6 +333,7 @@ async def test_every_token_can_be_looked_into() -> None:
         assert set(view.scorer.asked) == {5}
 
 
+@pytest.mark.slow
 @scenario
 async def test_it_offers_nothing_that_it_forbids() -> None:
     async with scoring(size=LARGE) as view:
@@ -361,6 +366,7 @@ async def test_a_file_is_opened_byte_for_byte(tmp_path: Path) -> None:
         assert view.scorer.texts == ["Spain\r\nbanana\n"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_from_the_chat_and_back() -> None:
     scorer = ScriptedScorer()
@@ -387,6 +393,7 @@ async def test_from_the_chat_and_back() -> None:
         assert factory.made == 1, "one model is there for both"
 
 
+@pytest.mark.slow
 @scenario
 async def test_texts_and_a_draft_are_kept_while_one_is_in_the_chat() -> None:
     scorer = ScriptedScorer()
@@ -416,6 +423,7 @@ async def test_texts_and_a_draft_are_kept_while_one_is_in_the_chat() -> None:
         await chat.until(lambda: screen.text == "A banana")
 
 
+@pytest.mark.slow
 @scenario
 async def test_what_is_not_scored_is_dropped_only_when_that_is_asked_for_twice() -> None:
     async with scoring() as view:
@@ -438,6 +446,7 @@ async def test_what_is_not_scored_is_dropped_only_when_that_is_asked_for_twice()
         assert editor.text == SPAIN
 
 
+@pytest.mark.slow
 @scenario
 async def test_an_opened_file_leaves_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
@@ -459,6 +468,7 @@ async def test_an_opened_file_leaves_what_is_written(tmp_path: Path) -> None:
         assert view.screen.panel.editor.text == "draft"
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_scorer_that_cannot_be_made_is_told_and_asked_again() -> None:
     scorer = ScriptedScorer()
@@ -485,6 +495,7 @@ async def test_a_scorer_that_cannot_be_made_is_told_and_asked_again() -> None:
         await chat.until(lambda: screen.panel.ranked.listed)
 
 
+@pytest.mark.slow
 @scenario
 async def test_another_conversation_begins_another_list() -> None:
     scorers = [ScriptedScorer(), ScriptedScorer()]

@@ -88,6 +88,7 @@ async def test_what_is_there_needs_a_second_enter(tmp_path: Path) -> None:
         assert path.read_text() == "data\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["none/a.md", "file/a.md", ".", "", "~nobody-at-all/a", "n" * 300])
 @scenario
 async def test_what_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:

@@ -35,6 +35,7 @@ def matches(finder: Finder) -> list[Match]:
     return [finder.match(number) for number in range(finder.count)]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(PARTS, max_size=20), max_size=4), st.text("abA\né", min_size=1, max_size=3)
 )
@@ -119,6 +120,7 @@ def test_ten_times_the_conversation_is_searched_in_ten_times_the_time() -> None:
     assert ratio(searched(100_000), searched(10_000)) < LINEAR
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_search_bar() -> None:
     async with viewing(turns=10, length=100) as v:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from harness import HOSTILE, SIZES, Host, hosted, press, running, scenario, until
 from textual.pilot import Pilot
 
@@ -110,6 +111,7 @@ async def test_a_slow_disk_holds_nothing_up() -> None:
         await until(pilot, lambda: "robot" in app.text())
 
 
+@pytest.mark.slow
 @scenario
 async def test_it_can_be_left_while_the_list_is_read() -> None:
     gate = threading.Event()
@@ -141,6 +143,7 @@ async def test_what_cannot_be_read_is_said() -> None:
             assert app.answers == []
 
 
+@pytest.mark.slow
 @scenario
 async def test_renaming() -> None:
     archive = shelf()
@@ -222,6 +225,7 @@ async def test_on_a_real_archive(tmp_path: Path) -> None:
         assert "Not deleted" in app.text()
 
 
+@pytest.mark.slow
 @SIZES
 def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:

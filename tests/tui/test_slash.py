@@ -12,6 +12,7 @@ from entropix_tui.keys.slash import unslashed
 from entropix_tui.screens.compare.setup import CompareSetup
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize(
     ("word", "hint"),
@@ -61,6 +62,7 @@ async def test_what_is_no_command_is_sent(written: str, heard: str) -> None:
         assert not chat.screen.composer.prompt.text
 
 
+@pytest.mark.slow
 @scenario
 async def test_keys_are_those_in_force() -> None:
     session = ScriptedSession()
@@ -81,6 +83,7 @@ async def test_a_draft_that_is_stepped_into_is_asked_about_too() -> None:
         assert chat.screen.composer.prompt.text == "/quit"
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_debugger_asks_too() -> None:
     script = Scripted()

@@ -74,6 +74,7 @@ def test_the_empty_screen(looks: Any, size: tuple[int, int]) -> None:
     assert drawn(looks, size)
 
 
+@pytest.mark.slow
 @SIZES
 def test_help(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:

@@ -116,6 +116,7 @@ async def test_the_text_and_the_proposal() -> None:
         assert screen.text.ref is None
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_token_has_its_number_in_the_answer_and_its_records() -> None:
     script = Scripted()
@@ -147,6 +148,7 @@ async def test_running_and_stopping() -> None:
         assert sent(script)[-2:] == ["run 5", "run 10"]
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_key_that_is_held_down_does_not_run_away() -> None:
     script = Scripted(hold={"step"})
@@ -187,6 +189,7 @@ async def test_leaving_without_a_word() -> None:
 # Pages.
 
 
+@pytest.mark.slow
 @SIZES
 @scenario
 async def test_a_row_names_the_pages_with_their_keys(size: tuple[int, int]) -> None:
@@ -239,6 +242,7 @@ def test_a_page(key: str, line: str | None, words: list[str]) -> None:
     run()
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_page_follows_and_asks_once_it_stands_still() -> None:
     script = Scripted()
@@ -257,6 +261,7 @@ async def test_a_page_follows_and_asks_once_it_stands_still() -> None:
         assert "rewind" in script.screen.debugging.why_not("waterfall")
 
 
+@pytest.mark.slow
 def test_what_is_costly_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "DEBOUNCE", 1000.0)
 
@@ -279,6 +284,7 @@ async def test_a_closed_page_asks_for_nothing() -> None:
         assert not ASKING & set(script.lines)
 
 
+@pytest.mark.slow
 @scenario
 async def test_taking_from_a_page() -> None:
     script = Scripted()
@@ -310,6 +316,7 @@ async def test_what_can_not_be_shown_says_why() -> None:
         assert "the answer is over" in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_attention_is_marked_in_the_text() -> None:
     script = Scripted()
@@ -352,6 +359,7 @@ async def test_breakpoints_by_key() -> None:
         assert "B adds a breakpoint" in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_column_of_what_is_wrong() -> None:
     async with hosted(Scripted().make) as (app, pilot):
@@ -363,6 +371,7 @@ async def test_the_column_of_what_is_wrong() -> None:
         assert "there is no field" not in app.text()
 
 
+@pytest.mark.slow
 @scenario
 async def test_branches_by_key() -> None:
     script = Scripted(
@@ -392,6 +401,7 @@ async def test_branches_by_key() -> None:
         assert screen.pages.branches.count == 1
 
 
+@pytest.mark.slow
 @scenario
 async def test_switching_to_a_branch() -> None:
     script = Scripted(answers={"branch 1": []})
@@ -403,6 +413,7 @@ async def test_switching_to_a_branch() -> None:
 # The command line.
 
 
+@pytest.mark.slow
 @scenario
 async def test_the_command_line() -> None:
     script = Scripted(answers={"where": [Message(["a line", "[red]and another[/]\x1b[2J"])]})
@@ -478,6 +489,7 @@ async def test_how_far_the_model_is_that_it_waits_for() -> None:
         assert "▶ ask Which?" in app.rows()[0]
 
 
+@pytest.mark.slow
 @scenario
 async def test_a_long_answer_has_a_page() -> None:
     lines = [f"line {n}" for n in range(30)]
@@ -540,6 +552,7 @@ async def test_the_mouse() -> None:
         assert sent(script)[-1] == "take 2"
 
 
+@pytest.mark.slow
 @scenario
 async def test_looking_back_with_a_reason() -> None:
     script = Scripted(answers={"reverse-continue": [Looking(1, "breakpoint 1: p 0.1 < 0.2")]})

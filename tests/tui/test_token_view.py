@@ -96,6 +96,7 @@ async def test_motions() -> None:
         assert await places("R") == [4, *([0.3, 0.2] if v.view.ref == TokenRef(0, 2) else [])]
 
 
+@pytest.mark.slow
 @scenario
 async def test_up_and_down_go_by_line_and_scroll_without_a_cursor() -> None:
     async with viewing(turns=2) as v:
@@ -243,6 +244,7 @@ async def test_the_wheel_moves_the_text_by_as_many_rows_as_ever(
             assert v.rows(v.view)[moved:] == before[:-moved]
 
 
+@pytest.mark.slow
 @scenario
 async def test_following_goes_on_over_resizes_and_what_is_read_stays() -> None:
     async with viewing(turns=10, length=200) as v:

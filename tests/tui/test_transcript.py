@@ -153,6 +153,7 @@ def test_sections_laid_out_when_seen_are_the_whole_laid_out_at_once(
     assert answer.height == len(eager)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.integers(2, 30), st.data())
 @settings(max_examples=100, deadline=None)
 def test_what_is_read_stays_while_heights_become_known(

@@ -55,6 +55,7 @@ def test_head_gap_and_tail(size: tuple[int, int]) -> None:
     run()
 
 
+@pytest.mark.slow
 @SIZES
 def test_the_columns_say_what_numpy_says(size: tuple[int, int]) -> None:
     @scenario

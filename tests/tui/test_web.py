@@ -322,6 +322,7 @@ def test_what_is_wrong_is_one_line(args: list[str], status: int, words: list[str
     assert all(word in done.stderr for word in words)
 
 
+@pytest.mark.slow
 def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "textual_serve").mkdir()
     (tmp_path / "textual_serve" / "__init__.py").write_text(
@@ -334,6 +335,7 @@ def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
