@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 from machine import describe
+from memory import Reader
 from scipy_openblas32 import get_lib_dir
 
 import entropix_mlx as ex
@@ -50,23 +50,13 @@ class Products:
         number = next(iter(library.kernels().values()))
         own.entropix_use(self.openblas.scipy_cblas_sgemm, self.threads, number)
         self.own = own
-        self._readers = ThreadPoolExecutor(self.threads)
-        self._libc = ctypes.CDLL(None)
+        self.reader = Reader(self.threads)
 
     def by_own(self, x: Matrix, weights: Matrix, y: Matrix) -> None:
         self._call(self.own.entropix_sgemm, x, weights, y)
 
     def by_openblas(self, x: Matrix, weights: Matrix, y: Matrix) -> None:
         self._call(self.openblas.scipy_cblas_sgemm, x, weights, y)
-
-    def read(self, weights: Matrix) -> None:
-        """Every byte, by as many threads: the C library's search for a byte that isn't there."""
-        part = weights.nbytes // self.threads
-        places = [weights.ctypes.data + n * part for n in range(self.threads)]
-        list(self._readers.map(lambda place: self._search(place, part), places))
-
-    def _search(self, place: int, length: int) -> None:
-        self._libc.memchr(ctypes.c_void_p(place), 7, ctypes.c_size_t(length))
 
     @staticmethod
     def _call(function: Callable[..., None], x: Matrix, weights: Matrix, y: Matrix) -> None:
@@ -95,7 +85,7 @@ def measure(products: Products, n: int, k: int, rounds: int) -> list[tuple[float
                     take(x, each, y)
                 seconds.append(time.perf_counter() - began)
             began = time.perf_counter()
-            products.read(weights)
+            products.reader.read(weights)
             seconds.append(time.perf_counter() - began)
             runs.append([weights.nbytes / 1e9 / each for each in seconds])
         ours, theirs, read = (median(run[i] for run in runs) for i in range(3))
