@@ -34,7 +34,7 @@ LLAMA_1B: dict[str, Any] = {
 
 
 def write(folder: Path, *, shape: bool = False) -> str:
-    """The embedded model's weights, or random ones of Llama-3.2-1B's shape; a line on the machine."""
+    """The embedded model's weights, or random ones of the `shape`; a line on the machine."""
     source = sources.resolve("smollm2-135m")
     model = loader.load(source, devices.choose("cpu"))
     folder.mkdir()

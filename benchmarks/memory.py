@@ -12,7 +12,7 @@ from entropix_models import large_pages
 
 
 class Reader:
-    """Reads arrays, every byte, by some threads: the C library's search for a byte that isn't there."""
+    """Reads every byte, by some threads: the C library's search for a byte that isn't there."""
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or os.cpu_count() or 1
