@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.utils import tree_flatten
 
+from entropix_models import large_pages
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
 from entropix_models.errors import UnsupportedError
@@ -24,6 +26,9 @@ from mlx_lm.models.cache import (  # noqa: E402
     make_prompt_cache,
     trim_prompt_cache,
 )
+
+_SHORT = 4
+"""Tokens of an answer up to which the time that large pages take to come is not worth it."""
 
 Cache = list[Any]
 """Keys and values of every layer, in mlx-lm's classes."""
@@ -106,6 +111,7 @@ class LanguageModel:
         self.device = device
         self.network = network
         self._tap = Tap(network, manual=not device.is_gpu)
+        self._singly = 0
 
     @property
     def prefill_chunk(self) -> int:
@@ -122,6 +128,10 @@ class LanguageModel:
 
     def step(self, ids: mx.array, cache: Cache, attention: Reducer | None = None) -> Step:
         """Read `ids` (int `[queries]`) after what the cache holds; both grow, nothing is run."""
+        self._singly += ids.size == 1
+        if self._singly == _SHORT and not self.device.is_gpu:
+            arrays: dict[str, Any] = dict(tree_flatten(self.network.parameters()))
+            large_pages.move(map(memoryview, arrays.values()))
         if attention is None:
             return Step(self.network(ids[None], cache=cache)[0], None)
         with self._tap.open(attention) as capture:

@@ -7,10 +7,9 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx.utils import tree_flatten, tree_map, tree_unflatten
+from mlx.utils import tree_map, tree_unflatten
 from safetensors import SafetensorError, safe_open
 
-from entropix_models import large_pages
 from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 from entropix_models.language_model import LanguageModel, ModelInfo
@@ -202,9 +201,6 @@ def _materialise(network: nn.Module, *, dense: bool, progress: Progress) -> None
         mx.clear_cache()
         progress("loading weights", done, total)
     mx.eval(network.parameters())
-    if dense:
-        arrays: dict[str, Any] = dict(tree_flatten(network.parameters()))
-        large_pages.move(map(memoryview, arrays.values()))
 
 
 def _stored(module: nn.Module) -> int:

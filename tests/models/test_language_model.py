@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from entropix_models import devices, loader
+from entropix_models import devices, large_pages, loader
 from entropix_models.devices import Device
 from entropix_models.language_model import LanguageModel, Stopped
 from entropix_models.sources import sources
@@ -212,6 +212,29 @@ def test_caches_that_wrapped_are_not_trimmed(
         mx.eval(model.step(mx.array([id]), cache).logits)
     assert not model.trim(cache, 1)
     assert model.cached(cache) == 20
+
+
+def test_large_pages_come_with_an_answer_of_some_length(
+    llama: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers with a word, or only reads, does not share its processor with their making."""
+    moved: list[list[memoryview]] = []
+    monkeypatch.setattr(large_pages, "move", lambda blocks: moved.append(list(blocks)))
+    model = LanguageModel(llama.network, llama.tokenizer, llama.info, llama.device)
+    cache = model.new_cache()
+    for _ in range(9):
+        model.step(mx.array([3, 4]), cache)
+    for count in range(9):
+        assert len(moved) == (count > 3)
+        model.step(mx.array([3]), cache)
+    assert sum(block.nbytes for block in moved[0]) == 4 * sum(
+        array.size for _, array in tree_flatten(llama.network.parameters())
+    )
+    gpu = dataclasses.replace(llama.device, kind="cuda")
+    model = LanguageModel(llama.network, llama.tokenizer, llama.info, gpu)
+    for _ in range(9):
+        model.step(mx.array([3]), cache)
+    assert len(moved) == 1
 
 
 def test_prefill_chunks_follow_from_the_device_alone(llama: LanguageModel) -> None:
