@@ -40,7 +40,8 @@ def run(command: click.Command, program: str, arguments: Sequence[str]) -> int:
     stderr, told = sys.stderr, _Told(sys.stderr)
     sys.stderr = io.TextIOWrapper(told, stderr.encoding, stderr.errors, line_buffering=True)
     try:
-        status = _ended(command, program, arguments)
+        with _interrupts():
+            status = _ended(command, program, arguments)
         sys.stderr.flush()
         return status or int(told.is_cut)
     finally:
@@ -85,6 +86,45 @@ class _Told(io.RawIOBase):
         return self._stream.fileno()
 
 
+class _Interrupts:
+    """Ctrl-C as Python has it, but none is lost.
+
+    Libraries in C++ swallow the KeyboardInterrupt that comes while they are imported, or abort the
+    process: amid an import it is put off. One that was swallowed all the same (`came`) is raised
+    again before anything long.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, _signal: int, frame: FrameType | None) -> None:
+        self.came = True
+        while frame is not None and frame.f_code is not run.__code__:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                return
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Unless somebody else has Ctrl-C, or has it ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
+    ours = _Interrupts()
+    alarm = signal.signal(signal.SIGALRM, ours)
+    signal.signal(signal.SIGINT, ours)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGALRM, alarm)
+
+
 def _ended(command: click.Command, program: str, arguments: Sequence[str]) -> int:
     """Run it, and say in one line what stopped it; the exit status."""
     try:
@@ -115,6 +155,8 @@ def graceful(stop: Callable[[], None]) -> Iterator[None]:
 
     before = signal.signal(signal.SIGINT, on_signal)
     try:
+        if isinstance(before, _Interrupts) and before.came:
+            raise KeyboardInterrupt
         yield
     finally:
         signal.signal(signal.SIGINT, before)

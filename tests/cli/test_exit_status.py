@@ -40,6 +40,45 @@ main()
 """
 
 
+SWALLOWING = """
+import contextlib, signal
+
+with contextlib.suppress(KeyboardInterrupt):
+    signal.raise_signal(signal.SIGINT)
+"""
+SWALLOWS = """
+import signal, sys, threading
+from entropix_models import loader
+from entropix_mlx.cli.main import main
+
+def load(*_):
+    sys.path.insert(0, ".")
+    import swallowing
+    while True:
+        threading.Event().wait(0.05)
+
+loader.load = load
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
+SWALLOWS_ELSEWHERE = """
+import contextlib, signal
+from entropix_models import loader
+from entropix_mlx.cli.main import main
+
+def load(*arguments):
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    return loaded(*arguments)
+
+loaded, loader.load = loader.load, load
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
 @pytest.fixture(scope="session")
 def roomy_model(make_model: Callable[..., Path]) -> Path:
     """A model for answers and prompts that take much longer than a test."""
@@ -359,6 +398,26 @@ class TestInterrupt:
         assert err.decode().splitlines()[-1] == "interrupted"
         assert b"Traceback" not in err
         assert not trace.exists()
+
+    def test_in_an_import_that_swallows_it(
+        self, spawn: Spawn, roomy_model: Path, tmp_path: Path
+    ) -> None:
+        trace = tmp_path / "run.jsonl"
+        (tmp_path / "swallowing.py").write_text(SWALLOWING)
+        command = ("generate", "hello", "--model", roomy_model, "--trace", trace)
+        child = spawn(*command, "--max-tokens", 100_000, code=SWALLOWS, cwd=tmp_path)
+        out, err = child.communicate(timeout=30)
+        assert (child.returncode, out) == (130, b"")
+        assert err.decode().splitlines()[-1] == "interrupted"
+        assert b"Traceback" not in err
+        assert not trace.exists()
+
+    def test_one_that_was_swallowed_elsewhere(self, spawn: Spawn, roomy_model: Path) -> None:
+        command = ("generate", "hello", "--model", roomy_model, "--max-tokens", 100_000)
+        child = spawn(*command, code=SWALLOWS_ELSEWHERE)
+        out, err = child.communicate(timeout=30)
+        assert (child.returncode, out) == (130, b"")
+        assert err.decode().splitlines()[-1] == "interrupted"
 
     def test_in_score(self, spawn: Spawn, roomy_model: Path, tmp_path: Path) -> None:
         trace = tmp_path / "run.jsonl"
