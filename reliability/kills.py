@@ -182,6 +182,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="At once.")
     parser.add_argument("--way", choices=WAYS, action="append", help="These ways alone.")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     bad = 0
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(given.jobs) as pool:
         model = Folder(random.Random(given.seed))

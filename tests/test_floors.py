@@ -11,7 +11,7 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = {
     "entropix_models": [
-        "errors progress products large_pages open_files speculation",
+        "errors progress products large_pages rotation open_files speculation",
         "paths blas late_package",
         "devices attention tokenizer network",
         "language_model gguf",

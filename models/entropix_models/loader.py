@@ -10,6 +10,7 @@ import mlx.nn as nn
 from mlx.utils import tree_map, tree_unflatten
 from safetensors import SafetensorError, safe_open
 
+from entropix_models import rotation
 from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 from entropix_models.language_model import LanguageModel, ModelInfo
@@ -71,6 +72,8 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
             f"{folder.path}: config.json says {heads} heads of {head_dim}, "
             f"the weights have {queries} query rows; fetch the model again"
         )
+    if not device.is_gpu:
+        rotation.share(network, head_dim)
     info = ModelInfo(
         name=folder.name,
         revision=folder.revision,
