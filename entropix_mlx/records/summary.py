@@ -61,7 +61,8 @@ class Summary:
         elif isinstance(record, End):
             self.finish_reason = record.finish_reason
             self._ended += record.tokens
-            self._seconds += record.seconds - record.prefill_seconds
+            if record.tokens:  # otherwise a debugger may have stood there
+                self._seconds += record.seconds - record.prefill_seconds
             self._running, self._running_ms = 0, 0.0
         elif isinstance(record, RunHeader):
             self.split = record.quadrant_split

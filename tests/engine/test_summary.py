@@ -129,3 +129,12 @@ def test_the_rate_of_several_turns_and_of_one_that_is_running() -> None:
     assert summary.rate == pytest.approx(30 / 1.4)
     summary.add(End(leaf=29, finish_reason="stop", tokens=20, seconds=2.0, prefill_seconds=1.0))
     assert summary.rate == pytest.approx(30 / 2.0)
+
+
+def test_where_nothing_was_drawn_no_time_passes() -> None:
+    summary = Summary()
+    for record in records()[:10]:
+        summary.add(record)
+    summary.add(End(leaf=9, finish_reason="stop", tokens=10, seconds=1.5, prefill_seconds=0.5))
+    summary.add(End(leaf=5, finish_reason="interrupted", tokens=0, seconds=90, prefill_seconds=0))
+    assert summary.rate == pytest.approx(10)

@@ -300,7 +300,8 @@ async def test_token_by_token_with_the_cursor() -> None:
         assert replay.answer == " Yes,"
         await replay.press("left", "left", "left")
         assert replay.answer == "".join(STORY), "back in the first turn"
-        assert [event.kind for event in screen.conversation.in_view()[1]] == ["valley"]
+        happened = screen.conversation.in_view()[1]
+        assert [told.kind for told in happened if isinstance(told, Event)] == ["valley"]
         await replay.press("home")
         assert screen.conversation.is_empty
         assert screen.view.ref is None
@@ -683,6 +684,22 @@ def test_two_recordings_are_played_once_they_were_compared(key: str) -> None:
     run()
 
 
+@scenario
+async def test_the_status_is_that_of_the_way_that_is_kept() -> None:
+    header = msgspec.structs.replace(HEADER, seed=99, sampler={"preset": "greedy"})
+    two = Recording(Path("b.jsonl"), header, [asked(0), *said([" No", "."], 1, 0)])
+    both, leaves = beside(recorded([asked(0), *said(STORY, 1, 0)]), two)
+    async with replaying(both, size=LARGE, beside=leaves) as replay:
+        assert isinstance(replay.app.screen, Compare)
+        await replay.press("1")
+        assert "· calibrated ·" in replay.rows()[0]
+        assert "· seed 7" in replay.rows()[0]
+        replay.screen.switch_to(leaves[1])
+        await replay.pilot.pause()
+        assert "· greedy ·" in replay.rows()[0]
+        assert "· seed 99" in replay.rows()[0]
+
+
 # Branches.
 
 
@@ -862,6 +879,48 @@ def test_stepping_in_with_a_model(
             await until(replay.pilot, lambda: again.debugging.phase == "halted")
             assert again.debugging.proposal is not None
             assert again.debugging.proposal.parent == third.parent
+
+    run()
+
+
+@pytest.mark.usefixtures("_turns")
+def test_what_was_only_looked_at_stays_as_it_was(
+    llama: "LanguageModel", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from turns import session
+
+    from entropix_models import loader
+    from entropix_models.sources import sources
+
+    made = session(llama, "temperature")
+    records = [*made.send("Hello", max_tokens=6)]
+    recording = Recording(Path("run.jsonl"), made.header, records)
+    made.close()
+    monkeypatch.setattr(sources, "resolve", lambda *_, **__: None)
+    monkeypatch.setattr(loader, "load", lambda *_, **__: llama)
+    leaf = Tree.of(records).leaf
+
+    @scenario
+    async def run() -> None:
+        async with replaying(recording) as replay:
+            tree, pilot, app = replay.screen.conversation.tree, replay.pilot, replay.app
+            # Gone back and left again, it is whole; ended further back, it ends there.
+            for keys, end in (((), leaf), (("w",), leaf), (("e",), leaf - 1)):
+                await replay.pilot.press("f7")
+                stepping = app.screen
+                assert isinstance(stepping, StepScreen)
+                said = stepping.debugging
+                await until(pilot, lambda said=said: said.phase == "halted" and not said.sent)  # type: ignore[misc]
+                for key in keys:
+                    await pilot.press(key)
+                    await until(pilot, lambda said=said: not said.sent)  # type: ignore[misc]
+                while app.screen is stepping:
+                    await pilot.press("escape")
+                    await pilot.pause()
+                await until(pilot, lambda: replay.screen._afterwards is None)
+                await replay.shown()
+                assert tree.leaf == end
+                assert replay.screen.conversation.branches == 1
 
     run()
 

@@ -117,6 +117,9 @@ def test_another_branch_is_counted_anew() -> None:
     summary.rebuild(path, [Event(kind="valley", index=25, at=20)])
     assert (summary.answer.tokens, summary.whole.tokens, summary.used) == (30, 30, 32)
     assert (summary.answer.valleys, summary.whole.valleys) == (1, 1)
+    ended = End(leaf=30, finish_reason="stop", tokens=30, seconds=4, prefill_seconds=1)
+    summary.rebuild(path, [ended])
+    assert summary.answer.rate == 10, "as it was when it came"
     summary.rebuild(())
     assert (summary.whole.tokens, summary.used, summary.seed) == (0, 0, 7)
 

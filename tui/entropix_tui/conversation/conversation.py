@@ -315,12 +315,15 @@ class Conversation:
             if event.kind == "valley" and event.at is not None:
                 self.transcript.mark_valley(event.at)
 
-    def in_view(self) -> tuple[list[Node], list[Event]]:
-        """The records of the branch in view and what happened at them, in their order."""
+    def in_view(self) -> tuple[list[Node], list[Event | End]]:
+        """The records of the branch in view; what happened at them, in its order, then the turns
+        that ended at them.
+        """
         path, self._path = self._path, None
         if path is None or (path[-1].index if path else ROOT) != self.tree.leaf:
             path = self.tree.path()
-        return path, self._events_on(path)
+        ends = [end for node in path for end in self.tree.ends(node.index)]
+        return path, [*self._events_on(path), *ends]
 
     def _events_on(self, path: list[Node]) -> list[Event]:
         indices = {node.index for node in path}

@@ -64,7 +64,7 @@ class Timeline:
                 self._valleys[at * _NTHS] = record.index * _NTHS
 
     def rebuild(
-        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
+        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event | End] = ()
     ) -> None:
         """Show another branch."""
         self.clear()

@@ -58,13 +58,14 @@ class RunSummary(Styled):
         self._dirty = True
 
     def rebuild(
-        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
+        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event | End] = ()
     ) -> None:
         """Show another branch, or a session that was restored; `events` in the path's order."""
         self.answer, self.whole, self.used = Summary(), Summary(), 0
-        by_index: dict[int, list[Event]] = {}
+        by_index: dict[int, list[Event | End]] = {}
         for event in events:
-            by_index.setdefault(event.index, []).append(event)
+            at = event.leaf if isinstance(event, End) else event.index
+            by_index.setdefault(at, []).append(event)
         for record in path:
             self.take(record)
             for event in by_index.get(record.index, ()):

@@ -165,7 +165,8 @@ class ConversationScreen(Screen[None]):
         self.tell()
         if self._afterwards is not None and self.conversation.phase == "ready":
             leaf, self._afterwards = self._afterwards, None
-            if leaf in self.conversation.tree:
+            tree = self.conversation.tree
+            if leaf in tree and leaf != tree.leaf:
                 self.switch_to(leaf)
 
     def show_turn(self) -> None:
@@ -312,23 +313,27 @@ class ConversationScreen(Screen[None]):
         from entropix_tui.screens.step.step import StepScreen
 
         conversation = self.conversation
+        before = conversation.tree.leaf  # which is no record at the root, nor in a damaged file
+        debugging = Debugging(
+            conversation.tree,
+            conversation.settings,
+            conversation.seed,
+            waiting="" if self.has_session else progress(conversation.loading),
+        )
 
         def debug(line: str) -> None:
             self.engine.debug(line, max_tokens=self.max_tokens)
 
         def left(leaf: int | None) -> None:
             self.stepping = None
+            gone_back = before in conversation.tree and leaf in {*conversation.tree.up(before)}
+            if gone_back and debugging.phase != "over":
+                leaf = before  # nothing else was taken
             debug("end")
-            if leaf is not None and leaf in conversation.tree and leaf != conversation.tree.leaf:
-                self._afterwards = leaf
+            self._afterwards = leaf
 
         self.stepping = StepScreen(
-            Debugging(
-                conversation.tree,
-                conversation.settings,
-                conversation.seed,
-                waiting="" if self.has_session else progress(conversation.loading),
-            ),
+            debugging,
             conversation.context,
             lines,
             debug=debug,

@@ -205,10 +205,15 @@ class ReplayScreen(ConversationScreen):
                 conversation.phase = "ready"
         self.debugger_take(output)
 
+    def show_turn(self) -> None:
+        self._in_force()
+        super().show_turn()
+
     def _in_force(self) -> None:
-        """The settings after what is shown."""
+        """The settings after what is shown; on a branch that others follow, those of its end."""
         conversation = self.conversation
-        after = conversation.tree.newest + 1
+        leaf, newest = conversation.tree.leaf, conversation.tree.newest
+        after = newest + 1 if leaf == newest else leaf
         conversation.settings = conversation.samplers.settings_at(after)
         conversation.seed = conversation.samplers.at(after).get("seed")
         self.view.use()

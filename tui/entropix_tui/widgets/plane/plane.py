@@ -63,7 +63,7 @@ class QuadrantPlane(Styled):
         self.timeline.add(record)
 
     def rebuild(
-        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
+        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event | End] = ()
     ) -> None:
         """Show another branch, or a session that was restored."""
         self.timeline.rebuild(path, events)

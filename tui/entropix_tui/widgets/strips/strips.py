@@ -86,7 +86,7 @@ class Strips(Styled, can_focus=True):
             self._dirty_from = 0  # it lies somewhere behind
 
     def rebuild(
-        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event] = ()
+        self, path: Iterable[PromptRecord | TokenRecord], events: Iterable[Event | End] = ()
     ) -> None:
         """Show another branch, or a session that was restored."""
         self.timeline.rebuild(path, events)
