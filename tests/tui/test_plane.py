@@ -160,6 +160,15 @@ def test_it_is_divided_as_quadrants_are_told() -> None:
     assert set("".join(plane.lines)) == set(" ┊┄┼")
 
 
+@pytest.mark.parametrize("columns", range(20, 120, 7))
+def test_no_token_is_on_the_wrong_side_of_a_line(columns: int) -> None:
+    plane = PlaneMap(columns, 14, partial(quadrant_of, split=SPLIT))
+    split = SPLIT.entropy
+    assert split is not None
+    line = plane.lines[-1].index("┊", plane.dot(split, 0).column - 1)
+    assert plane.dot(split - 1e-3, 0).column <= line <= plane.dot(split + 1e-3, 0).column
+
+
 def test_a_split_that_nobody_told_has_words_and_no_lines() -> None:
     plane = plane_of((1.0, 1.0))
 

@@ -19,6 +19,9 @@ TICKS_X = (0, 4, 2, 1, 0.5, 8, 6)
 TICKS_Y = (0, 30, 10, 3, 20, 1, 5)
 """The more wanted first."""
 
+_WITHIN = 1e-6
+"""Of a cell: far more than rounding, far less than can be seen."""
+
 
 def braille(dots: int) -> str:
     return chr(0x2800 + dots)
@@ -55,7 +58,9 @@ class PlaneMap:
         self.columns, self.rows = columns, rows
         ruling = divided or _quarter
         self.regions = [[ruling(*self.value(x, y)) for x in range(columns)] for y in range(rows)]
-        """By row from the top, then column."""
+        """By row from the top, then column: what rules at a cell's upper end. So an edge is drawn
+        in the cell that it runs through, and no token beside it is on its wrong side.
+        """
         self.lines = [" " * columns] * rows
         """What is drawn where no token fell: the edges of the regions, otherwise spaces."""
         if divided is not None:
@@ -68,9 +73,9 @@ class PlaneMap:
         return (" ┊", "┄┼")[below][left]
 
     def value(self, column: int, row: int) -> tuple[float, float]:
-        """Entropy and varentropy at the centre of a cell."""
-        x = (column + 0.5) / self.columns
-        y = (self.rows - row - 0.5) / self.rows
+        """Entropy and varentropy at the upper end of a cell, just within it."""
+        x = (column + 1 - _WITHIN) / self.columns
+        y = (self.rows - row - _WITHIN) / self.rows
         return ENTROPY.top * x * x, VARENTROPY.top * y * y
 
     def dot(self, entropy: float, varentropy: float) -> Dot:
