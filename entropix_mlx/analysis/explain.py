@@ -51,7 +51,10 @@ def plain(record: TokenRecord) -> str:
         return _taken(record)
     # Candidates come in the order of their raw logits; the token itself is among them.
     texts = {id: text for id, text, *_ in record.candidates}
-    own, first = texts.get(record.id, record.text), record.candidates[:2]
+    own = texts.get(record.id, record.text)
+    # Behind those that were recorded it comes last, however far behind it is.
+    far = record.rank is not None and record.rank >= len(record.candidates)
+    first = [each for each in record.candidates[:2] if not (far and each[0] == record.id)]
     spell = _spelling([*(text for _, text, *_ in first), own])
     parts = []
     for n, (_, text, logprob, _) in enumerate(first):
@@ -74,11 +77,12 @@ def ordinal(n: int) -> str:
 
 
 def _spelling(texts: Sequence[str]) -> Callable[[str], str]:
-    """How to spell tokens in a sentence: as words where all of them are words that stay different
-    without their spaces, in quotes otherwise.
+    """How to spell tokens in a sentence: as words where all of them are words, other than the
+    sentence's own, that stay different without their spaces; in quotes otherwise.
     """
     words = {text: text.strip() for text in texts}
-    if all(map(str.isalpha, words.values())) and len({*words.values()}) == len(words):
+    different = {*words.values()} - {"of", "then"}
+    if all(map(str.isalpha, words.values())) and len(different) == len(words):
         return words.__getitem__
     return lambda text: f"“{one_line(text)}”"
 

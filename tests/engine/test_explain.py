@@ -347,11 +347,19 @@ class TestThePlainLine:
             ((" To", ","), "of “ To”; then “,” 10 %."),
             (("\n", "\x1b[31m"), "of “↵”; then “‹1B›[31m” 10 %."),
             (("漢", "字"), "of 漢; then 字 10 %."),
+            ((" of", " city"), "of “ of”; then “ city” 10 %."),
+            ((" To", " then"), "of “ To”; then “ then” 10 %."),
         ],
     )
     def test_tokens_that_are_no_words_are_quoted(self, texts: tuple[str, str], said_: str) -> None:
         both = [(n, text, TWO[n][2], 0.1) for n, text in enumerate(texts)]
         assert said_ in plain(token(id=0, text=texts[0], candidates=both))
+
+    def test_what_comes_far_behind_those_recorded_is_no_second(self) -> None:
+        far = [TWO[0], (9, "banana", math.log(1e-7), 0.0)]
+        given: dict[str, Any] = {"id": 9, "text": "banana", "rank": 40, "candidates": far}
+        read = token(logprob=math.log(1e-7), strategy=None, **given)
+        assert plain(read) == "60 % sure of To. Read, not drawn: banana, 41st, under 0.0001 %."
 
     def test_what_little_is_known_is_said(self) -> None:
         drawn = token(candidates=[], temperature=0.7, strategy="sample")

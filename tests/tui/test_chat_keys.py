@@ -13,6 +13,7 @@ from entropix_tui.screens.chat.keys import KEYS as BINDINGS
 from entropix_tui.screens.help import Help
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.transcript import Place
+from entropix_tui.widgets.inspector.facts import Facts
 from entropix_tui.widgets.inspector.inspector import Inspector
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -31,7 +32,8 @@ async def test_the_token_cursor_and_its_record(size: tuple[int, int]) -> None:
         assert "[red]" in text
         assert "79.5%" in text, "of 62, 11 and 5 %"
         assert "favoured: " in text
-        assert size == SMALL or "sampler's corner for explore" in " ".join(text.split())
+        why = " ".join(row.rstrip(" ▁▂▃▄▅▆▇█") for row in chat.rows(inspector.query_one(Facts)))
+        assert size == SMALL or "sampler's corner for explore" in why
         ref = TokenRef(len(STORY) - 1)
         view = chat.screen.view
         assert view.ref == view.strips.cursor == view.side.plane.cursor == ref

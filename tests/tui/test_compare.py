@@ -1,5 +1,6 @@
 """Two branches side by side: the common cursor, what differs, and growing while one looks."""
 
+import re
 from typing import Any
 
 import pytest
@@ -151,6 +152,22 @@ async def test_it_opens_where_they_part() -> None:
         assert "54 tokens" in text
         assert "length" in text
         assert "another token" in figures(screen)
+
+
+@scenario
+async def test_differences_are_those_of_the_figures_above_them() -> None:
+    async with hosted(answers) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, Compare)
+        told = 0
+        for _ in range(len(screen.comparing.rows)):
+            a, b, change = ([*map(float, re.findall(r"[-+]?\d+\.\d\d(?!\d)", line))]
+                            for line in figures(screen).splitlines()[2:5])  # fmt: skip
+            for one, other, by in zip(a, b, change, strict=False):
+                assert round(other - one, 2) == by
+                told += 1
+            await press(pilot, "right")
+        assert told > 100
 
 
 @scenario

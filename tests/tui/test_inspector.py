@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 from debugged import waterfall
-from harness import LARGE, SMALL, Host, drive, scenario, until
+from harness import LARGE, SMALL, Host, drive, rows, scenario, style_of, until
 from inspected import SETTINGS, inspecting, record, shown
 from inspections import HOSTILE, inspection
 from scripted import SPLIT
@@ -268,6 +268,39 @@ class TestCandidates:
 
     def test_ranks_count_from_one_and_the_chosen_keeps_its_own(self) -> None:
         assert ranks(record(id=108, rank=4711)) == [1, 2, 3, 4, 5, 6, 7, 8, 4712]
+
+    @scenario
+    async def test_the_most_likely_are_in_sight_and_the_chosen_one_too(self) -> None:
+        async with inspecting(SMALL) as (pilot, app, inspector):
+            inspector.styles.height = 9
+            inspector.show(record(id=108, text=" far", rank=4711), SETTINGS, "")
+            await pilot.pause()
+            ranked = [row.split()[:2] for row in rows(app, inspector._short)[1:]]
+            assert [places[0] for places in ranked[:-1]] == ["1", "2", "3", "4", "5"]
+            assert ranked[-1] == ["▸", "4712"]
+            inspector.focus()
+            inspector._short.action_move(-1)
+            await pilot.pause()
+            assert "8 ␣one" in rows(app, inspector._short)[-1]
+            inspector.show(record(index=13), SETTINGS, "")
+            await pilot.pause()
+            assert "▸    1 ␣Paris" in rows(app, inspector._short)[1]
+            x, y, *_ = inspector._short.region
+            inspector.show(record(id=108, text=" far", rank=4711), SETTINGS, "")
+            await pilot.click(offset=(x + 3, y + 6))
+            assert inspector._short.row == 8, "the row that is seen there"
+
+    @scenario
+    async def test_a_bar_keeps_its_colour_under_the_cursor(self) -> None:
+        async with inspecting(LARGE) as (pilot, app, inspector):
+            inspector.show(record(), SETTINGS, "")
+            await pilot.pause()
+            before = style_of(app, "█")
+            inspector.focus()
+            await pilot.pause()
+            assert style_of(app, "␣Paris   ").bgcolor == inspector._short.cursor_look.bgcolor
+            assert style_of(app, "█").color == before.color
+            assert style_of(app, "█").bgcolor == before.bgcolor
 
     @pytest.mark.slow
     @SIZES

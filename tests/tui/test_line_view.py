@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from harness import Host, hosted, scenario
+from harness import Host, hosted, rows, scenario
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -161,3 +161,38 @@ async def test_a_number_stays_with_its_letter_and_its_sign(width: int) -> None:
         assert any("T 1.05" in row for row in rows)
         assert any("54 %" in row for row in rows)
         assert any("“ too”" in row for row in rows)
+
+
+class Filled(Numbers):
+    def draw(self, row: int, width: int, base: Style) -> list[Segment]:  # noqa: ARG002
+        return [Segment("x" * width, base)]
+
+
+@scenario
+async def test_nothing_touches_a_scroll_bar() -> None:
+    view = Filled()
+    async with shown(view) as (pilot, app):
+        for count, cells in ((6, WIDTH), (40, WIDTH - 2)):
+            view.put(count)
+            await pilot.pause()
+            assert rows(app, view)[0] == "x" * cells
+
+
+class Lines(WrappedText):
+    DEFAULT_CSS = "Lines { height: 3; }"
+
+    def text(self) -> Text:
+        return Text(" ".join(["12345"] * 20))
+
+
+@scenario
+async def test_a_text_is_wrapped_beside_its_scroll_bar() -> None:
+    async with hosted(Lines, (WIDTH, HEIGHT)) as (app, pilot):
+        view = app.query_one(Lines)
+        view.lay_out()
+        await pilot.pause()
+        assert view.show_vertical_scrollbar
+        assert rows(app, view) == ["12345 12345 12345 12345"] * 3
+        app.query_one(Lines).styles.width = 31
+        await pilot.pause()
+        assert rows(app, view) == ["12345 12345 12345 12345 12345"] * 3

@@ -213,7 +213,7 @@ async def test_a_row_names_the_pages_with_their_keys(size: tuple[int, int]) -> N
     ("key", "line", "words"),
     [
         ("W", "waterfall", ["min-p", "✗", "draws in order", "49,152"]),
-        ("A", "attention", ["layers × heads", "attended to most"]),
+        ("A", "attention", ["layers × heads", "mean of all heads"]),
         ("L", "lens", ["would have said", "11.00"]),
         ("F", "futures 8", ["bits²", "then"]),
         ("P", "breakpoints", ["B adds a breakpoint"]),

@@ -178,6 +178,18 @@ async def test_selecting_with_the_mouse() -> None:
 
 
 @scenario
+async def test_the_cell_beside_the_scroll_bar_stays_empty() -> None:
+    async with viewing(turns=2) as v:
+        left = set()
+        for width in range(31, 41):
+            await v.pilot.resize_terminal(width, 24)
+            await v.pilot.pause()
+            cells = v.view.scrollable_content_region.width
+            left |= {cells - len(row) for row in v.rows(v.view)}
+        assert min(left) == 1
+
+
+@scenario
 async def test_a_cursor_stays_in_view_while_the_answer_grows() -> None:
     async with viewing(turns=1) as v:
         answer = v.texts.transcript.begin_answer()

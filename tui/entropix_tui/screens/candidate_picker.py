@@ -16,7 +16,7 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.widgets.inspector.candidates import CHOSEN, bar, ranks
-from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.rows import Bar, Rows
 
 
 class CandidatePicker(ModalScreen[int | None]):
@@ -150,7 +150,7 @@ class _Candidates(Rows[_Row], can_focus=False):
         return [
             Segment(text, base + Style(bold=now or None)),
             Segment(f" {percent(one.p)} {drawn} ", base),
-            Segment(bar(one.p, max(0, width - cells - 28)), base + blue),
+            Bar(bar(one.p, max(0, width - cells - 28)), base + blue),
         ]
 
     def _token_cells(self, width: int) -> int:

@@ -34,10 +34,15 @@ class LineView(ScrollView, Styled):
     base = Style.null()
     _most = 0
 
+    @property
+    def room(self) -> int:
+        """Cells that a line has: the one beside a scroll bar stays empty."""
+        return max(0, self.scrollable_content_region.width - self.show_vertical_scrollbar)
+
     def measure(self, lines: int, columns: int | None = None) -> None:
         """Take in how many lines there are, and how wide, by default as what is seen of them."""
         if columns is None:
-            columns = self.scrollable_content_region.width
+            columns = self.room
         before = self.virtual_size
         room = max(lines, before.height) if self.KEEPS_ROOM and columns == before.width else lines
         size = Size(columns, room)
@@ -62,5 +67,5 @@ class LineView(ScrollView, Styled):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         # Once for all lines: these are looked up along the tree of widgets.
-        self.columns, self.base = self.scrollable_content_region.width, self.rich_style
+        self.columns, self.base = self.room, self.rich_style
         return super().render_lines(crop)

@@ -17,6 +17,10 @@ from entropix_tui.widgets.line_view import LineView
 Listed = TypeVar("Listed")
 
 
+class Bar(Segment):
+    """Part of a row that keeps its look under the cursor: a bar is told by its colour."""
+
+
 class Rows(LineView, Generic[Listed], can_focus=True):
     """Rows under one heading that stays, with a cursor while focused.
 
@@ -84,7 +88,7 @@ class Rows(LineView, Generic[Listed], can_focus=True):
             self.row = row
         self.row = max(0, min(self.row, self.count - 1))
         self.measure(self.count + self.top)
-        self._into_view()
+        self.settle()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -92,25 +96,33 @@ class Rows(LineView, Generic[Listed], can_focus=True):
         if y < self.top:
             heading = Segment(self.heading(width), base + self.look("note"))
             return Strip([heading]).crop_extend(0, width, base)
-        row = round(self.scroll_y) + y - self.top
+        row = self.row_at(y - self.top)
         if not self.count and not row:
             return Strip([Segment(fit(self.nothing(), width), base + self.look("note"))])
         if not 0 <= row < self.count:
             return Strip.blank(width, base)
-        strip = Strip(self.draw(row, width, base))
+        segments = self.draw(row, width, base)
         if row == self.row and (self.has_focus or self.always_marked):
-            mark = self.cursor_look
-            plain = "".join(segment.text for segment in strip)
-            strip = Strip([Segment(plain, base + mark)])
-            return strip.crop_extend(0, width, base + mark)
-        return strip.crop_extend(0, width, base)
+            base += self.cursor_look
+            segments = [
+                part if isinstance(part, Bar) else Segment(part.text, base) for part in segments
+            ]
+        return Strip(segments).crop_extend(0, width, base)
+
+    def row_at(self, line: int) -> int:
+        """The row that stands on a line below the heading."""
+        return round(self.scroll_y) + line
+
+    def settle(self) -> None:
+        """Have in sight what is to be seen of rows that are new, or that have other room."""
+        self._into_view()
 
     def on_resize(self, _event: events.Resize) -> None:
         self.measure(self.count + self.top)
-        self._into_view()
+        self.settle()
 
     def on_click(self, event: events.Click) -> None:
-        row = round(self.scroll_y) + event.y - self.top
+        row = self.row_at(event.y - self.top)
         if event.y < self.top or not 0 <= row < self.count:
             return
         self.go(row)

@@ -24,13 +24,16 @@ def _replaced(text: Text, plain: str) -> Text:
 class WrappedText(LineView):
     """Subclasses say what the text is, and call `lay_out` when it is another."""
 
+    # A scroll bar that came with the text would stand on what was wrapped without it.
+    DEFAULT_CSS = "WrappedText { overflow-y: scroll; }"
+
     lines: Sequence[Text] = ()
 
     def text(self) -> Text:
         raise NotImplementedError
 
     def lay_out(self) -> None:
-        width = self.scrollable_content_region.width
+        width = self.room
         if width > 0:
             text = self.text()
             lines = _replaced(text, _JOINT.sub(_GLUE, text.plain)).wrap(self.app.console, width)

@@ -12,7 +12,7 @@ from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.inspector.candidates import bar
-from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.rows import Bar, Rows
 
 MOST = 32
 """How many are listed and highlighted."""
@@ -43,7 +43,7 @@ class Attended(Rows[tuple[int, TokenRef, float]]):
         return {ref: weight for _, ref, weight in self.listed}
 
     def heading(self, width: int) -> str:  # noqa: ARG002
-        return "weight    at  attended to most" if self.listed else ""
+        return "weight    at  mean of all heads" if self.listed else ""
 
     def draw(self, row: int, width: int, base: Style) -> list[Segment]:
         position, ref, weight = self.listed[row]
@@ -52,7 +52,7 @@ class Attended(Rows[tuple[int, TokenRef, float]]):
         return [
             Segment(f" {percent(weight)} {position:>6}  ", base),
             Segment(fit(spelling(self.text_of(*ref), position), token), base),
-            Segment(bar(weight / self.listed[0][2], max(0, width - 15 - token)), base + blue),
+            Bar(bar(weight / self.listed[0][2], max(0, width - 15 - token)), base + blue),
         ]
 
 

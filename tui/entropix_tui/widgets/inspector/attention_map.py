@@ -131,7 +131,7 @@ class AttentionMap(LineView, can_focus=True):
         self.measure(layers, _LABEL + heads * self.cell)
 
     def render_line(self, y: int) -> Strip:
-        width, base = self.columns, self.base
+        width, base = self.scrollable_content_region.width, self.base
         layer = round(self.scroll_y) + y
         layers, heads = self.shape
         if not 0 <= layer < layers:

@@ -16,7 +16,7 @@ from entropix_tui.look import styles
 from entropix_tui.look.temperature import nearest, tempered
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.widgets.inspector.trial import TrialBar, trial_keys
-from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.rows import Bar, Rows
 
 if TYPE_CHECKING:
     from entropix_tui.look.temperature import Floats
@@ -25,8 +25,8 @@ CHOSEN = "▸"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _NUMBER = 6
 _RANK = 7
-_ROOMY = 42
-_WIDE = 64
+_ROOMY = 41
+_WIDE = 63
 
 
 def ranks(record: TokenRecord) -> list[int]:
@@ -47,7 +47,11 @@ def bar(share: float, cells: int) -> str:
 
 
 class Candidates(Rows[Candidate]):
-    """The recorded candidates; the chosen one is marked."""
+    """The recorded candidates; the chosen one is marked.
+
+    Of another token the most likely are in sight; if the chosen one would not be, it is on the last
+    line: its rank says that some were left out.
+    """
 
     KEEPS_ROOM = True
     PLACE: ClassVar[str] = "rank"
@@ -73,6 +77,14 @@ class Candidates(Rows[Candidate]):
         )
         chosen = [row for row, (id_, *_) in enumerate(self.listed) if record and id_ == record.id]
         self.changed(row=chosen[0] if chosen else 0)
+        self.scroll_to(y=0, animate=False, force=True)
+
+    def settle(self) -> None:
+        """Where it was scrolled to stays."""
+
+    def row_at(self, line: int) -> int:
+        row = super().row_at(line)
+        return max(row, self.row) if line == self.size.height - self.top - 1 else row
 
     def heading(self, width: int) -> str:
         if not self.count:
@@ -87,7 +99,7 @@ class Candidates(Rows[Candidate]):
         return [
             *self._candidate(row, token, base),
             Segment(f"{self._figures(row, bits)} ", base),
-            Segment(bar(self.listed[row][3], cells), base + blue),
+            Bar(bar(self.listed[row][3], cells), base + blue),
         ]
 
     def _figures(self, row: int, bits: bool) -> str:
@@ -184,9 +196,9 @@ class TrialCandidates(Candidates):
         return [
             *self._candidate(row, token, base, rank=wide),
             Segment(f"{self._figures(row, wide)} {percent(tried)} ", base),
-            Segment(bar(used, cells), before),
-            Segment("│", base + self.look("note")),
-            Segment(bar(tried, cells), after),
+            Bar(bar(used, cells), before),
+            Bar("│", base + self.look("note")),
+            Bar(bar(tried, cells), after),
         ]
 
     def _columns(self, width: int) -> tuple[int, bool, int]:

@@ -64,7 +64,6 @@ class Facts(WrappedText, can_focus=True):
 
     KEEPS_ROOM = True
     ALLOW_SELECT = True
-    DEFAULT_CSS = "Facts { overflow-y: scroll; }"
 
     _record: TokenRecord | None = None
     _known: tuple[Settings | None, str, int | None] = (None, "", None)

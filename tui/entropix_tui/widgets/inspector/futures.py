@@ -10,7 +10,7 @@ from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.tokens.measures import ENTROPY, VARENTROPY
 from entropix_tui.widgets.inspector.candidates import CHOSEN, bar
-from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.rows import Bar, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class FuturesTable(Rows["Future"]):
         ):
             look = base + self.series(series)
             segments += [
-                Segment(bar(value / measure.top, cells), look),
+                Bar(bar(value / measure.top, cells), look),
                 Segment(f" {value:5.2f} ", base),
             ]
         segments.append(Segment(" ", base))

@@ -9,7 +9,7 @@ from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.tokens.measures import ENTROPY
 from entropix_tui.widgets.inspector.candidates import bar
-from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.rows import Bar, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class LensTable(Rows["LayerSaid"]):
         bold = base + Style(bold=layer.rank == 0 or None)
         segments = [
             Segment(f"{row:>5} ", base + self.look("note")),
-            Segment(bar(layer.entropy / ENTROPY.top, cells), base + blue),
+            Bar(bar(layer.entropy / ENTROPY.top, cells), base + blue),
             Segment(f" {layer.entropy:5.2f} {layer.rank + 1:>7,}  ", bold),
         ]
         left = width - _FIRST - cells

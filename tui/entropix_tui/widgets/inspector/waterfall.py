@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from entropix_tui.look import styles
 from entropix_tui.tokens.labels import fit, percent, spelling
 from entropix_tui.widgets.inspector.candidates import CHOSEN, bar
-from entropix_tui.widgets.rows import Rows
+from entropix_tui.widgets.rows import Bar, Rows
 from entropix_tui.widgets.styled import Styled
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ class WaterfallTable(Rows[tuple[int, str]]):
                 left = room - len(times)
                 segments += [
                     Segment(f" {percent(share)} {times}", base + Style(bold=chosen or None)),
-                    Segment(bar(share, left), blue),
+                    Bar(bar(share, left), blue),
                 ]
             else:
                 segments.append(Segment(f" {percent(share)} ", base))
-                segments.append(Segment(bar(share, room), blue))
+                segments.append(Bar(bar(share, room), blue))
             before = share
         return segments
 

@@ -15,7 +15,7 @@ from textual.strip import Strip
 from entropix_mlx.records.measures import probability, surprisal
 from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
-from entropix_tui.conversation.alignment import Kind, shift
+from entropix_tui.conversation.alignment import Kind
 from entropix_tui.conversation.comparison import Comparing, Way
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.labels import fit
@@ -174,8 +174,10 @@ class PairFigures(Styled):
             records.append(token and token.record)
             text.append(f"\n {name} ", "bold").append_text(self._figures(records[-1], wide))
         text.append("\n B-A".ljust(4 + _TOKEN) + " " * 7, note)
-        for change in shift(*records):
-            text.append("" if change is None else f"{change:>+7.2f}", "bold")
+        for a, b in zip(*map(_measures, records), strict=True):
+            # Of what is read above it, not of what was rounded there.
+            change = None if a is None or b is None else round(b, 2) - round(a, 2)
+            text.append("" if change is None else f"{change:>+z7.2f}", "bold")
         return text
 
     def parting(self) -> Text:
@@ -202,11 +204,17 @@ class PairFigures(Styled):
         text = Text(fit(labels.token(record), _TOKEN), "bold", end="")
         p = "-" if record.logprob is None else labels.percent(probability(record.logprob))
         text.append(f"{p:>7}")
-        for value in (record.entropy, record.varentropy, surprisal(record)):
+        for value in _measures(record):
             text.append(f"{'-' if value is None else f'{value:.2f}':>7}")
         text.append(f"{'-' if record.rank is None else f'#{record.rank + 1}':>6}  ")
         room = wide - text.cell_len - 3
         return text.append(_candidates(record, room), self.look("note"))
+
+
+def _measures(record: TokenRecord | None) -> tuple[float | None, float | None, float | None]:
+    if record is None:
+        return None, None, None
+    return record.entropy, record.varentropy, surprisal(record)
 
 
 def _in_brief(record: TokenRecord | None, id: int) -> str:

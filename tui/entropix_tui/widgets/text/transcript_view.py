@@ -62,11 +62,12 @@ class TranscriptView(ScrollView, Styled, can_focus=True):
     def lay_out(self, *, breaks: bool | None = None) -> None:
         """Wrap to the present width, and keep what is being read where it is."""
         width = self.scrollable_content_region.width
-        if width <= self.painter.gutter:
+        room = width - self.painter.gutter - 1  # the cell beside the scroll bar stays empty
+        if room <= 0:
             return
         self.painter.width = width
         top, end = self._top, self.follow
-        if self.transcript.resize(width - self.painter.gutter, breaks=breaks):
+        if self.transcript.resize(room, breaks=breaks):
             known = top.block < len(self.transcript.blocks)
             self._bring(None if end else self.transcript.row_of_place(top) if known else 0)
         else:
