@@ -170,6 +170,21 @@ async def test_differences_are_those_of_the_figures_above_them() -> None:
         assert told > 100
 
 
+@pytest.mark.parametrize("width", [48, 56, 64, 70, 76, 80, 100])
+@scenario
+async def test_where_they_part_is_said_in_whole_figures(width: int) -> None:
+    async with hosted(answers, (width, 24)) as (app, _):
+        line = app.text().split("≠ they part at token 10: ")[1].splitlines()[0]
+        one, other = ([*side.split()[2:]] for side in line.split(" │ "))
+        assert len(one) == len(other)
+        assert "…" not in line
+        whole = [r"\d+\.\d%", "H", r"\d+\.\d\d", r"#\d+"]
+        for figures_ in (one, other):
+            for figure, shape in zip(figures_, whole, strict=False):
+                assert re.fullmatch(shape, figure)
+        assert width < 80 or len(one) == 4
+
+
 @scenario
 async def test_the_common_cursor() -> None:
     async with hosted(answers) as (app, pilot):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -192,11 +193,18 @@ class PairFigures(Styled):
         for name, way, ref in zip(NAMES, self.comparing.ways, self.comparing.apart, strict=True):
             token = way.token(ref)
             if token is None:
-                parts.append(f"{name} ends")
+                parts.append([f"{name} ends"])
                 continue
             where = f"token {way.number(token.ref) + 1}" if token.part % 2 else "the prompt"
-            parts.append(f"{name} {_in_brief(token.record, token.id)}")
-        return text.append(f"they part at {where}: ").append(" │ ".join(parts))
+            parts.append([name, *_in_brief(token.record, token.id)])
+        text.append(f"they part at {where}: ")
+        room = self.size.width - text.cell_len
+        while True:
+            told = " │ ".join(map(" ".join, parts))
+            longest = max(map(len, parts))
+            if cell_len(told) <= room or longest <= 2:
+                return text.append(told)
+            parts = [part[: longest - 1] for part in parts]  # the same of both, and none in half
 
     def _figures(self, record: TokenRecord | None, wide: int) -> Text:
         if record is None:
@@ -217,9 +225,10 @@ def _measures(record: TokenRecord | None) -> tuple[float | None, float | None, f
     return record.entropy, record.varentropy, surprisal(record)
 
 
-def _in_brief(record: TokenRecord | None, id: int) -> str:
+def _in_brief(record: TokenRecord | None, id: int) -> list[str]:
+    """The token, then its figures, the most wanted first."""
     if record is None:
-        return f"id {id}"
+        return [f"id {id}"]
     parts = [fit(labels.token(record), 20).rstrip()]
     if record.logprob is not None:
         parts.append(labels.percent(probability(record.logprob)).strip())
@@ -227,7 +236,7 @@ def _in_brief(record: TokenRecord | None, id: int) -> str:
         parts.append(f"H {record.entropy:.2f}")
     if record.rank is not None:
         parts.append(f"#{record.rank + 1}")
-    return " ".join(parts)
+    return parts
 
 
 def _candidates(record: TokenRecord, room: int) -> str:
