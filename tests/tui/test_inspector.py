@@ -302,6 +302,15 @@ class TestCandidates:
             assert style_of(app, "█").color == before.color
             assert style_of(app, "█").bgcolor == before.bgcolor
 
+    @scenario
+    async def test_without_colours_a_bar_is_seen_under_the_cursor(self) -> None:
+        async with inspecting(LARGE, "none") as (pilot, app, inspector):
+            inspector.show(record(), SETTINGS, "")
+            inspector.focus()
+            await pilot.pause()
+            assert style_of(app, "█").reverse
+            assert style_of(app, "␣Paris   ").reverse
+
     @pytest.mark.slow
     @SIZES
     def test_what_if_over_those_listed_and_over_all(self, size: tuple[int, int]) -> None:

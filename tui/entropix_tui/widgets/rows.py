@@ -18,7 +18,7 @@ Listed = TypeVar("Listed")
 
 
 class Bar(Segment):
-    """Part of a row that keeps its look under the cursor: a bar is told by its colour."""
+    """Part of a row that keeps its colour, if there are any, under the cursor."""
 
 
 class Rows(LineView, Generic[Listed], can_focus=True):
@@ -104,8 +104,9 @@ class Rows(LineView, Generic[Listed], can_focus=True):
         segments = self.draw(row, width, base)
         if row == self.row and (self.has_focus or self.always_marked):
             base += self.cursor_look
+            keeps = Bar if self.colours != "none" else ()
             segments = [
-                part if isinstance(part, Bar) else Segment(part.text, base) for part in segments
+                part if isinstance(part, keeps) else Segment(part.text, base) for part in segments
             ]
         return Strip(segments).crop_extend(0, width, base)
 
