@@ -75,7 +75,9 @@ def killed(way: Way, number: int, seed: int, model: Path) -> tuple[str, list[str
             wrong.append(f"{seconds:.1f} s")
         if status not in (0, _ENDED.get(sign, -sign), -sign):
             wrong.append(f"status {status}")
-        if "Traceback" in said or "a bug" in said or len(said.splitlines()) > 3:
+        # Before the program runs, an interrupt is Python's own to tell.
+        begun = not (sign == signal.SIGINT and status == -sign)
+        if begun and ("Traceback" in said or "a bug" in said or len(said.splitlines()) > 3):
             wrong.append(repr(said[-400:]))
         wrong += [f"left {line}" for line in _left(folder)]
         wrong += _unreadable(folder / ("out" if way.out else "t.jsonl"), environ)
