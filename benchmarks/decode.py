@@ -121,6 +121,7 @@ def transformers(folder: Path, contexts: list[int]) -> Figures:
 
 def llama_cpp(folder: Path, contexts: list[int]) -> Figures:
     import llama_cpp
+    import numpy as np
 
     model = llama_cpp.Llama(
         str(folder / "dense.gguf"),
@@ -134,7 +135,9 @@ def llama_cpp(folder: Path, contexts: list[int]) -> Figures:
         model.reset()
         model.eval([100] * context)
         while True:
-            yield (last := int(model.scores[model.n_tokens - 1].argmax()))
+            logits = llama_cpp.llama_get_logits_ith(model.ctx, -1)
+            last = int(np.ctypeslib.as_array(logits, (model.n_vocab(),)).argmax())
+            yield last
             model.eval([last])
 
     return timed(tokens, contexts)
