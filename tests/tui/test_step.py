@@ -186,6 +186,21 @@ async def test_leaving_without_a_word() -> None:
         assert app.answers == [0]
 
 
+@scenario
+async def test_what_a_layer_would_have_said_can_be_taken() -> None:
+    script = Scripted()
+    async with hosted(script.make) as (app, pilot):
+        await press(pilot, "L")
+        await asked_for(pilot, script, "lens")
+        assert script.screen is not None
+        lens = script.screen.pages.lens
+        assert "⏎ take" in app.rows()[-1]
+        lens.go(4)
+        assert lens.listed[4].candidates[0] == script.record().candidates[4]
+        await press(pilot, "enter")
+        assert sent(script)[-1] == "take 5"
+
+
 # Pages.
 
 

@@ -25,6 +25,7 @@ from entropix_tui.screens.step.status import LogTail
 from entropix_tui.screens.step.text import StepText
 from entropix_tui.widgets.inspector.attended import Attended
 from entropix_tui.widgets.inspector.futures import FuturesTable
+from entropix_tui.widgets.inspector.lens import LensTable
 from entropix_tui.widgets.inspector.waterfall import WaterfallTable
 from entropix_tui.widgets.keys import KeyBar
 from entropix_tui.widgets.points import PointsList
@@ -188,6 +189,8 @@ class StepScreen(StepActions):
                 self.action_take(event.row + 1)
             case WaterfallTable(listed=tokens):
                 self.take_token(*tokens[event.row])
+            case LensTable(listed=layers):
+                self.take_token(*layers[event.row].candidates[0][:2])
             case FuturesTable(listed=futures):
                 self.take_token(*futures[event.row].candidate[:2])
             case StepBranches():
