@@ -106,6 +106,12 @@ class _Interrupts:
             frame = frame.f_back
         raise KeyboardInterrupt
 
+    def heed(self) -> None:
+        """Raise what was swallowed, or is put off."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.came:
+            raise KeyboardInterrupt
+
 
 @contextmanager
 def _interrupts() -> Iterator[None]:
@@ -155,8 +161,8 @@ def graceful(stop: Callable[[], None]) -> Iterator[None]:
 
     before = signal.signal(signal.SIGINT, on_signal)
     try:
-        if isinstance(before, _Interrupts) and before.came:
-            raise KeyboardInterrupt
+        if isinstance(before, _Interrupts):
+            before.heed()
         yield
     finally:
         signal.signal(signal.SIGINT, before)

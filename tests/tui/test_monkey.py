@@ -43,7 +43,7 @@ def test_a_monkey(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A sample of what reliability/screens.py does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(screens, "RUN", 120)
-    told = screens.monkeyed(11, number)
+    told = screens.monkeyed(12, number)
     assert told.fault == ""
     assert sum(told.done.values()) == 120
 
