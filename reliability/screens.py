@@ -216,12 +216,13 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=20_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="Processes.")
+    parser.add_argument("--first", type=int, default=0, metavar="NUMBER", help="Begin with this.")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="This trace, or run, alone.")
     given = parser.parse_args()
     wrong = 0
     for what, make, numbers in (
-        ("traces", replayed, range(given.replays)),
-        ("runs of a monkey", monkeyed, range(given.events // RUN)),
+        ("traces", replayed, range(given.first, given.replays)),
+        ("runs of a monkey", monkeyed, range(given.first, given.events // RUN)),
     ):
         if given.only is not None and numbers:
             numbers = range(given.only, given.only + 1)

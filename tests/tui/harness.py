@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -66,21 +67,20 @@ async def at_rest(*_seconds: float) -> None:
     """Wait until no part of the application has anything to do, and all of it is drawn.
 
     In place of Textual's `wait_for_idle`, which takes a process that computes nothing for 20 ms for
-    one that has nothing to do: too long alone, too short beside others.
+    one that has nothing to do: too long alone, too short beside others. Waiting computes, too: what
+    never rests has its patience of processor time, however little of it a loaded machine gives.
     """
     app = active_app.get()
-    try:
-        async with asyncio.timeout(PATIENCE):
-            quiet = 0
-            while quiet < 3:  # what a task or a thread has posted arrives at a later turn
-                await asyncio.sleep(0)
-                if app._exit or app._exception or not app._screen_stack:
-                    return
-                works = any(map(_works, [app, *app._registry])) or _draws(app)
-                quiet = 0 if works else quiet + 1
-    except TimeoutError:
-        busy = [pump for pump in (app, *app._registry) if _works(pump)]
-        raise AssertionError(f"never at rest: {busy}") from None
+    until, quiet = time.process_time() + PATIENCE, 0
+    while quiet < 3:  # what a task or a thread has posted arrives at a later turn
+        await asyncio.sleep(0)
+        if app._exit or app._exception or not app._screen_stack:
+            return
+        works = any(map(_works, [app, *app._registry])) or _draws(app)
+        quiet = 0 if works else quiet + 1
+        if works and time.process_time() > until:
+            busy = [pump for pump in (app, *app._registry) if _works(pump)]
+            raise AssertionError(f"never at rest: {busy}")
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:

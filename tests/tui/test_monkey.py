@@ -1,9 +1,11 @@
 """Whatever is pressed, wherever the focus is, however small the terminal: the program goes on."""
 
+import asyncio
 import random
 import sys
 from pathlib import Path
 
+import harness
 import pytest
 from driving import chatting
 from harness import at_rest, hosted, scenario
@@ -35,6 +37,40 @@ async def resized(pilot: Pilot[None], columns: int, rows: int) -> None:
     pilot.app._driver._size = size  # type: ignore[union-attr]
     pilot.app.post_message(events.Resize(size, size))
     await at_rest()
+
+
+@scenario
+async def test_a_machine_that_stood_still_is_no_program_that_never_rests() -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        loop = asyncio.get_running_loop()
+        clock = loop.time
+
+        def stand_still() -> None:
+            loop.time = lambda: clock() + 2 * harness.PATIENCE  # type: ignore[method-assign]
+
+        chat.app.call_later(stand_still)
+        chat.app.action_help()
+        await at_rest()
+        assert isinstance(chat.app.screen, Help)
+
+
+@scenario
+async def test_a_program_that_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        rests = False
+
+        async def again() -> None:
+            await asyncio.sleep(0)
+            if not rests:
+                chat.app.call_later(again)
+
+        chat.app.call_later(again)
+        monkeypatch.setattr(harness, "PATIENCE", 0.1)
+        with pytest.raises(AssertionError, match="never at rest"):
+            await at_rest()
+        rests = True
 
 
 @pytest.mark.slow
@@ -113,6 +149,17 @@ async def test_two_answers_with_hardly_any_room(size: tuple[int, int]) -> None:
         await chat.press("home", "end", "n")
         assert isinstance(chat.app.screen, Compare)
         assert not chat.app.screen.show_vertical_scrollbar
+
+
+@pytest.mark.parametrize("size", [(4, 1), (6, 8)])
+@scenario
+async def test_no_room_beside_what_surrounds_a_command(size: tuple[int, int]) -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        await chat.press("ctrl+p")
+        await resized(chat.pilot, *size)
+        assert isinstance(chat.app.screen, Palette)
+        assert not chat.app._exception
 
 
 @scenario
