@@ -151,6 +151,24 @@ async def test_two_answers_with_hardly_any_room(size: tuple[int, int]) -> None:
         assert not chat.app.screen.show_vertical_scrollbar
 
 
+@scenario
+async def test_several_motions_at_once_of_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is told by the columns when the next one has been made."""
+    async with chatting() as chat:
+        await chat.ask()
+        screen = chat.screen
+        screen.compare_with(screen.conversation.side(screen.conversation.tree.leaf))
+        await chat.pilot.pause()
+        compare = chat.app.screen
+        assert isinstance(compare, Compare)
+        monkeypatch.setattr(harness, "PATIENCE", 2)
+        compare.action_edge(0)
+        compare.action_pair(1)
+        compare.action_edge(-1)
+        await at_rest()
+        assert compare.row == len(compare.comparing.rows) - 1
+
+
 @pytest.mark.parametrize("size", [(4, 1), (6, 8)])
 @scenario
 async def test_no_room_beside_what_surrounds_a_command(size: tuple[int, int]) -> None:

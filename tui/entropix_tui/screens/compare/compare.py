@@ -232,9 +232,13 @@ class Compare(Screen[int | None]):
         return None
 
     def on_token_view_cursor_moved(self, event: TokenView.CursorMoved) -> None:
-        """A column's own motions, and the mouse: the other column follows."""
+        """A column's own motions, and the mouse: the other column follows.
+
+        What arrives when the column has moved on is old: to follow it would chase it for ever.
+        """
         event.stop()
-        row = None if event.ref is None else self.comparing.row_of(event.ref)
+        is_old = event.ref not in [column.ref for column in self.columns]
+        row = None if event.ref is None or is_old else self.comparing.row_of(event.ref)
         if row is not None and row != self.row:
             self._tracks = False
             self._go(row)
