@@ -35,11 +35,10 @@ Figures = dict[str, float]
 # What a process is asked for.
 
 
-def everything_on(folder: Path, contexts: list[int]) -> Figures:
+def everything_on(model: Any, contexts: list[int]) -> Figures:
     """Attention, metrics, `calibrated`, a trace, through what is public here and before."""
     import entropix_mlx as ex
 
-    model = ex.load(str(folder), device="cpu")
     found: Figures = {}
     for context in (contexts[0], *contexts):  # the first time warms up
         with tempfile.TemporaryDirectory() as place:
@@ -60,8 +59,8 @@ def ours(folder: Path, contexts: list[int]) -> Figures:
 
     import entropix_mlx as ex
 
-    found = everything_on(folder, contexts)
     model = ex.load(str(folder), device="cpu")
+    found = everything_on(model, contexts)
     for rows in (1, ROWS):
         cache = model.new_cache()
         last = mx.ones((rows, 64), mx.int32)
@@ -73,6 +72,12 @@ def ours(folder: Path, contexts: list[int]) -> Figures:
         found[f"steps of {rows}"] = (len(times) - 1) / (times[-1] - times[0])
     found["roof"] = Reader().rate(model.info.parameters * 4)
     return found
+
+
+def before(folder: Path, contexts: list[int]) -> Figures:
+    import entropix_mlx as ex
+
+    return everything_on(ex.load(str(folder), device="cpu"), contexts)
 
 
 def bare(folder: Path, contexts: list[int]) -> Figures:
@@ -145,7 +150,7 @@ def llama_cpp(folder: Path, contexts: list[int]) -> Figures:
 
 KINDS: dict[str, tuple[str, Callable[[Path, list[int]], Figures]]] = {
     "ours": ("ours, everything on", ours),
-    "before": ("the same at the commit before", everything_on),
+    "before": ("the same at the commit before", before),
     "mlx-lm": ("mlx-lm, greedy, with OpenBLAS", bare),
     "transformers": ("transformers, greedy, eager, attentions", transformers),
     "llama.cpp": ("llama.cpp, greedy", llama_cpp),
