@@ -72,9 +72,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: no collection of garbage walks over a million objects of it."""
+    """What was imported stays: no collection of garbage walks over a million objects of it.
+
+    Applications set the collector by what suits one conversation in one process, and have it look
+    at everything again when they open one: a third of the time of a test of screens.
+    """
     gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(400_000, 10, 100)
+    gc.unfreeze = gc.set_threshold = lambda *_: None
 
 
 @pytest.fixture(autouse=True)
