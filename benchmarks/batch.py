@@ -69,7 +69,7 @@ def _step(model: LanguageModel, last: Sequence[int], cache: Cache) -> tuple[mx.a
         parts = (part.reshape(layers * count, -1, queries, keys) for part in (scores, weights))
         return attention_statistics(*parts, valid).reshape(layers, count, -1)
 
-    with Tap(model.network, manual=not model.device.is_gpu).open(by_row) as capture:
+    with Tap(model.network, manual=not model.device.is_gpu).open(by_row, 1) as capture:
         logits = model.network(mx.array(last)[:, None], cache=cache)[:, -1]
     return logits, mx.mean(capture.statistics(model.info.layers), axis=0)
 

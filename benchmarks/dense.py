@@ -6,9 +6,8 @@ from typing import Any
 
 import mlx.core as mx
 from machine import describe
-from mlx.utils import tree_flatten
 
-from entropix_models import devices, loader
+from entropix_models import devices, joined_layer, loader
 from entropix_models.sources import sources
 
 LLAMA_1B: dict[str, Any] = {
@@ -45,7 +44,7 @@ def write(folder: Path, *, shape: bool = False) -> str:
     else:
         config = json.loads((source.path / "config.json").read_text())
         config.pop("quantization", None)
-        weights = dict(tree_flatten(model.network.parameters()))
+        weights = joined_layer.weights(model.network)
     (folder / "config.json").write_text(json.dumps(config))
     mx.save_safetensors(str(folder / "model.safetensors"), weights, {"format": "mlx"})
     line = describe(model)

@@ -59,9 +59,8 @@ def _write_dense(folder: Path) -> str:
     """The embedded model's weights as dense float32, for both; a line on the machine."""
     import mlx.core as mx
     from machine import describe
-    from mlx.utils import tree_flatten
 
-    from entropix_models import devices, loader
+    from entropix_models import devices, joined_layer, loader
     from entropix_models.sources import sources
 
     source = sources.resolve("smollm2-135m")
@@ -72,9 +71,7 @@ def _write_dense(folder: Path) -> str:
     (folder / "config.json").write_text(json.dumps(config))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((source.path / name).read_bytes())
-    mx.save_safetensors(
-        str(folder / "model.safetensors"), dict(tree_flatten(model.network.parameters()))
-    )
+    mx.save_safetensors(str(folder / "model.safetensors"), joined_layer.weights(model.network))
     return describe(model)
 
 

@@ -11,9 +11,9 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = {
     "entropix_models": [
-        "errors progress products large_pages rotation open_files speculation",
+        "errors progress products large_pages rotation dense open_files speculation",
         "paths blas late_package",
-        "devices attention tokenizer network",
+        "devices attention joined_layer tokenizer network",
         "language_model gguf",
         "sources",
         "loader",
@@ -57,6 +57,7 @@ above it. The empty name is the package's own `__init__`.
 
 WITH_MLX_LM = {
     "entropix_models.attention",
+    "entropix_models.joined_layer",
     "entropix_models.language_model",
     "entropix_models.network",
     "entropix_models.sources.sources",

@@ -36,27 +36,27 @@ _NAME = "scaled_dot_product_attention"
 class Capture:
     """Collects the scores of one forward pass and reduces them.
 
-    One query has few scores: they are stacked over the layers that have as many keys and reduced
+    One query has few scores: those of all layers with as many keys are put together and reduced
     at once, which spares a GPU hundreds of small kernels. Several queries are reduced layer by
     layer, so that the memory is bounded by one layer's scores.
     """
 
-    def __init__(self, reducer: Reducer) -> None:
-        self._reducer = reducer
+    def __init__(self, reducer: Reducer, queries: int) -> None:
+        self._reducer, self._queries = reducer, queries
         self._waiting: list[tuple[mx.array, mx.array]] = []
         self._statistics: list[mx.array] = []
 
     def add(self, scores: mx.array, weights: mx.array, valid: mx.array | None) -> None:
-        """`scores` and `weights` of one layer, float32 `[heads, queries, keys]`."""
-        if scores.shape[1] == 1 and valid is None:
+        """`scores` and `weights` of one layer, `[1, ..., keys]`: queries of heads, or of groups."""
+        if self._queries == 1 and valid is None:
             self._waiting.append((scores, weights))
         else:
-            self._reduce_stacked()
-            self._statistics.append(self._reducer(scores[None], weights[None], valid))
+            self._reduce_waiting()
+            self._reduce([(scores, weights)], valid)
 
     def statistics(self, layers: int) -> mx.array:
         """`[layers, queries, n]`; raises UnsupportedError when a layer escaped."""
-        self._reduce_stacked()
+        self._reduce_waiting()
         captured = sum(part.shape[0] for part in self._statistics)
         if captured != layers:
             raise UnsupportedError(
@@ -65,12 +65,19 @@ class Capture:
             )
         return mx.concatenate(self._statistics)
 
-    def _reduce_stacked(self) -> None:
+    def _reduce_waiting(self) -> None:
         """Layers stay in order: what waits comes before the layer that does not."""
         for _, group in groupby(self._waiting, key=lambda layer: layer[0].shape[-1]):
-            scores, weights = (mx.stack(part) for part in map(list, zip(*group, strict=True)))
-            self._statistics.append(self._reducer(scores, weights, None))
+            self._reduce(list(group), None)
         self._waiting.clear()
+
+    def _reduce(self, layers: list[tuple[mx.array, mx.array]], valid: mx.array | None) -> None:
+        shape = (len(layers), -1, self._queries, layers[0][0].shape[-1])
+        scores, weights = (
+            mx.concatenate(part).reshape(shape).astype(mx.float32)
+            for part in map(list, zip(*layers, strict=True))
+        )
+        self._statistics.append(self._reducer(scores, weights, valid))
 
 
 class Tap:
@@ -86,9 +93,9 @@ class Tap:
         self._manual = manual
 
     @contextmanager
-    def open(self, reducer: Reducer) -> Iterator[Capture]:
-        """Capture what the forward pass inside the `with` attends to, in this thread."""
-        capture = Capture(reducer)
+    def open(self, reducer: Reducer, queries: int) -> Iterator[Capture]:
+        """Capture what a forward pass of `queries` ids attends to in the `with`, in this thread."""
+        capture = Capture(reducer, queries)
         outer = _here.tap
         wrapped: list[dict[str, Any]] = []
         try:
@@ -210,8 +217,5 @@ def _weigh(capture: Capture, scores: mx.array, mask: mx.array | str | None) -> m
     if valid is not None:
         allowed = mx.where(valid, scores, mx.finfo(scores.dtype).min)
     weights = mx.softmax(allowed, axis=-1, precise=True)
-    shape = (-1, rows, columns)
-    capture.add(
-        scores.astype(mx.float32).reshape(shape), weights.astype(mx.float32).reshape(shape), valid
-    )
+    capture.add(scores, weights, valid)
     return weights

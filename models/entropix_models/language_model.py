@@ -134,7 +134,7 @@ class LanguageModel:
             large_pages.move(map(memoryview, arrays.values()))
         if attention is None:
             return Step(self.network(ids[None], cache=cache)[0], None)
-        with self._tap.open(attention) as capture:
+        with self._tap.open(attention, ids.size) as capture:
             logits = self.network(ids[None], cache=cache)[0]
         return Step(logits, capture.statistics(self.info.layers))
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx.utils import tree_map, tree_unflatten
+from mlx.utils import tree_unflatten
 from safetensors import SafetensorError, safe_open
 
-from entropix_models import rotation
+from entropix_models import joined_layer, rotation
+from entropix_models.dense import dense
 from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 from entropix_models.language_model import LanguageModel, ModelInfo
@@ -63,7 +64,6 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
             f"{folder.path}: the weights do not fit config.json ({one_line(error)}); fetch the "
             "model again"
         ) from error
-    _materialise(network, dense=not device.is_gpu, progress=progress)
     heads = config["num_attention_heads"]
     head_dim = config.get("head_dim") or config["hidden_size"] // heads
     queries = shapes["model.layers.0.self_attn.q_proj.weight"][0]
@@ -74,6 +74,8 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
         )
     if not device.is_gpu:
         rotation.share(network, head_dim)
+        joined_layer.join(network)
+    _materialise(network, as_dense=not device.is_gpu, progress=progress)
     info = ModelInfo(
         name=folder.name,
         revision=folder.revision,
@@ -189,16 +191,15 @@ def _header(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _materialise(network: nn.Module, *, dense: bool, progress: Progress) -> None:
+def _materialise(network: nn.Module, *, as_dense: bool, progress: Progress) -> None:
     """Evaluate the weights leaf by leaf, so that the peak is one tensor above the sum."""
     leaves = [(name, module) for name, module in network.named_modules() if not module.children()]
     done, total = 0, sum(_stored(module) for _, module in leaves)
     while leaves:  # popped, so that a quantised layer goes when its dense successor is there
         name, module = leaves.pop()
         done += _stored(module)
-        if dense:
-            module = _dense(module)
-            module.update(tree_map(_as_float32, module.parameters()))
+        if as_dense:
+            module = dense(module)
             network.update_modules(tree_unflatten([(name, module)]))
         mx.eval(module.parameters())
         mx.clear_cache()
@@ -209,37 +210,6 @@ def _materialise(network: nn.Module, *, dense: bool, progress: Progress) -> None
 def _stored(module: nn.Module) -> int:
     """Bytes of a leaf's weights as the file has them."""
     return sum(array.nbytes for array in module.parameters().values())
-
-
-def _dense(module: nn.Module) -> nn.Module:
-    """A quantised layer as a float32 one.
-
-    Scales and biases become float32 first: dequantising in half precision and casting afterwards
-    costs up to 0.036 bits of entropy.
-    """
-    if not isinstance(module, nn.QuantizedLinear | nn.QuantizedEmbedding):
-        return module
-    weight = mx.dequantize(
-        module.weight,
-        module.scales.astype(mx.float32),
-        module.biases.astype(mx.float32) if "biases" in module else None,
-        module.group_size,
-        module.bits,
-        module.mode,
-    ).astype(mx.float32)
-    dense: nn.Module
-    if isinstance(module, nn.QuantizedEmbedding):
-        dense = nn.Embedding(1, 1)
-    else:
-        dense = nn.Linear(1, 1, bias="bias" in module)
-        if "bias" in module:
-            dense.bias = module.bias
-    dense.weight = weight
-    return dense
-
-
-def _as_float32(array: mx.array) -> mx.array:
-    return array.astype(mx.float32) if mx.issubdtype(array.dtype, mx.floating) else array
 
 
 def _size(config: dict[str, Any]) -> int:

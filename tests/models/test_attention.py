@@ -104,7 +104,7 @@ def test_scores_are_seen_and_no_bit_changes(
     mask = masks(queries, keys)[kind]
     plain = np.array(layer(q, k, v, mask))
     recorder = Recorder()
-    with Tap(layer, manual=manual).open(recorder) as capture:
+    with Tap(layer, manual=manual).open(recorder, queries) as capture:
         tapped = np.array(layer(q, k, v, mask))
     statistics = np.array(capture.statistics(1))
     np.testing.assert_array_equal(tapped, plain)
@@ -122,7 +122,7 @@ def test_half_precision_changes_no_bit(queries: int, dtype: mx.Dtype, manual: bo
     mask = "causal" if queries > 1 else None
     plain = layer(q, k, v, mask)
     recorder = Recorder()
-    with Tap(layer, manual=manual).open(recorder) as capture:
+    with Tap(layer, manual=manual).open(recorder, queries) as capture:
         tapped = layer(q, k, v, mask)
     mx.eval(capture.statistics(1))
     assert tapped.dtype == dtype
@@ -151,7 +151,7 @@ def test_scores_beside_a_fused_kernel_are_rounded_once(queries: int, dtype: mx.D
         return weights[..., :1, 0]
 
     scale = 2.0**-4  # scaling the queries by it rounds nothing
-    with Tap(Attention(), manual=False).open(reducer) as capture:
+    with Tap(Attention(), manual=False).open(reducer, queries) as capture:
         scope = Attention.__call__.__globals__
         scope["scaled_dot_product_attention"](q, k, k, cache=None, scale=scale, mask=None)
     capture.statistics(1)
@@ -169,7 +169,7 @@ def test_keys_are_not_copied() -> None:
     q, k = mx.ones((1, 1, 1, 64), mx.bfloat16), mx.ones(shape, mx.bfloat16)
     mx.eval(q, k)
     scope = Attention.__call__.__globals__
-    with Tap(Attention(), manual=False).open(lambda scores, *_: scores[..., 0]) as capture:
+    with Tap(Attention(), manual=False).open(lambda scores, *_: scores[..., 0], 1) as capture:
         scope["scaled_dot_product_attention"](q, k, k, cache=None, scale=1.0, mask=None)
     mx.clear_cache()
     mx.reset_peak_memory()
@@ -189,7 +189,7 @@ def test_a_quantised_cache(queries: int, manual: bool) -> None:
     # Its arithmetic scales the queries in place.
     plain = layer(mx.array(q), keys, values, mask, cache)
     recorder = Recorder()
-    with Tap(layer, manual=manual).open(recorder) as capture:
+    with Tap(layer, manual=manual).open(recorder, queries) as capture:
         tapped = layer(mx.array(q), keys, values, mask, cache)
     mx.eval(capture.statistics(1))
     assert mx.array_equal(tapped, plain)
@@ -204,7 +204,7 @@ def test_layers_stay_in_order_whatever_their_masks() -> None:
     layer = Attention()
     order = ((20, None), (20, None), (9, None), (20, "bool"), (9, "bool"), (20, None))
     recorder = Recorder()
-    with Tap(layer, manual=True).open(recorder) as capture:
+    with Tap(layer, manual=True).open(recorder, 1) as capture:
         for keys, mask in order:
             q, k, v = operands(1, keys)
             layer(q, k, v, mx.arange(keys)[None] > 2 if mask else None)
@@ -218,7 +218,7 @@ def test_the_name_is_restored() -> None:
     scope = Attention.__call__.__globals__
     original = scope["scaled_dot_product_attention"]
     tap = Tap(layer, manual=True)
-    with tap.open(Recorder()):
+    with tap.open(Recorder(), 1):
         assert scope["scaled_dot_product_attention"] is not original
     assert scope["scaled_dot_product_attention"] is original
 
@@ -226,7 +226,7 @@ def test_the_name_is_restored() -> None:
         raise ZeroDivisionError
 
     def run() -> None:
-        with tap.open(broken) as capture:
+        with tap.open(broken, 3) as capture:
             layer(*operands(3, 3), "causal")
             capture.statistics(1)
 
@@ -238,7 +238,7 @@ def test_the_name_is_restored() -> None:
 def test_attention_that_escapes_is_refused() -> None:
     layer = OwnAttention()
     q, k, v = operands(1, 5)
-    with Tap(layer, manual=True).open(Recorder()) as capture:
+    with Tap(layer, manual=True).open(Recorder(), 1) as capture:
         layer(q, mx.repeat(k, 2, axis=1), mx.repeat(v, 2, axis=1))
     with pytest.raises(UnsupportedError, match="0 of 1 layers") as caught:
         capture.statistics(1)
@@ -249,7 +249,7 @@ def test_attention_sinks_are_refused() -> None:
     layer = Attention()
     scope = Attention.__call__.__globals__
     q, k, v = operands(1, 5)
-    with Tap(layer, manual=True).open(Recorder()):
+    with Tap(layer, manual=True).open(Recorder(), 1):
         attend = scope["scaled_dot_product_attention"]
         with pytest.raises(UnsupportedError, match="sinks"):
             attend(q, k, v, cache=None, scale=1.0, mask=None, sinks=mx.zeros(HEADS))

@@ -115,7 +115,7 @@ def test_logits_with_an_open_tap_are_those_without(architecture: str, manual: bo
         ids = mx.array(IDS[start:stop])[None]
         plain = network(ids, cache=closed)
         largest = Largest()
-        with tap.open(largest) as capture:
+        with tap.open(largest, stop - start) as capture:
             tapped = network(ids, cache=opened)
         assert mx.array_equal(plain, tapped)
         assert capture.statistics(LAYERS).shape == (LAYERS, stop - start, 1)

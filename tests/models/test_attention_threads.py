@@ -89,7 +89,7 @@ def test_a_bare_network_in_another_thread(llama_folder: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         expected = pool.submit(released, bare).result()
     model = load(llama_folder)
-    with Tap(model.network, manual=True).open(largest) as capture:
+    with Tap(model.network, manual=True).open(largest, len(IDS)) as capture:
         assert not is_restored()
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(released, bare).result()
@@ -105,7 +105,7 @@ def test_taps_that_overlap(llama: LanguageModel, llama_folder: Path, broken: boo
     opened, going = threading.Event(), threading.Event()
 
     def first() -> None:
-        with Tap(load(llama_folder).network, manual=True).open(largest):
+        with Tap(load(llama_folder).network, manual=True).open(largest, len(IDS)):
             opened.set()
             assert going.wait(60)
             if broken:
@@ -114,7 +114,7 @@ def test_taps_that_overlap(llama: LanguageModel, llama_folder: Path, broken: boo
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(released, first)
         assert opened.wait(60)
-        with Tap(llama.network, manual=True).open(largest) as capture:
+        with Tap(llama.network, manual=True).open(largest, len(IDS)) as capture:
             going.set()
             assert isinstance(beside.exception(60), ZeroDivisionError) == broken
             assert not is_restored()
@@ -126,8 +126,8 @@ def test_taps_that_overlap(llama: LanguageModel, llama_folder: Path, broken: boo
 def test_a_tap_within_a_tap(llama: LanguageModel) -> None:
     """In one thread the inner one captures, then the outer one again."""
     tap, ids = Tap(llama.network, manual=True), mx.array(IDS)[None]
-    with tap.open(largest) as outer:
-        with tap.open(largest) as inner:
+    with tap.open(largest, len(IDS)) as outer:
+        with tap.open(largest, len(IDS)) as inner:
             llama.network(ids)
         llama.network(ids)
     assert inner.statistics(3).shape == outer.statistics(3).shape == (3, len(IDS), 1)

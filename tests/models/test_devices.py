@@ -91,6 +91,10 @@ import mlx.core as mx
 mx.disable_compile = lambda: None
 """
 
+KERNEL = """
+mx.eval(mx.compile(lambda x: mx.exp(x) + x)(mx.ones(3)))
+"""
+
 PLANT = """
 #include <cstdlib>
 #include <fstream>
@@ -114,7 +118,7 @@ def test_a_library_in_the_temporary_folder_does_not_run(llama_folder: Path, tmp_
     assert run(PROGRAM) == 0
     assert list(shared.iterdir()) == []
 
-    assert run(COMPILING + PROGRAM) == 0
+    assert run(COMPILING + PROGRAM + KERNEL) == 0
     kernels = list(shared.glob("mlx/*/cpu/lib*"))
     assert kernels
     source, plant = tmp_path / "plant.cpp", tmp_path / "plant.so"
@@ -122,7 +126,7 @@ def test_a_library_in_the_temporary_folder_does_not_run(llama_folder: Path, tmp_
     subprocess.run(["g++", "-shared", "-fPIC", str(source), "-o", str(plant)], check=True)
     for kernel in kernels:
         shutil.copy(plant, kernel)
-    run(COMPILING + PROGRAM)
+    run(COMPILING + PROGRAM + KERNEL)
     assert marker.exists()  # so the plant works
     marker.unlink()
 

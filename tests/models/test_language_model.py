@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from entropix_models import devices, large_pages, loader
+from entropix_models import devices, joined_layer, large_pages, loader
 from entropix_models.devices import Device
 from entropix_models.language_model import LanguageModel, Stopped
 from entropix_models.sources import sources
@@ -140,7 +140,7 @@ class TestAgainstTransformers:
 
         folder = sources.resolve("smollm2-135m").path
         network = reference(json.loads((folder / "config.json").read_text()), empty=True)
-        weights = dict(tree_flatten(smollm2.network.parameters()))
+        weights = joined_layer.weights(smollm2.network)
         state = {name: torch.tensor(np.array(value)) for name, value in weights.items()}
         missing = network.load_state_dict(state, strict=False)
         assert not missing.unexpected_keys

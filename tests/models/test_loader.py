@@ -13,10 +13,9 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
-from mlx.utils import tree_flatten
 from safetensors.numpy import load_file, save_file
 
-from entropix_models import devices, loader
+from entropix_models import devices, joined_layer, loader
 from entropix_models.errors import DamagedFileError, EntropixError, UnsupportedError
 from entropix_models.language_model import LanguageModel
 from entropix_models.sources import sources
@@ -66,7 +65,7 @@ def test_facts_and_weights(llama: LanguageModel, llama_folder: Path) -> None:
     assert (info.layers, info.vocab_size, info.context_length) == (3, 300, 512)
     norms = sum(v.size for k, v in stored.items() if "norm" in k)
     assert info.parameters == sum(v.size for v in stored.values()) - norms
-    for name, value in tree_flatten(llama.network.parameters()):
+    for name, value in joined_layer.weights(llama.network).items():
         np.testing.assert_array_equal(np.array(value), stored[name], err_msg=name)
 
 
@@ -78,7 +77,7 @@ def test_half_precision_becomes_float32_on_a_cpu(
     stored = load_file(folder / "model.safetensors")
     assert stored[Q_PROJ].dtype == np.float16
     assert model.info.dtype == "float32"
-    for name, value in tree_flatten(model.network.parameters()):
+    for name, value in joined_layer.weights(model.network).items():
         assert value.dtype == mx.float32
         np.testing.assert_array_equal(np.array(value), stored[name].astype(np.float32))
     assert model.step(mx.array([3, 4]), model.new_cache()).logits.dtype == mx.float32
@@ -113,7 +112,7 @@ def test_quantised_weights_become_dense(
     save_file(packed, folder / "model.safetensors", metadata={"format": "mlx"})
     edit_config(folder, quantization={"group_size": 32, "bits": bits})
     model = load(folder)
-    weights = dict(tree_flatten(model.network.parameters()))
+    weights = joined_layer.weights(model.network)
     assert weights.keys() == expected.keys()
     for name, value in weights.items():
         assert value.dtype == mx.float32
@@ -124,7 +123,7 @@ def test_quantised_weights_become_dense(
 
 def test_what_is_tied_and_what_is_not(make_llama: Callable[..., Path], tmp_path: Path) -> None:
     model = load(make_llama(tmp_path / "untied", tie_word_embeddings=False))
-    assert "lm_head.weight" in dict(tree_flatten(model.network.parameters()))
+    assert "lm_head.weight" in joined_layer.weights(model.network)
     assert model.info.parameters == 3 * (2 * 64 * 16 * 6 + 3 * 64 * 96) + 2 * 300 * 64
 
 

@@ -79,7 +79,7 @@ def test_a_loaded_model_says_what_it_said(
         cache, said = model.new_cache(), []
         for ids in ([5, 6, 7, 8, 9], [10], [11], [12, 13]):
             said.append(model.step(mx.array(ids), cache).logits)
-        assert isinstance(model.network.layers[1].self_attn.rope, Rotation) == shares
+        assert isinstance(model.network.layers[1].rope, Rotation) == shares
         return mx.concatenate(said)
 
     shares = True

@@ -142,7 +142,9 @@ INLINE void rows(const int r, const int widest, const product *p, long first, co
     const float *w = p->b + first * p->ldb;
     const float *next = w + r * (long)p->ldb + AHEAD;
     lanes sums[TALL * ROWS];
-    memset(sums, 0, sizeof sums);
+    for (int i = 0; i < r; i++)
+        for (int j = 0; j < m; j++)
+            sums[i * ROWS + j] = (lanes){0};
     if (next + r * (long)p->ldb > end)
         next = w;
     for (int begin = 0; begin < whole; begin += SPAN) {
