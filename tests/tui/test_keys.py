@@ -3,13 +3,16 @@
 from typing import ClassVar
 
 import pytest
-from harness import LARGE, SMALL, rows, running, scenario
+from conversations import two_answers
+from harness import LARGE, SMALL, hosted, rows, running, scenario
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.widget import Widget
 from textual.widgets import Input
 
+from entropix_tui.conversation.comparison import Side
+from entropix_tui.screens.compare.compare import Compare
 from entropix_tui.widgets.keys import MOST, KeyBar
 
 MOVE = Binding.Group("token", compact=True)
@@ -76,6 +79,15 @@ async def test_the_focused_part_comes_first_and_help_is_always_there() -> None:
         assert row.endswith("F1 help")
         assert "idden" not in row
         assert "ever now" not in row
+
+
+@scenario
+async def test_the_way_out_keeps_its_place() -> None:
+    tree, one, other = two_answers()
+    async with hosted(lambda: Compare(tree, Side(one), Side(other))) as (app, _):
+        row = rows(app)[-1]
+        assert "1/2 keep A/B" in row
+        assert row.endswith("Esc close  F1 help")
 
 
 @scenario

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from conversations import two_answers
+from debugged import Scripted
 from driving import chatting
-from harness import LARGE, hosted, scenario
+from harness import LARGE, hosted, press, scenario
+from scripted import Gate, ScriptedSession
 from test_replay import replaying
 from textual import actions
 from textual.binding import Binding
@@ -115,6 +117,89 @@ async def test_a_replay_offers_nothing_that_would_change_what_was_recorded() -> 
         assert naming not in told_of(branches)
         await replay.press("n")
         assert branches.focused is branches.choices
+
+
+def footer(screen: Screen[Any]) -> str:
+    return "  ".join(f"{button.name} {button.does}" for button in screen.query_one(KeyBar).shown)
+
+
+@scenario
+async def test_a_chats_footer_offers_what_can_be_done_now() -> None:
+    gate = Gate(0)
+    session = ScriptedSession(gate=gate)
+    async with chatting(session, size=LARGE) as chat:
+        await chat.phase("ready")
+        await chat.pilot.pause()
+        nothing = footer(chat.screen)
+        assert "⏎ send" in nothing
+        assert not {"Esc", "^R", "^B", "^N", "^←→"} & set(nothing.split())
+        await chat.press(*"Hi", "enter")
+        gate.allow(3)
+        await chat.until(lambda: "Esc stop" in footer(chat.screen))
+        assert "send" not in footer(chat.screen)
+        assert "again" not in footer(chat.screen)
+        await chat.press("escape")
+        gate.open()
+        await chat.until(lambda: "⏎ continue" in footer(chat.screen))
+        for offer in ("^R again", "^N new", "^←→ token"):
+            assert offer in footer(chat.screen)
+        assert "Esc" not in footer(chat.screen)
+        assert "branches" not in footer(chat.screen), "there is one"
+        await chat.press("x")
+        await chat.until(lambda: "⏎ send" in footer(chat.screen))
+        await chat.press("backspace", "tab")
+        await chat.until(lambda: "Esc back" in footer(chat.screen))
+        await chat.press("escape", "ctrl+up")
+        await chat.until(lambda: "Esc cancel" in footer(chat.screen))
+
+
+@scenario
+async def test_the_palette_lists_no_command_that_would_be_refused() -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        listed = {c.title for c in chat.app.get_system_commands(chat.screen)}
+        assert not {"Stop", "Continue", "Regenerate", "Side by side", "Branches"} & listed
+        await chat.ask()
+        listed = {c.title for c in chat.app.get_system_commands(chat.screen)}
+        assert {"Regenerate", "Side by side"} <= listed
+        assert not {"Stop", "Continue"} & listed
+
+
+@scenario
+async def test_a_debuggers_footer_follows_where_it_stands() -> None:
+    script = Scripted(hold={"continue"})
+    async with hosted(lambda: script.make(first=())) as (app, pilot):
+        assert footer(app.screen) == "Esc close  F1 help", "a prompt is being written"
+        await press(pilot, "escape")
+        assert footer(app.screen) == "a ask  B break  : command  Esc leave  F1 help"
+        await press(pilot, "a", *"Hi", "enter")
+        going = ["⏎ take", "s step", "n word", "c continue"]
+        assert [b for b in going if b in footer(app.screen)] == going
+        assert "back/on" not in footer(app.screen), "there is nothing to go back to"
+        await press(pilot, "s")
+        assert "← back" in footer(app.screen)
+        assert "on" not in footer(app.screen).split()
+        await press(pilot, "left")
+        assert "← on" in footer(app.screen).replace("→", "←")
+        assert "w rewind" in footer(app.screen)
+        await press(pilot, "right", "c")
+        assert "Esc stop" in footer(app.screen)
+        assert not [b for b in going if b in footer(app.screen)]
+        script.go()
+        await press(pilot, "f")
+        over = footer(app.screen)
+        assert not [b for b in going if b in over]
+        assert {"a ask", "w rewind", "← back"} <= set(over.split("  "))
+
+
+@scenario
+async def test_a_replays_footer_says_what_space_does() -> None:
+    async with replaying() as replay:
+        assert "Space play" in footer(replay.screen)
+        assert "Esc" not in footer(replay.screen)
+        await replay.press("space")
+        assert "Space pause" in footer(replay.screen)
+        assert "Esc stop" in footer(replay.screen)
 
 
 def asked_for(screen: Screen[Any]) -> set[str | None]:

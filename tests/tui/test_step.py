@@ -89,9 +89,10 @@ async def test_each_key_sends_its_line() -> None:
 
 @scenario
 async def test_a_dozen_keys_are_shown_at_the_foot_at_most() -> None:
-    async with hosted(Scripted().make) as (app, _):
+    async with hosted(Scripted().make) as (app, pilot):
+        await press(pilot, "s")
         foot = app.rows()[-1]
-        for key in ("⏎ take", "s step", "n word", "c continue", "back/on", ": command", "F1 help"):
+        for key in ("⏎ take", "s step", "n word", "c continue", "← back", "Esc leave", "F1 help"):
             assert key in foot
 
 
@@ -184,6 +185,15 @@ async def test_leaving_without_a_word() -> None:
         assert script.lines == ['ask "Hi"']
         await press(pilot, "escape")
         assert app.answers == [0]
+
+
+@SIZES
+@scenario
+async def test_a_prompt_can_be_written_at_once(size: tuple[int, int]) -> None:
+    script = Scripted()
+    async with hosted(lambda: script.make(first=()), size) as (_, pilot):
+        await press(pilot, *"such", "enter")
+        assert sent(script) == ['ask "such"']
 
 
 @scenario

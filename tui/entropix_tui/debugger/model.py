@@ -161,6 +161,13 @@ class Debugging:
         last = record.index if taken else record.parent
         return (len(tree.answer(last)) if last in tree else 0) + (not taken)
 
+    @property
+    def has_before(self) -> bool:
+        """Whether the answer has a token before the one that is proposed or looked at."""
+        if self.record is not None:
+            return self.number > 1
+        return self.leaf in self.tree and isinstance(self.tree[self.leaf], TokenRecord)
+
     def steps_to(self, index: int) -> int | None:
         """How many recorded tokens further a token of this answer is: negative, back. None for
         what is no token of it.

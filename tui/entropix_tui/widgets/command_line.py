@@ -96,6 +96,10 @@ class CommandInput(Words):
         self.begin(self.ask)
         return written
 
+    def offer(self, action: str, does: str) -> str:
+        """A text has no words that are known beforehand."""
+        return "" if action == "complete" and self.ask.quoted else does
+
     def action_complete(self) -> None:
         rest = completion.completed(self.value, self.ask.verb)
         if rest is None:

@@ -1,7 +1,7 @@
 """The footer: the keys that matter most here and now, each a button for the mouse too."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -15,6 +15,36 @@ from entropix_tui.widgets.styled import Styled
 
 MOST = 8
 """Keys that are shown at most; the rest is in the command palette and in the help."""
+WAYS_OUT = ("leave", "close", "dismiss")
+"""Actions whose keys keep their place, like that of the help."""
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A part, or what holds parts, that says which keys are worth showing just now.
+
+    A key that isn't still acts: most say then why they can't.
+    """
+
+    def offer(self, action: str, does: str) -> str:
+        """What an action of its own, or of a part of it, does now: `does`, or another word; empty
+        if it does nothing.
+        """
+
+
+def offered(node: DOMNode) -> list[str]:
+    """What a node's own keys do now. Where this changes, `refresh_bindings` is due."""
+    found = Binding.make_bindings(node.__class__.__dict__.get("BINDINGS", ()))
+    return [_does(binding, [node]) for binding in found if binding.show]
+
+
+def _does(binding: Binding, chain: Sequence[DOMNode]) -> str:
+    """As every node of the chain has it, from the binding's own up."""
+    does = binding.description
+    for node in chain:
+        if does and isinstance(node, Offering):
+            does = node.offer(binding.action, does)
+    return does
 
 
 class Button(NamedTuple):
@@ -25,6 +55,7 @@ class Button(NamedTuple):
     actions: tuple[str, ...]
     node: DOMNode
     is_help: bool
+    is_way_out: bool
 
     @property
     def name(self) -> str:
@@ -45,8 +76,12 @@ def buttons(active: Iterable[ActiveBinding], chain: Sequence[DOMNode]) -> list[B
     near = {node: place for place, node in enumerate(chain)}
     declared = {node: _declared(node) for node in near}
     groups: dict[tuple[DOMNode, object], list[Binding]] = {}
+    names: dict[Binding, str] = {}
     for node, binding, enabled, _ in active:
-        if binding.show and binding.description and enabled and node in near:
+        if not (binding.show and enabled and node in near):
+            continue
+        names[binding] = _does(binding, chain[near[node] :])
+        if names[binding]:
             key = binding.group if binding.group is not None else binding.action
             groups.setdefault((node, key), []).append(binding)
 
@@ -61,7 +96,7 @@ def buttons(active: Iterable[ActiveBinding], chain: Sequence[DOMNode]) -> list[B
         order = declared[node]
         each = sorted(first.values(), key=lambda binding: order.get(binding.action, len(order)))
         group = each[0].group
-        does = group.description if group is not None and len(each) > 1 else each[0].description
+        does = group.description if group is not None and len(each) > 1 else names[each[0]]
         helps = (each[0].id or "").endswith(".help")
         shown.append(
             Button(
@@ -69,7 +104,8 @@ def buttons(active: Iterable[ActiveBinding], chain: Sequence[DOMNode]) -> list[B
                 does[:1].lower() + does[1:] if does[1:2].islower() or not does[1:2] else does,
                 tuple(binding.action for binding in each),
                 node,
-                helps,
+                is_help=helps,
+                is_way_out=each[0].action.partition("(")[0] in WAYS_OUT,
             )
         )
     return shown
@@ -85,18 +121,21 @@ def _declared(node: DOMNode) -> dict[str, int]:
 
 
 def fitting(found: Sequence[Button], width: int) -> list[Button]:
-    """The first of them that have room, `MOST` at most; help keeps its place at the end."""
+    """The first of them that have room, `MOST` at most; the way out of something and help keep
+    their places, help at the end.
+    """
     helps = [button for button in found if button.is_help][:1]
-    room = width - sum(button.cells for button in helps)
+    kept = [*[button for button in found if button.is_way_out][:1], *helps]
+    room, places = width - sum(button.cells for button in kept), MOST - len(kept)
     chosen: list[Button] = []
     for button in found:
-        if button.is_help:
+        if button in kept:
             continue
-        if len(chosen) + len(helps) == MOST or button.cells > room:
+        if not places or button.cells > room:
             break
-        room -= button.cells
+        room, places = room - button.cells, places - 1
         chosen.append(button)
-    return chosen + helps
+    return sorted([*chosen, *kept], key=lambda button: (button.is_help, found.index(button)))
 
 
 class KeyBar(Styled):

@@ -54,6 +54,7 @@ class Rows(LineView, Generic[Listed], can_focus=True):
     """Whether one of them can be taken."""
     always_marked = False
     """Whether the cursor is drawn without the focus, too."""
+    _had_some = False  # rows, before they changed
 
     @property
     def count(self) -> int:
@@ -90,6 +91,9 @@ class Rows(LineView, Generic[Listed], can_focus=True):
         self.measure(self.count + self.top)
         self.settle()
         self.refresh()
+        if self._had_some != bool(self.count):
+            self._had_some = not self._had_some
+            self.refresh_bindings()
 
     def render_line(self, y: int) -> Strip:
         width, base = self.columns, self.base
@@ -148,6 +152,9 @@ class Rows(LineView, Generic[Listed], can_focus=True):
         parameters: tuple[object, ...],  # noqa: ARG002
     ) -> bool | None:
         return action != "take" or self.takes
+
+    def offer(self, action: str, does: str) -> str:
+        return "" if action == "take" and not self.count else does
 
     def action_take(self) -> None:
         if self.takes and 0 <= self.row < self.count:

@@ -78,6 +78,25 @@ class ChatScreen(ChatBranches):
             return is_provisional(self.conversation.header)
         return action != "cursor" or not self.composer.is_written
 
+    def offer(self, action: str, does: str) -> str:
+        conversation = self.conversation
+        match action:
+            case "leave" if self.composer.draft is not None:
+                return "cancel"
+            case "submit" if conversation.busy:
+                return ""
+            case "submit" if conversation.can_go_on and not self.composer.prompt.text:
+                return "continue"
+            case "regenerate" | "compare" if conversation.phase != "ready" or not conversation.used:
+                return ""
+            case "new_chat" if conversation.is_empty:
+                return ""
+            case "sessions" if self.archive is None:
+                return ""
+            case "continue" if not conversation.can_go_on:
+                return ""
+        return super().offer(action, does)
+
     # What comes out of the engine.
 
     def take(self, output: Output) -> None:
@@ -148,11 +167,14 @@ class ChatScreen(ChatBranches):
         return self.composer.cancel() or super().stop()
 
     def halt_answer(self) -> bool:
-        conversation = (self.scoring or self).conversation
-        if conversation.busy or conversation.phase == "loading":
+        if runs := self.runs:
             self.engine.stop()
-            return True
-        return False
+        return runs
+
+    @property
+    def runs(self) -> bool:
+        conversation = (self.scoring or self).conversation
+        return conversation.busy or conversation.phase == "loading"
 
     # Going on without saying anything.
 

@@ -75,6 +75,9 @@ class Differences(Choices[Difference]):
         return item.old + item.new
 
 
+_KEEP = Binding.Group("keep A/B", compact=True)
+
+
 class Compare(Screen[int | None]):
     """Gives back the leaf of the branch to go on with, or None.
 
@@ -89,8 +92,10 @@ class Compare(Screen[int | None]):
                 tooltip="Previous difference"),
         Binding("d", "parting", "First ≠", id="compare.parting", tooltip="Where they part"),
         Binding("i", "list", "List", id="compare.list", tooltip="The list of differences"),
-        Binding("1", "keep(0)", "Keep A", id="compare.keep_a", tooltip="Go on with the left one"),
-        Binding("2", "keep(1)", "Keep B", id="compare.keep_b", tooltip="Go on with the right one"),
+        Binding("1", "keep(0)", "Keep A", id="compare.keep_a", group=_KEEP,
+                tooltip="Go on with the left one"),
+        Binding("2", "keep(1)", "Keep B", id="compare.keep_b", group=_KEEP,
+                tooltip="Go on with the right one"),
         Binding("escape", "close", "Close", id="compare.close"),
         Binding("f1", "app.help", "Help", id="compare.help", tooltip="What can be done here"),
     ]  # fmt: skip

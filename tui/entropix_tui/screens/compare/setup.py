@@ -219,6 +219,10 @@ class CompareSetup(ModalScreen[Comparison | None]):
             return self.ways.way == "by_seed"
         return action != "way" or parameters[0] in self.ways.names
 
+    def offer(self, action: str, does: str) -> str:
+        """In a list Enter does the same."""
+        return "" if action == "start" and isinstance(self.focused, Rows) else does
+
     def action_way(self, way: str) -> None:
         """Show the fields of one of `WAYS`."""
         self._say("")

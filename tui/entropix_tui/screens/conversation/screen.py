@@ -1,13 +1,11 @@
 """The base of the screens over a conversation: what comes is shown twenty times a second."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from textual.actions import parse
-from textual.app import ComposeResult, SystemCommand
+from textual.app import ComposeResult
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from entropix_tui.conversation.comparison import Existing, Side
@@ -15,9 +13,7 @@ from entropix_tui.conversation.feed import Feed
 from entropix_tui.debugger.model import Debugging
 from entropix_tui.engine.engine import Engine
 from entropix_tui.engine.outputs import Failed, Output, TurnRecord
-from entropix_tui.keys.keymap import Task
-from entropix_tui.keys.keynames import with_key
-from entropix_tui.screens.conversation.keys import Command
+from entropix_tui.screens.conversation.offers import OfferingScreen
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.conversation.view import ConversationView
 from entropix_tui.widgets.inspector.inspector import Inspector
@@ -32,7 +28,7 @@ TICK = 1 / 20
 """Seconds between two looks at what has come: faster than anyone reads."""
 
 
-class ConversationScreen(Screen[None]):
+class ConversationScreen(OfferingScreen):
     """Status, the view of the conversation, a line below it (`below`), keys.
 
     Subclasses say what is taken in of what comes, what another candidate for a token does (`fork`)
@@ -47,9 +43,6 @@ class ConversationScreen(Screen[None]):
     }
     """
 
-    PALETTE: ClassVar[Sequence[Command]]
-    TASKS: ClassVar[Sequence[Task]]
-    """What the help says first."""
     name_branch: Callable[[int, str], None] | None = None
     """Told a branch's leaf and its new name; None: branches are not named here."""
 
@@ -67,8 +60,7 @@ class ConversationScreen(Screen[None]):
     ) -> None:
         super().__init__()
         self.engine = engine
-        self.view = view
-        self.conversation = view.conversation
+        self.view, self.conversation = view, view.conversation
         self.feed = Feed(view.conversation)
         self.status = status
         self.below = below
@@ -138,6 +130,7 @@ class ConversationScreen(Screen[None]):
             self.show_batch()
         if self.feed.is_for_instruments:
             self.view.flush()
+        self.tell_offers()
 
     def _ring(self) -> None:
         # Only what one waits for, key by key: being woken takes time from the engine's thread.
@@ -223,14 +216,6 @@ class ConversationScreen(Screen[None]):
             self.refuse("There is nothing to export yet.")
         else:
             save_conversation(self.app, self.conversation.header, self.conversation.tree, suffix)
-
-    def commands(self) -> Iterator[SystemCommand]:
-        """What can be done here, by name, as the palette lists it."""
-        for name, means, action in self.PALETTE:
-            _, called, parameters = parse(action)
-            if self.check_action(called, parameters):
-                told = with_key(means, self, action)
-                yield SystemCommand(name, told, partial(self.run_action, action))
 
     def refuse(self, reason: str) -> None:
         """Say why something cannot be done."""

@@ -96,6 +96,9 @@ class ReplayScreen(ConversationScreen):
                 return self.recording.heads is not None
         return True
 
+    def offer(self, action: str, does: str) -> str:
+        return "pause" if action == "screen.play" and self.runs else super().offer(action, does)
+
     def on_mount(self) -> None:
         self._show_problems()
         if self._beside is None:
@@ -178,7 +181,7 @@ class ReplayScreen(ConversationScreen):
     def drain(self) -> None:
         before = self._known
         super().drain()
-        if self._known != before and not self.playback.playing:
+        if self._known != before and not self.runs:
             self.status.refresh()  # its figures stay for a while
         if self._pointing:
             self._pointing = False
@@ -295,10 +298,13 @@ class ReplayScreen(ConversationScreen):
         tokens.follow = True
 
     def halt_answer(self) -> bool:
-        if self.playback.playing:
+        if runs := self.runs:
             self.action_play()
-            return True
-        return False
+        return runs
+
+    @property
+    def runs(self) -> bool:
+        return self.playback.playing
 
     # Stepping into it.
 

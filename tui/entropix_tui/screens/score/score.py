@@ -262,6 +262,20 @@ class ScoreScreen(ConversationScreen):
             return not self.is_writing
         return True
 
+    def offer(self, action: str, does: str) -> str:
+        match action:
+            case "score" if not self._written().strip():
+                return ""
+            case "edit" | "new" | "open" if self.conversation.busy:
+                return ""
+        return super().offer(action, does)
+
+    @property
+    def is_away(self) -> bool:
+        if self.is_writing:
+            return self._chat is not None or not self.conversation.is_empty
+        return self._chat is not None or super().is_away
+
     # The ranking.
 
     def rank(self) -> None:
@@ -311,7 +325,11 @@ class ScoreScreen(ConversationScreen):
 
     def halt_answer(self) -> bool:
         """Stop the scoring, or the loading before it; what was scored is kept."""
-        if self.conversation.busy or (self.conversation.phase == "loading" and self._waiting):
+        if runs := self.runs:
             self.engine.stop()
-            return True
-        return False
+        return runs
+
+    @property
+    def runs(self) -> bool:
+        conversation = self.conversation
+        return conversation.busy or (conversation.phase == "loading" and self._waiting)

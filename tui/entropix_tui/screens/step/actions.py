@@ -15,6 +15,7 @@ from entropix_tui.screens.step.text import StepText
 from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.command_line import COMMAND, Ask, CommandLine
+from entropix_tui.widgets.keys import offered
 
 SPEEDS = (1, 2, 5, 10, 20, 50)
 """Tokens a second of a run in the open."""
@@ -54,6 +55,7 @@ class StepActions(Screen[int | None]):
         self.speed = 5
         self.wants_vocabulary = False
         """Whether the vocabulary's page opens when its figures have come."""
+        self._offered: list[str] = []  # what the footer says
 
     def flush(self) -> None:
         """Show what has come."""
@@ -64,6 +66,39 @@ class StepActions(Screen[int | None]):
         self.debugging.send(line, silent=silent)
         self.debug(line)
         self.status.refresh()
+        self.tell_offers()
+
+    def offer(self, action: str, does: str) -> str:
+        debugging = self.debugging
+        looking, halted = debugging.phase == "looking", debugging.proposal is not None
+        match action.removeprefix("screen."):
+            case "leave" if debugging.running:
+                return "stop"
+            case "leave" if self.focused is self.command.field or self.pages.page is not None:
+                return "close"
+            case "go('step')":
+                can = looking or halted
+            case "go('next')" | "go('continue')":
+                can = halted
+            case "go('back')":
+                can = debugging.has_before
+            case "forward":
+                can = looking
+            case "take":
+                can = True
+            case "go('rewind')":
+                can = looking or debugging.phase == "over"
+            case "ask('ask')":
+                can = debugging.phase in ("waiting", "over")
+            case _:
+                return does
+        return does if can and not debugging.running else ""
+
+    def tell_offers(self) -> None:
+        """Have the footer say what is offered now."""
+        if (now := offered(self)) != self._offered:
+            self._offered = now
+            self.refresh_bindings()
 
     # Going on, and deciding.
 

@@ -39,6 +39,8 @@ def _page(page: Page, name: str) -> Binding:
 
 
 KEYS: list[BindingType] = [
+    _key("a", "ask('ask')", "Ask", "ask", "Send a prompt and halt before its answer",
+         show=True),
     _key("s,space", "go('step')", "Step", "step",
          "Take what is proposed; looking back, one token on", show=True),
     _key("n", "go('next')", "Word", "next", "To the end of the word", show=True),
@@ -48,6 +50,8 @@ KEYS: list[BindingType] = [
             tooltip="Look at the token before, without a model call"),
     Binding("right", "forward", "On", id="step.forward", show=True, group=_LOOK,
             tooltip="Look at the token after"),
+    _key("w", "go('rewind')", "Rewind", "rewind",
+         "Halt before the token that is looked at, or before the last one, again", show=True),
     _key("h", "go('back')", "Back", "back"),
     _key("l", "forward", "On", "forward"),
     _key("t", "ask('type')", "Type", "type", "Insert a text in place of what is proposed"),
@@ -70,11 +74,8 @@ KEYS: list[BindingType] = [
     _key("d", "go('redraw')", "Redraw", "redraw", "Draw again with another key"),
     _key("p", "ask('set')", "Set", "set", "Change a parameter of the sampler"),
     _key("e", "go('end')", "End", "end", "End the message here"),
-    _key("a", "ask('ask')", "Ask", "ask", "Send a prompt and halt before its answer"),
     _key("R", "go('reverse-continue')", "Reverse", "reverse",
          "Back to where a breakpoint was met"),
-    _key("w", "go('rewind')", "Rewind", "rewind",
-         "Halt before the token that is looked at, or before the last one, again"),
     _key("D", "ask('display')", "Display", "display", "Show these fields at every halt"),
     _key("x", "vocabulary", "Vocabulary", "vocabulary",
          "The whole vocabulary that it is drawn from, with raw logits"),
@@ -90,5 +91,5 @@ KEYS: list[BindingType] = [
     _key("v", "colour", "Colours", "colours", "Colour the text by the next measure"),
     _key("f6", "app.jump", "Jump", "jump", "A letter over every part: it goes there"),
     _key("escape", "leave", "Leave", "leave",
-         "Stop a run, else close a field, a page, the debugger"),
+         "Stop a run, else close a field, a page, the debugger", show=True),
 ]  # fmt: skip

@@ -96,13 +96,14 @@ class StepScreen(StepActions):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        if self.has_class("-high"):
-            self.open_page("waterfall")
-            self.proposal.candidates.focus()
         for line in self.first:
             self.send(line)
         if not self.first:
             self.begin(ASKS["ask"])
+        if self.has_class("-high"):
+            self.open_page("waterfall")
+            if self.first:
+                self.proposal.candidates.focus()
         self.flush()
 
     # What comes.
@@ -137,6 +138,7 @@ class StepScreen(StepActions):
         self._want()
         self.show_vocabulary()
         self.settle_focus()
+        self.tell_offers()
 
     def _tell(self, lines: int) -> None:
         """Show the newest lines; where there is no room for them, on their own page."""

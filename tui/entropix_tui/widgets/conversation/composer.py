@@ -71,6 +71,7 @@ class Composer(Container):
         self._asked = ""  # what looked like a command, and is sent if it was meant
         self._question = ""
         self._hint = ""
+        self._has_text = False
 
     def compose(self) -> ComposeResult:
         yield self.prompt
@@ -130,6 +131,9 @@ class Composer(Container):
         return True
 
     def on_text_area_changed(self) -> None:
+        if self._has_text != bool(self.prompt.text):
+            self._has_text = not self._has_text
+            self.refresh_bindings()  # of an empty line Enter does something else
         if self._asked:
             self._asked = ""
             self.tell()
