@@ -47,6 +47,8 @@ class Debugger:
         self.met = False
         """Whether a breakpoint is the reason for the present halt."""
         self._stopped = threading.Event()
+        # Where the conversation stood before turns that nothing has come of, and its newest record.
+        self._before: tuple[int, int] | None = None
 
     def stop(self) -> None:
         """Halt at the next token; from any thread."""
@@ -62,7 +64,18 @@ class Debugger:
         yield from self.ask(None, after=index)
 
     def leave(self, reason: FinishReason = "interrupted") -> list[TurnRecord]:
-        """End the turn that is halted, if one is; its end."""
+        """End the turn that is halted, if one is; its end. Where one had only gone back, and
+        nothing was taken there, the conversation stands where it did before.
+        """
+        tree, told = self.session.tree, self._end_turn(reason)
+        before, self._before = self._before, None
+        if told and before is not None and before[1] == tree.newest:
+            stood = before[0]
+            if tree.leaf != stood and tree.leaf in tree.up(stood):
+                told.append(self.session.stand(stood))
+        return told
+
+    def _end_turn(self, reason: FinishReason = "interrupted") -> list[TurnRecord]:
         self.keep_breakpoints()
         told = self.stepper.leave(reason) if self.stepper and not self.stepper.ended else []
         self.stepper = None
@@ -89,7 +102,12 @@ class Debugger:
 
     def begin(self, turn: Turn) -> Iterator[Output]:
         """Run a turn, halted before its first token."""
-        yield from self.leave()
+        yield from self._end_turn()
+        tree = self.session.tree
+        if self._before is None or self._before[1] != tree.newest:
+            self._before = tree.leaf, tree.newest
+        if turn.leaf not in tree.up(self._before[0]):
+            self._before = turn.leaf, tree.newest  # another branch was gone to
         self._stopped.clear()
         self.cursor = None
         self.stepper = Stepper(self.session, turn)
@@ -178,7 +196,7 @@ class Debugger:
         proposal, leaf = self.live.proposal(), self.session.tree.leaf
         others = [id for id, *_ in proposal.candidates if id != proposal.id][: ways - 1]
         rest = TurnRequest(max_tokens=self.running.turn.request.max_tokens, after=leaf)
-        yield from self.leave()
+        yield from self._end_turn()
         for id in others:
             yield from self.session.run(TurnRequest(max_tokens=1, after=leaf, force=(id,)))
         self.stepper = Stepper(self.session, self.session.prepare(rest))

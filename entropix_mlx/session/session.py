@@ -160,11 +160,16 @@ class Session:
         """Stand at a record, between two turns, and draw by a seed (None: the present one): what is
         said next follows it, also after a `resume`. Gives the seed's change, if it is one.
         """
-        self._known(index)
         if index != self.tree.leaf:
-            self._journal.event("return", index)
-            self._go_to(self.tree.path(index))
+            self.stand(index)
         return None if seed is None else self.reseed(seed)
+
+    def stand(self, index: int) -> Event:
+        """Stand at a record, between two turns; what says so."""
+        self._known(index)
+        event = self._journal.event("return", index)
+        self._go_to(self.tree.path(index))
+        return event
 
     def inspect(self, index: int) -> Inspection:
         """What the token at record `index` was drawn from; one forward pass on a forked cache.

@@ -277,6 +277,52 @@ class TestLooking:
         assert sum(1 for _ in report(made, halted)) > 8
 
 
+class TestLeaving:
+    @pytest.mark.parametrize("quits", [False, True])
+    def test_what_was_only_looked_at_stays_as_it_was(
+        self, llama: LanguageModel, tmp_path: Path, quits: bool
+    ) -> None:
+        path = tmp_path / "t.jsonl"
+        with TraceWriter(path) as trace:
+            made = debugger(llama, trace=trace)
+            do(made, "ask Hello", "step 6", "end")
+            tree = made.session.tree
+            leaf = tree.leaf
+            made.leave()
+            do(made, "rewind 3", "rewind 2", "ban", *([] if quits else ["rewind 1"]))
+            assert tree.leaf != leaf
+            *_, event = made.leave()
+            assert (event.kind, event.index) == ("return", leaf)  # type: ignore[union-attr]
+            assert tree.leaf == leaf
+            assert made.session.ids == ids_of(tree.path())
+        whole(path)
+        assert resume(llama, path, storage=UNSAVED)[0].tree.leaf == leaf
+
+    @pytest.mark.parametrize("lines", [["step"], ["end"], ["take 2", "end"]])
+    def test_what_was_done_there_stays(self, llama: LanguageModel, lines: list[str]) -> None:
+        made = debugger(llama)
+        do(made, "ask Hello", "step 6", "end", "rewind 3", *lines)
+        stands = made.session.tree.leaf
+        made.leave()
+        assert made.session.tree.leaf == stands
+
+    def test_of_another_branch_that_was_gone_to_all_stays(self, llama: LanguageModel) -> None:
+        made = debugger(llama)
+        do(made, "ask Hello", "step 6", "rewind 3", "take 2", "step 4", "end")
+        tree = made.session.tree
+        first, second = (branch.leaf for branch in tree.branches())
+        assert tree.leaf == second
+        made.leave()
+        do(made, "branch 1", "rewind 2")
+        made.leave()
+        assert tree.leaf == first
+        # Between two visits another branch was gone to, whose beginning is the same.
+        made.session.return_to(second, None)
+        do(made, f"rewind @{tree.answer(second)[0].index}")
+        made.leave()
+        assert tree.leaf == second
+
+
 class TestBreakpoints:
     def test_actions(self, llama: LanguageModel) -> None:
         made = debugger(llama)

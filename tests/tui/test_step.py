@@ -172,7 +172,7 @@ async def test_leaving() -> None:
         assert page(script) is None
         assert app.answers == []
         await press(pilot, "escape")
-        assert app.answers == [1]
+        assert app.answers == [None]
 
 
 @scenario
@@ -184,7 +184,7 @@ async def test_leaving_without_a_word() -> None:
         await press(pilot, *"Hi", "enter")
         assert script.lines == ['ask "Hi"']
         await press(pilot, "escape")
-        assert app.answers == [0]
+        assert app.answers == [None]
 
 
 @SIZES

@@ -122,6 +122,10 @@ class Engine:
 
         self._command(lambda number: Turn(number, debug))
 
+    def leave_debugger(self) -> None:
+        """End what the debugger has halted."""
+        self._command(lambda number: Turn(number, lambda _: self._left()))
+
     def score(self, text: str, *, anew: bool = False) -> None:
         """A given text, beside the conversation; all that comes of it is `Scored`. `anew`: it is
         the first of those that are looked at together.

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entropix_mlx.debugger.outputs import Done
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TokenRecord, TurnRecord
 from entropix_mlx.records.tree import Tree, shifted
 from entropix_mlx.sampling.settings import Settings
@@ -187,11 +186,12 @@ class IdleEngine(Engine):
     def debug(self, line: str, *, max_tokens: int) -> None:
         if self._thread.ident is None:
             self._thread.start()
-        elif line == "end" and not self.has_model:
-            # What could not be loaded is not asked for again by leaving it.
-            self._refused.append(Done("end"))
-            return
         super().debug(line, max_tokens=max_tokens)
+
+    def leave_debugger(self) -> None:
+        # What could not be loaded is not asked for again by leaving it.
+        if self.has_model:
+            super().leave_debugger()
 
     def inspect(self, index: int) -> None:
         if self.has_model:

@@ -69,7 +69,6 @@ class ConversationScreen(OfferingScreen):
         """The comparison that is on the screen."""
         self.stepping: StepScreen | None = None
         """The debugger's screen, while it is open."""
-        self._afterwards: int | None = None  # the branch to return to when the turn is over
 
     def compose(self) -> ComposeResult:
         yield self.status
@@ -156,11 +155,6 @@ class ConversationScreen(OfferingScreen):
             self.stepping.flush()
         self.view.update()
         self.tell()
-        if self._afterwards is not None and self.conversation.phase == "ready":
-            leaf, self._afterwards = self._afterwards, None
-            tree = self.conversation.tree
-            if leaf in tree and leaf != tree.leaf:
-                self.switch_to(leaf)
 
     def show_turn(self) -> None:
         """A turn has begun, or another branch is in view."""
@@ -298,7 +292,6 @@ class ConversationScreen(OfferingScreen):
         from entropix_tui.screens.step.step import StepScreen
 
         conversation = self.conversation
-        before = conversation.tree.leaf  # which is no record at the root, nor in a damaged file
         debugging = Debugging(
             conversation.tree,
             conversation.settings,
@@ -309,13 +302,9 @@ class ConversationScreen(OfferingScreen):
         def debug(line: str) -> None:
             self.engine.debug(line, max_tokens=self.max_tokens)
 
-        def left(leaf: int | None) -> None:
+        def left(_: None) -> None:
             self.stepping = None
-            gone_back = before in conversation.tree and leaf in {*conversation.tree.up(before)}
-            if gone_back and debugging.phase != "over":
-                leaf = before  # nothing else was taken
-            debug("end")
-            self._afterwards = leaf
+            self.engine.leave_debugger()
 
         self.stepping = StepScreen(
             debugging,

@@ -243,7 +243,7 @@ class ReplayScreen(ConversationScreen):
         if failed.scope == "aside":
             self.view.fail(failed.message)
         elif failed.scope == "load" and self.stepping is not None and self.stepping.is_current:
-            self.stepping.dismiss(None)
+            self.stepping.dismiss()
 
     # Playing.
 

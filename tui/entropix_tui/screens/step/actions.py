@@ -32,7 +32,7 @@ ASKS: dict[str, Ask] = {
 }
 
 
-class StepActions(Screen[int | None]):
+class StepActions(Screen[None]):
     """The part of the debugger's screen that acts: its parts, and what keys do to them."""
 
     def __init__(
@@ -332,8 +332,7 @@ class StepActions(Screen[int | None]):
         elif self.pages.page is not None:
             self.open_page(None)
         else:
-            leaf = self.debugging.leaf
-            self.dismiss(leaf if leaf in self.debugging.tree else None)
+            self.dismiss()
 
 
 def _in_sight(widget: Widget) -> bool:

@@ -37,12 +37,10 @@ DEBOUNCE = 0.1
 
 
 class StepScreen(StepActions):
-    """Gives back the leaf to go on with in the chat, or None.
-
-    The tree of `debugging` is the chat's, which adds each record before it is given to `take`; its
-    model reads `context` tokens at most. `debug` sends a line
-    to the debugger, whose outputs come to `take`, each batch followed by `flush`; `stop` halts what
-    runs. `first` are the lines that are sent at once; without any a prompt is asked for.
+    """The tree of `debugging` is the chat's, which adds each record before it is given to `take`;
+    its model reads `context` tokens at most. `debug` sends a line to the debugger, whose outputs
+    come to `take`, each batch followed by `flush`; `stop` halts what runs. `first` are the lines
+    that are sent at once; without any a prompt is asked for.
     """
 
     AUTO_FOCUS = "#candidates"
