@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Static
 
 from entropix_tui.keys import keymap
 from entropix_tui.screens.help import Help, HelpBox
@@ -56,8 +56,7 @@ SCOPES = [keymap.scope_of(node) for node in (Talk, Letters)]
 
 def help_text(app: Host) -> str:
     assert isinstance(app.screen, Help)
-    content = app.screen.query_one(HelpBox).query_one(Static).content
-    return getattr(content, "plain", str(content))
+    return "\n".join(line.plain.rstrip() for line in app.screen.query_one(HelpBox).lines)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
@@ -176,6 +175,33 @@ async def test_it_scrolls_and_fits() -> None:
         await pilot.resize_terminal(100, 30)
         await pilot.pause()
         assert max(map(len, help_text(app).splitlines())) > 75
+
+
+@scenario
+async def test_in_a_narrow_terminal_meanings_stand_under_their_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Talk()
+    async with hosted(lambda: talk, SMALL) as (app, pilot):
+        talk.letters.focus()
+        await pilot.press("question_mark")
+        words = help_text(app).split()
+        drawn: list[int] = []
+        render_line = HelpBox.render_line
+
+        def counted(self: HelpBox, y: int) -> Strip:
+            drawn.append(y)
+            return render_line(self, y)
+
+        monkeypatch.setattr(HelpBox, "render_line", counted)
+        await pilot.resize_terminal(30, 10)
+        await pilot.pause()
+        lines = help_text(app).splitlines()
+        assert max(map(len, lines)) <= 25
+        assert "".join(lines).replace(" ", "") == "".join(words)
+        at = lines.index("←")
+        assert lines[at + 1] == "  To the token before"
+        assert 0 < len(drawn) < 100 < len(lines), "only what can be seen is drawn"
 
 
 @pytest.mark.slow

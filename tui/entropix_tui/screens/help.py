@@ -1,17 +1,16 @@
 """Help: what can be done here, task by task; one key further every key, mark and measure."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.dom import DOMNode
+from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Static
 
 from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence
 from entropix_mlx.terminal.glyphs import one_line
@@ -20,10 +19,12 @@ from entropix_tui.keys.keynames import together
 from entropix_tui.look import glossary
 from entropix_tui.screens.jump import title_of
 from entropix_tui.transcript.painter import letters
-from entropix_tui.widgets.styled import Styled
+from entropix_tui.widgets.wrapped import WrappedText
 
 KEYS_WIDTH = 18
 """Cells of the column of keys, and of that of marks."""
+NARROW = 45
+"""Cells below which what they mean stands under them."""
 
 
 class Entry(NamedTuple):
@@ -39,8 +40,20 @@ class Section(NamedTuple):
     introduction: str = ""
 
 
-class HelpBox(VerticalScroll, Styled):
-    """The help's text; arrows and page keys scroll it."""
+class HelpBox(WrappedText):
+    """The help's text, as `told` at a width in cells; arrows and page keys scroll it."""
+
+    def __init__(self, told: Callable[[int], Text]) -> None:
+        super().__init__()
+        self.told = told
+
+    def text(self) -> Text:
+        text = self.told(self.room)
+        text.rstrip()  # it ends every line
+        return text
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        return len(self.lines)
 
 
 class Help(ModalScreen[None]):
@@ -59,11 +72,9 @@ class Help(ModalScreen[None]):
     Help { align: center middle; }
     Help HelpBox {
         width: 100; max-width: 100%; height: auto; max-height: 100%;
-        border: round $border; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
+        border: round $border; background: $surface; padding: 0 1;
+        overflow-y: auto; scrollbar-gutter: stable; scrollbar-size: 0 1;
     }
-    /* Else a bar comes and goes for ever where there is hardly room. */
-    Help.-narrow HelpBox { scrollbar-gutter: stable; }
-    Help Static { height: auto; }
     """
 
     def __init__(self, scopes: Iterable[keymap.Scope]) -> None:
@@ -77,15 +88,11 @@ class Help(ModalScreen[None]):
         self._sections: list[Section] = []
 
     def compose(self) -> ComposeResult:
-        with HelpBox():
-            yield Static()
+        yield HelpBox(self.text)
 
     def on_mount(self) -> None:
         self._tasks, self._sections = list(self._doable()), list(self._gather())
         self.whole = not self._tasks
-        self._show()
-
-    def on_resize(self) -> None:
         self._show()
 
     # Searching.
@@ -127,8 +134,8 @@ class Help(ModalScreen[None]):
             if self.wanted
             else ("" if self.whole else "F1 every key · ") + "type to search · Esc closes"
         )
-        width = max(20, min(100, self.app.size.width) - 5)
-        box.query_one(Static).update(self.text(width))
+        box.lay_out()
+        box.refresh(layout=True)
         box.scroll_home(animate=False)
 
     def text(self, width: int) -> Text:
@@ -223,6 +230,8 @@ def here(screen: Screen[object]) -> Section:
 
 def _row(entry: Entry, width: int) -> Text:
     row = entry.left.copy()
+    if width < NARROW:
+        return row.append("\n  ").append_text(_wrapped(entry.right, width, 2, 2))
     if row.cell_len >= KEYS_WIDTH:
         row.append("  ")
     else:
@@ -238,7 +247,6 @@ def _wrapped(words: str, width: int, used: int, indent: int = 0) -> Text:
         width,
         initial_indent=" " * used,
         subsequent_indent=" " * indent,
-        break_long_words=False,
         break_on_hyphens=False,
     )
     return Text(lines[used:] + "\n")
