@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from entropix_mlx.records.record import End, Event, FinishReason
 from entropix_mlx.records.tree import Tree
 from entropix_tui.conversation.comparison import Comparing, Difference, Side
-from entropix_tui.screens.compare.compare import Column, Compare, Differences
+from entropix_tui.screens.compare.compare import WIDE, Column, Compare, Differences
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE
 from entropix_tui.widgets.strips.side_by_side import GAP, Course, PairFigures, drawn_by
@@ -256,9 +256,10 @@ async def test_going_on_with_one_of_them() -> None:
 
 
 @pytest.mark.slow
+@SIZES
 @scenario
-async def test_a_counterfactual_lists_its_differences() -> None:
-    async with hosted(prompts) as (app, pilot):
+async def test_a_counterfactual_lists_its_differences(size: tuple[int, int]) -> None:
+    async with hosted(prompts, size) as (app, pilot):
         screen = app.screen
         assert isinstance(screen, Compare)
         assert screen.list.display
@@ -269,7 +270,11 @@ async def test_a_counterfactual_lists_its_differences() -> None:
             (".", "␣smaller"),
             ("", "␣well"),
         ]
-        assert "then   12 same" in app.text()
+        wide = app.size.width >= WIDE
+        figures = ("mean entropy", "surprisal", "of one") if wide else ("H", "S", "one S")
+        mean, surprisal, one = (rf"{name} +[+-]?\d+\.\d+" for name in figures)
+        found = re.search(f"then   12 same: {mean} {surprisal}, {one} bits$", app.text(), re.M)
+        assert found, app.text()
         screen.list.focus()
         await press(pilot, "down")
         assert refs(screen) == (TokenRef(10), TokenRef(210))

@@ -267,6 +267,18 @@ def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
 
 @pytest.mark.slow
 @scenario
+async def test_the_legend_names_prompts_where_they_were_measured() -> None:
+    async with replaying(size=(120, 30)) as replay:
+        await replay.shown()
+        await replay.until(lambda: "▅ prompt" in replay.text())
+    unmeasured = [prompt(0, "Which?", score=False), *turn(0, -1)[1:]]
+    async with replaying(recorded(unmeasured), size=(120, 30)) as replay:
+        await replay.shown()
+        await replay.until(lambda: "▾ valley" in replay.text() and "mean entropy" in replay.text())
+        assert "▅ prompt" not in replay.text()
+
+
+@scenario
 async def test_space_plays_and_pauses() -> None:
     async with replaying() as replay:
         screen = replay.screen

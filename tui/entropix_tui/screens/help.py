@@ -73,6 +73,7 @@ class Help(ModalScreen[None]):
     Help HelpBox {
         width: 100; max-width: 100%; height: auto; max-height: 100%;
         border: round $border; background: $surface; padding: 0 1;
+        /* No row for a bar at the bottom, which a gutter counts with. */
         overflow-y: auto; scrollbar-gutter: stable; scrollbar-size: 0 1;
     }
     """

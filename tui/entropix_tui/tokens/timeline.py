@@ -85,6 +85,11 @@ class Timeline:
     def ref(self, column: int) -> TokenRef:
         return TokenRef(*divmod(self._keys[column], _NTHS))
 
+    @property
+    def has_prompts(self) -> bool:
+        """Whether any of them is a prompt's."""
+        return 1 in self._prompts
+
     def is_prompt(self, column: int) -> bool:
         return bool(self._prompts[column])
 

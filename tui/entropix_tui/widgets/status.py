@@ -53,6 +53,9 @@ def facts(conversation: Conversation) -> list[str]:
         if is_provisional(header):
             found.append("thresholds provisional")
         found += [header.model, settings.preset if settings is not None else ""]
+    # It is what an answer is made again by.
+    if conversation.seed is not None:
+        found.append(f"seed {conversation.seed}")
     if conversation.phase == "generating" and conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")
     if conversation.used:
@@ -61,8 +64,6 @@ def facts(conversation: Conversation) -> list[str]:
     branches = conversation.branches
     if branches > 1:
         found.append(f"{branches} branches")
-    if conversation.seed is not None:
-        found.append(f"seed {conversation.seed}")
     if conversation.name is not None:
         found.append(conversation.name)
     if header is not None:

@@ -49,6 +49,10 @@ class Column(TokenView):
             self.show_row(self.transcript.row_of_place(place))
 
 
+WIDE = 120
+"""Cells from which on the list of differences says what it measures in words."""
+
+
 class Differences(Choices[Difference]):
     """What differs, and what that did to the tokens that stayed."""
 
@@ -56,7 +60,8 @@ class Differences(Choices[Difference]):
 
     def line(self, item: Difference, width: int) -> Text:
         note = self.look("note")
-        room = max(6, (width - 50) // 2)
+        wide = width >= WIDE
+        room = max(6, (width - (78 if wide else 58)) // 2)
         text = Text("≠ ", end="")
         old = fit(item.old or "(nothing)", room)
         text.append(old.rstrip(), note if not item.old else "strike")
@@ -65,10 +70,15 @@ class Differences(Choices[Difference]):
         if not item.stay:
             return text.append("  then nothing is the same", note)
         text.append(f"  then {item.stay:>4} same:", note)
-        for symbol, value in (("H", item.entropy), ("S", item.surprisal)):
-            text.append(f" {symbol} ", note).append("    -" if value is None else f"{value:+z5.2f}")
+        means = (
+            ("mean entropy" if wide else "H", item.entropy),
+            ("surprisal" if wide else "S", item.surprisal),
+        )
+        for name, value in means:
+            text.append(f" {name} ", note).append("    -" if value is None else f"{value:+z5.2f}")
         if item.most is not None:
-            text.append(f" most {item.most[1]:+z5.1f}", note)
+            text.append(", of one " if wide else ", one S ", note)
+            text.append(f"{item.most[1]:+z5.1f}").append(" bits", note)
         return text
 
     def words(self, item: Difference) -> str:

@@ -49,11 +49,11 @@ class StepStatus(Styled):
         debugging, found = self.debugging, [*self.debugging.pinned]
         if debugging.settings is not None:
             found.append(debugging.settings.preset)
+        if debugging.seed is not None:
+            found.append(f"seed {debugging.seed}")
         if debugging.draft.used:
             of = f"/{self.context}" if self.context else ""
             found.append(f"{debugging.draft.used}{of} tokens")
-        if debugging.seed is not None:
-            found.append(f"seed {debugging.seed}")
         return [one_line(fact) for fact in found]
 
     def render(self) -> Text:

@@ -136,6 +136,7 @@ class ConversationView(Container):
         """Have the instruments show what was taken in, each if it is time to."""
         for instrument in self._instruments:
             instrument.flush()
+        self._tell_legend()
 
     def follow(self) -> None:
         """Show the branch that is in view now, from its end."""
@@ -188,6 +189,12 @@ class ConversationView(Container):
             path, events = self.conversation.in_view()
             for instrument in self._instruments:
                 instrument.rebuild(path, events)
+            self._tell_legend()
+
+    def _tell_legend(self) -> None:
+        prompts = self.strips.timeline.has_prompts
+        if prompts != self.legend.prompts:
+            self.legend.restyle(prompts=prompts)
 
     # The cursor.
 

@@ -31,7 +31,9 @@ class Legend(Styled):
     colour: color_scale.Colour = "quadrant"
     attention = False
     given = False
-    """Whether the whole text is a given one: no prompt, and no sampler to insert anything."""
+    """Whether the whole text is a given one: there is no sampler to insert anything."""
+    prompts = False
+    """Whether tokens of prompts were measured."""
 
     def on_mount(self) -> None:
         self.letters = self.colours == "none"
@@ -42,8 +44,12 @@ class Legend(Styled):
         letters: bool | None = None,
         colour: color_scale.Colour | None = None,
         attention: bool | None = None,
+        prompts: bool | None = None,
     ) -> None:
-        """Follow the text: its gutter, what it is coloured by, whether it shows attention."""
+        """Follow the text: its gutter, what it is coloured by, whether it shows attention, whether
+        its prompts were measured.
+        """
+        self.prompts = self.prompts if prompts is None else prompts
         self.letters = self.letters if letters is None else letters
         self.colour = self.colour if colour is None else colour
         self.attention = self.attention if attention is None else attention
@@ -71,7 +77,7 @@ class Legend(Styled):
             (FORCED["clarify"], "inserted", Style.null()),
             (BAR, "prompt", bar),
         ):
-            if self.given and meaning in ("inserted", "prompt"):
+            if (self.given and meaning == "inserted") or (not self.prompts and sign == BAR):
                 continue
             if text.cell_len + len(meaning) + 4 <= width:
                 text.append(f" {sign}", drawn).append(f" {meaning} ")
