@@ -16,7 +16,7 @@ from entropix_tui.conversation.comparison import Comparing, Difference, Side
 from entropix_tui.screens.compare.compare import WIDE, Column, Compare, Differences
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.blocks import DIVERGENCE
-from entropix_tui.widgets.strips.side_by_side import GAP, Course, PairFigures, drawn_by
+from entropix_tui.widgets.strips.side_by_side import GAP, Course, Head, PairFigures, drawn_by
 
 SEVEN = {"preset": "calibrated", "seed": 7, "temperature": 0.7}
 EIGHT = SEVEN | {"seed": 8, "temperature": 0.5}
@@ -150,7 +150,7 @@ async def test_it_opens_where_they_part() -> None:
         assert "seed 7" in text
         assert "seed 8" in text
         assert "54 tokens" in text
-        assert "length" in text
+        assert "cut off" in text
         assert "another token" in figures(screen)
 
 
@@ -248,6 +248,17 @@ async def test_what_changes_the_conversation_is_not_here() -> None:
 
 
 @scenario
+async def test_a_head_has_whole_figures_and_a_margin() -> None:
+    async with hosted(answers) as (app, _):
+        for head in app.screen.query(Head):
+            for row in app.rows()[head.region.y : head.region.bottom]:
+                assert "…" not in row
+                assert row.ljust(80)[head.region.right - 1] == " "
+        assert re.search(r"\d+ tokens · H \d\.\d\d bits · ppl \d+\.\d\d", app.text())
+        assert re.search(r"\d+ tokens · cut off · H \d\.\d\d bits$", app.text(), re.M)
+
+
+@scenario
 async def test_going_on_with_one_of_them() -> None:
     for key, leaf in (("1", 54), ("2", 154), ("escape", None)):
         async with hosted(answers) as (app, pilot):
@@ -314,7 +325,7 @@ async def test_it_grows() -> None:
         assert refs(screen) == (TokenRef(10), TokenRef(109))
         screen.take(end(154, "length"))
         await until(pilot, lambda: not screen.behind)
-        assert "length" in app.text()
+        assert "cut off" in app.text()
         assert "tokens …" not in app.text()
         await press(pilot, "2")
         assert app.answers == [154]

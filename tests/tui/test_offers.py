@@ -197,6 +197,7 @@ async def test_a_replays_footer_says_what_space_does() -> None:
     async with replaying() as replay:
         assert "Space play" in footer(replay.screen)
         assert "Esc" not in footer(replay.screen)
+        assert footer(replay.screen).count(" token") == 1, "the line's"
         await replay.press("space")
         assert "Space pause" in footer(replay.screen)
         assert "Esc stop" in footer(replay.screen)

@@ -131,6 +131,8 @@ def test_axes_words_and_lines(size: tuple[int, int]) -> None:
     assert "scattered" in grid[0]
     assert "sure" in grid[-1]
     assert "open" in grid[-1]
+    (axis,) = (row for row in rows if "bits 12" in row)
+    assert len(axis.rstrip()) < size[0], "text does not touch the edge"
 
 
 def test_captions_where_there_is_room() -> None:

@@ -267,7 +267,7 @@ def test_a_long_one_shows_its_end_at_once_and_all_of_it_then() -> None:
 
 @pytest.mark.slow
 @scenario
-async def test_the_legend_names_prompts_where_they_were_measured() -> None:
+async def test_the_legend_names_what_there_is() -> None:
     async with replaying(size=(120, 30)) as replay:
         await replay.shown()
         await replay.until(lambda: "▅ prompt" in replay.text())
@@ -276,6 +276,11 @@ async def test_the_legend_names_prompts_where_they_were_measured() -> None:
         await replay.shown()
         await replay.until(lambda: "▾ valley" in replay.text() and "mean entropy" in replay.text())
         assert "▅ prompt" not in replay.text()
+        assert "inserted" not in replay.text()
+    hint = token(1, "...", strategy="clarify", forced="clarify")
+    async with replaying(recorded([prompt(0, "Which?"), hint]), size=(120, 30)) as replay:
+        await replay.shown()
+        await replay.until(lambda: "¿ inserted  ▅ prompt" in replay.text())
 
 
 @scenario

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
-from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord
+from entropix_mlx.records.record import CLARIFY, End, Event, PromptRecord, TokenRecord
 from entropix_mlx.sampling.valleys import DELTA, Valley
 from entropix_tui.tokens.course import Course
 from entropix_tui.tokens.token_ref import TokenRef
@@ -34,6 +34,8 @@ class Timeline:
         self.start = 0
         """First column of the window."""
         self._keys = array("q")
+        self.has_inserted = False
+        """Whether a sampler inserted any of them to clarify."""
         self._prompts = bytearray()  # by column: whether it is a prompt's
         self._valleys: dict[int, int] = {}  # where it was confirmed, by its minimum, in order
 
@@ -50,6 +52,7 @@ class Timeline:
                 if not self._prompts or self._prompts[-1]:
                     self.course.begin()
                 self.records.append(record)
+                self.has_inserted = self.has_inserted or record.forced == CLARIFY
                 self._keys.append(record.index * _NTHS)
                 self._prompts.append(0)
             case PromptRecord():

@@ -87,17 +87,17 @@ class ReplayScreen(ConversationScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What only the model knows is not offered before it is there."""
-        if action != "of" or parameters[0] != "ConversationView" or self.idle.has_model:
-            return True
-        match parameters[1]:
-            case "vocabulary":
-                return False
-            case "attention":
-                return self.recording.heads is not None
-        return True
+        asks = parameters[1] if action == "of" and parameters[0] == "ConversationView" else ""
+        heads = self.recording.heads is not None
+        has: dict[object, bool] = {"vocabulary": False, "attention": heads}
+        return self.idle.has_model or has.get(asks, True)
 
     def offer(self, action: str, does: str) -> str:
-        return "pause" if action == "screen.play" and self.runs else super().offer(action, does)
+        if action == "screen.play" and self.runs:
+            return "pause"
+        # The line's own arrows do that, and more.
+        line = action in ("cursor(-1)", "cursor(1)") and self.transport.has_focus
+        return "" if line else super().offer(action, does)
 
     def on_mount(self) -> None:
         self._show_problems()

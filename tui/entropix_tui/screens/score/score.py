@@ -53,7 +53,6 @@ class ScoreScreen(ConversationScreen):
         conversation = Conversation()
         self.panel = ScorePanel()
         view = ConversationView(conversation, home=self.panel.ranked, takes=False)
-        view.legend.given = True
         self.scored = ScoreStatus(conversation, id="status")
         super().__init__(engine, view, self.scored, self.panel, max_tokens=0)
         self.texts: list[str] = []

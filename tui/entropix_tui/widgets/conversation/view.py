@@ -192,9 +192,10 @@ class ConversationView(Container):
             self._tell_legend()
 
     def _tell_legend(self) -> None:
-        prompts = self.strips.timeline.has_prompts
-        if prompts != self.legend.prompts:
-            self.legend.restyle(prompts=prompts)
+        timeline, legend = self.strips.timeline, self.legend
+        prompts, inserted = timeline.has_prompts, timeline.has_inserted
+        if (prompts, inserted) != (legend.prompts, legend.inserted):
+            legend.restyle(prompts=prompts, inserted=inserted)
 
     # The cursor.
 

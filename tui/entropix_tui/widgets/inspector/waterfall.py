@@ -124,7 +124,7 @@ class WaterfallFoot(Styled):
     def _draws(self, what: "Waterfall", width: int, faint: Style) -> Text:
         """The draws in order with their scores; the one that is kept is marked, once."""
         names, kept = dict(what.tokens), False
-        lines = [Text(f" {what.strategy}, draws in order (log p): ", faint)]
+        lines = [Text(f" {what.strategy}, draws in order (ln p): ", faint)]
         for id_, score in zip(what.drawn, what.scores, strict=True):
             best = id_ == what.token and not kept
             kept = kept or best

@@ -105,7 +105,7 @@ class PlaneMap:
     def axis(self, name: str) -> str:
         """The entropy's axis: labels that don't touch, and the name before the last of them."""
         cells = [" "] * self.columns
-        last = f" {name} {ENTROPY.top:g}"
+        last = f" {name} {ENTROPY.top:g} "  # text does not touch the screen's edge
         if len(last) < self.columns:
             cells[-len(last) :] = last
         for tick in TICKS_X:

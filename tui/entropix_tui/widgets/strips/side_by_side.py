@@ -19,7 +19,7 @@ from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alignment import Kind
 from entropix_tui.conversation.comparison import Comparing, Way
 from entropix_tui.tokens import labels
-from entropix_tui.tokens.labels import fit
+from entropix_tui.tokens.labels import fit, fitting
 from entropix_tui.tokens.measures import ENTROPY
 from entropix_tui.transcript.blocks import DIVERGENCE
 from entropix_tui.widgets.strips import lane
@@ -37,6 +37,16 @@ GAP = "╌"
 """Stands where only the other branch has a token."""
 _TOKEN = 14
 _NUMBERS = ((7, "p"), (7, "H"), (7, "V"), (7, "S"), (6, "rank"))
+
+
+_ENDS = {
+    "length": "cut off",
+    "interrupted": "stopped",
+    "exit": "ended early",
+    "break": "at a breakpoint",
+    "error": "failed",
+}
+"""How a branch ended, where it did not end by itself, in few cells."""
 
 
 class Head(Styled):
@@ -58,18 +68,20 @@ class Head(Styled):
         mark = "▸" if self.active else " "
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{mark}{self.called} ", Style(bold=True, reverse=self.active or None))
-        text.append(" " + " · ".join(drawn_by(self.way.side.sampler, self.other.side.sampler)))
-        return text.append("\n " + " · ".join(self._figures()))
+        room = self.size.width - 2
+        drawn = drawn_by(self.way.side.sampler, self.other.side.sampler)
+        text.append(" " + fitting(drawn, room - 3))
+        return text.append("\n " + fitting(self._figures(), room))
 
     def _figures(self) -> list[str]:
         summary, way = self.way.summary, self.way
         figures = [f"{summary.tokens} token{'s' * (summary.tokens != 1)}"]
         if way.growing:
             figures[0] += " …"
-        elif way.finish:
-            figures.append(one_line(way.finish))
+        elif way.finish != "stop" and way.finish:
+            figures.append(_ENDS.get(way.finish) or one_line(way.finish))
         if summary.mean_entropy is not None and summary.perplexity is not None:
-            figures += [f"H {summary.mean_entropy:.2f}", f"ppl {summary.perplexity:.2f}"]
+            figures += [f"H {summary.mean_entropy:.2f} bits", f"ppl {summary.perplexity:.2f}"]
         return figures
 
 

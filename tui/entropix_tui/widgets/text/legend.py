@@ -30,10 +30,10 @@ class Legend(Styled):
     letters = False
     colour: color_scale.Colour = "quadrant"
     attention = False
-    given = False
-    """Whether the whole text is a given one: there is no sampler to insert anything."""
     prompts = False
     """Whether tokens of prompts were measured."""
+    inserted = False
+    """Whether a sampler inserted any."""
 
     def on_mount(self) -> None:
         self.letters = self.colours == "none"
@@ -45,10 +45,12 @@ class Legend(Styled):
         colour: color_scale.Colour | None = None,
         attention: bool | None = None,
         prompts: bool | None = None,
+        inserted: bool | None = None,
     ) -> None:
-        """Follow the text: its gutter, what it is coloured by, whether it shows attention, whether
-        its prompts were measured.
+        """Follow the text: its gutter, what it is coloured by, whether it shows attention, what
+        kinds of tokens it has.
         """
+        self.inserted = self.inserted if inserted is None else inserted
         self.prompts = self.prompts if prompts is None else prompts
         self.letters = self.letters if letters is None else letters
         self.colour = self.colour if colour is None else colour
@@ -77,7 +79,7 @@ class Legend(Styled):
             (FORCED["clarify"], "inserted", Style.null()),
             (BAR, "prompt", bar),
         ):
-            if (self.given and meaning == "inserted") or (not self.prompts and sign == BAR):
+            if not {"inserted": self.inserted, "prompt": self.prompts}.get(meaning, True):
                 continue
             if text.cell_len + len(meaning) + 4 <= width:
                 text.append(f" {sign}", drawn).append(f" {meaning} ")
