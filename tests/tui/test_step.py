@@ -129,6 +129,26 @@ async def test_a_token_has_its_number_in_the_answer_and_its_records() -> None:
 
 
 @scenario
+async def test_the_panel_follows_what_runs_and_says_what_is_over() -> None:
+    script = Scripted(hold={"run 5"})
+    async with hosted(script.make) as (app, pilot):
+        assert script.screen is not None
+        proposal = script.screen.proposal
+        assert (proposal.border_title, "“The”" in app.text()) == ("would take", True)
+        await press(pilot, "g")
+        for taken in ("“The”", "“␣number”"):
+            script._more()
+            await settled(pilot)
+            assert (proposal.border_title, taken in app.text()) == ("took", True)
+        script.go()
+        await settled(pilot)
+        assert proposal.border_title == "would take"
+        await press(pilot, "f")
+        assert proposal.border_title == "over"
+        assert "w halts before its last token again" in app.text()
+
+
+@scenario
 async def test_running_and_stopping() -> None:
     script = Scripted(hold={"continue", "run 5", "run 10"})
     async with hosted(script.make) as (app, pilot):

@@ -137,6 +137,16 @@ class Debugging:
         return node if isinstance(node, TokenRecord) else None
 
     @property
+    def told(self) -> TokenRecord | None:
+        """The token that there is most to say of: while it goes on the one that was taken last,
+        which the proposal of the halt before is not any more.
+        """
+        if self.running and self.leaf in self.tree:
+            node = self.tree[self.leaf]
+            return node if isinstance(node, TokenRecord) else None
+        return self.record
+
+    @property
     def running(self) -> str:
         """The line that takes its time just now, or waits for a model; empty if none does."""
         if self.waiting:

@@ -88,11 +88,14 @@ class Proposal(Container):
 
     def show(self, debugging: Debugging) -> None:
         """What is proposed, or was taken where it is looked back at."""
-        record = debugging.record
+        record = debugging.told
         if self._shown != (record, debugging.phase):
             self._shown = record, debugging.phase
             self.candidates.show(record)
-        title = {"halted": "would take", "looking": "took"}.get(debugging.phase, "proposal")
+        if record is None:
+            title = "over" if debugging.phase == "over" else "proposal"
+        else:
+            title = "would take" if record is debugging.proposal else "took"
         if title != self.border_title:
             self.border_title = title
         self._why.show(debugging)
@@ -110,14 +113,14 @@ class _Why(WrappedText, can_focus=False):
 
     def show(self, debugging: Debugging) -> None:
         none = ""
-        if debugging.record is None:
+        if debugging.told is None:
             if debugging.phase == "over":
-                none = f"the answer is over: {debugging.finish}"
+                none = "w halts before its last token again; a asks something more"
             elif debugging.waiting or debugging.running:
                 none = debugging.why_not("proposal")
             else:
                 none = "nothing is under way; a asks something"
-        what = (debugging.record, debugging.settings, debugging.reason, none)
+        what = (debugging.told, debugging.settings, debugging.reason, none)
         if what != self._what:
             self._what = what
             self.lay_out()
