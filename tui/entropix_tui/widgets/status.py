@@ -56,14 +56,13 @@ def facts(conversation: Conversation) -> list[str]:
     # It is what an answer is made again by.
     if conversation.seed is not None:
         found.append(f"seed {conversation.seed}")
+    if conversation.branches > 1:
+        found.append(f"{conversation.branches} branches")
     if conversation.phase == "generating" and conversation.rate is not None:
         found.append(f"{conversation.rate:.1f} tok/s")
     if conversation.used:
         of = f"/{conversation.context} tokens" if conversation.context else " tokens of context"
         found.append(f"{conversation.used}{of}")
-    branches = conversation.branches
-    if branches > 1:
-        found.append(f"{branches} branches")
     if conversation.name is not None:
         found.append(conversation.name)
     if header is not None:
