@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.style import Style
 from textual._context import active_app
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -260,6 +261,7 @@ async def running(
     async with app.run_test(size=size, message_hook=hook, notifications=notices) as pilot:
         await pilot.pause()
         yield pilot
+    StylesCache.get_inner_outer.cache_clear()  # else what was drawn stays, see EntropixApp
 
 
 @asynccontextmanager

@@ -1,5 +1,8 @@
 """The chat screen's keys, mouse, cursor, demos and looks, on a scripted engine."""
 
+import gc
+import weakref
+
 import pytest
 from driving import chatting
 from harness import LARGE, SMALL, scenario
@@ -10,7 +13,7 @@ from textual.widgets import OptionList
 from entropix_tui.conversation.demos import DEMOS, KEYS
 from entropix_tui.look.styles import Colours
 from entropix_tui.screens.chat.keys import KEYS as BINDINGS
-from entropix_tui.screens.help import Help
+from entropix_tui.screens.help import Help, HelpBox
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.transcript.transcript import Place
 from entropix_tui.widgets.inspector.facts import Facts
@@ -285,3 +288,15 @@ async def test_it_begins_in_the_look_that_is_asked_for(colours: Colours, dark: b
         assert ("f= favoured" in chat.text()) is (colours == "none"), (
             "the gutter's letters are explained"
         )
+
+
+@scenario
+async def test_what_a_closed_screen_drew_does_not_stay() -> None:
+    async with chatting() as chat:
+        await chat.pilot.press("f1")
+        await chat.until(lambda: isinstance(chat.app.screen, Help))
+        drawn = weakref.ref(chat.app.screen.query_one(HelpBox)._styles_cache)
+        await chat.pilot.press("escape")
+        await chat.until(lambda: not isinstance(chat.app.screen, Help))
+        gc.collect()
+        assert drawn() is None

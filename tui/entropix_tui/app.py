@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -83,6 +85,12 @@ class EntropixApp(ThemedApp):
         self.push_screen(self.first)
         if not self.is_headless:  # a browser's program has a pipe, which ends with its server
             watch_hangup(lambda: self.call_from_thread(self.exit, return_code=1))
+
+    def pop_screen(self) -> AwaitComplete:
+        # A cache of Textual's has the widgets that asked among its keys (`@lru_cache` on a method
+        # of theirs): all that a thousand of them drew would stay after their screens are gone.
+        StylesCache.get_inner_outer.cache_clear()
+        return super().pop_screen()
 
     def on_key(self, event: events.Key) -> None:
         """Several keys that come at once are all handed to the part that has the focus when the
