@@ -196,3 +196,18 @@ async def test_a_text_is_wrapped_beside_its_scroll_bar() -> None:
         app.query_one(Lines).styles.width = 31
         await pilot.pause()
         assert rows(app, view) == ["12345 12345 12345 12345 12345"] * 3
+
+
+@scenario
+async def test_the_same_text_is_not_wrapped_again() -> None:
+    async with hosted(Said, (WIDTH, HEIGHT)) as (app, pilot):
+        view = app.query_one(Said)
+        before = view.lines
+        view.add_class("told")
+        view.notify_style_update()
+        assert view.lines is before
+        view.SAID = "another"
+        view.lay_out()
+        assert [str(line) for line in view.lines] == ["another"]
+        await pilot.resize_terminal(5, HEIGHT)
+        assert [str(line) for line in view.lines] == ["ano", "the", "r"]

@@ -28,6 +28,10 @@ class WrappedText(LineView):
     DEFAULT_CSS = "WrappedText { overflow-y: scroll; }"
 
     lines: Sequence[Text] = ()
+    _wrapped: tuple[int, Text] | None = None
+    """Of what, and to which width, they are: wrapping a long text takes a tenth of a second, and
+    styles are told anew whenever the focus moves.
+    """
 
     def text(self) -> Text:
         raise NotImplementedError
@@ -36,8 +40,10 @@ class WrappedText(LineView):
         width = self.room
         if width > 0:
             text = self.text()
-            lines = _replaced(text, _JOINT.sub(_GLUE, text.plain)).wrap(self.app.console, width)
-            self.lines = [_replaced(line, line.plain.replace(_GLUE, " ")) for line in lines]
+            if self._wrapped != (width, text):
+                self._wrapped = (width, text.copy())
+                lines = _replaced(text, _JOINT.sub(_GLUE, text.plain)).wrap(self.app.console, width)
+                self.lines = [_replaced(line, line.plain.replace(_GLUE, " ")) for line in lines]
             self.measure(len(self.lines))
             self.refresh()
 
