@@ -100,7 +100,7 @@ class _Recording:
 class LanguageModel:
     """A network with its tokenizer on its device. Belongs to the thread that evaluates it.
 
-    `network` is mlx-lm's own module, for comparisons with mlx-lm.
+    `network` is mlx-lm's own module, on a CPU with layers that compute the same (`joined_layer`).
     """
 
     def __init__(

@@ -71,7 +71,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
 
 
 def said(model: LanguageModel) -> tuple[np.ndarray, np.ndarray]:
-    """Logits after each id, and what every head of every layer saw: the largest and the second."""
+    """Logits after each id, and the largest weight and score of every head of every layer."""
 
     def two(scores: mx.array, weights: mx.array, _valid: mx.array | None) -> mx.array:
         both = mx.concatenate([weights.max(axis=-1), scores.max(axis=-1)], axis=1)
@@ -118,7 +118,7 @@ def test_the_same_is_said_and_seen(
 def test_few_operations(
     llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it is for: a token takes half as many as with mlx-lm's layers."""
+    """What it is for: a token takes far fewer than with mlx-lm's layers."""
 
     def operations() -> int:
         model = load(llama_folder)

@@ -7,13 +7,14 @@ from entropix_mlx.records.summary import Summary
 from entropix_mlx.records.tree import Tree
 from entropix_tui.transcript.blocks import Kind
 
-_ENDS = {
-    "length": "cut off at the token limit",
-    "interrupted": "stopped",
-    "exit": "ended early by the exit policy",
-    "break": "stopped at a breakpoint",
-    "error": "ended by an error",
+ENDS = {
+    "length": ("cut off", " at the token limit"),
+    "interrupted": ("stopped", ""),
+    "exit": ("ended early", " by the exit policy"),
+    "break": ("stopped", " at a breakpoint"),
+    "error": ("ended by an error", ""),
 }
+"""How an answer ended that did not end by itself: in few words, and the rest of them."""
 
 
 class Notes:
@@ -74,6 +75,6 @@ def _figures(answer: Summary, end: End, seed: int | None) -> str:
         parts.append(f"{answer.valleys} valley{'s' * (answer.valleys != 1)}")
     if seed is not None:
         parts.append(f"seed {seed}")
-    if end.finish_reason in _ENDS:
-        parts.append(_ENDS[end.finish_reason])
+    if end.finish_reason in ENDS:
+        parts.append("".join(ENDS[end.finish_reason]))
     return " · ".join(parts)

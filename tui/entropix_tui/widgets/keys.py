@@ -38,6 +38,18 @@ def offered(node: DOMNode) -> list[str]:
     return [_does(binding, [node]) for binding in found if binding.show]
 
 
+class TellingScreen(Screen[None]):
+    """A screen that has the footer follow what its own keys do now."""
+
+    _offered: Sequence[str] = ()
+
+    def tell_offers(self) -> None:
+        """Have the footer say what is offered now."""
+        if (now := offered(self)) != self._offered:
+            self._offered = now
+            self.refresh_bindings()
+
+
 def _does(binding: Binding, chain: Sequence[DOMNode]) -> str:
     """As every node of the chain has it, from the binding's own up."""
     does = binding.description

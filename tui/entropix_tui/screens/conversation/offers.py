@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from textual.actions import parse
 from textual.app import SystemCommand
-from textual.screen import Screen
 
 from entropix_mlx.records.tree import ROOT
 from entropix_tui.conversation.conversation import Conversation
@@ -14,10 +13,10 @@ from entropix_tui.keys.keymap import Task
 from entropix_tui.keys.keynames import with_key
 from entropix_tui.screens.conversation.keys import Command
 from entropix_tui.widgets.conversation.view import ConversationView
-from entropix_tui.widgets.keys import offered
+from entropix_tui.widgets.keys import TellingScreen
 
 
-class OfferingScreen(Screen[None]):
+class OfferingScreen(TellingScreen):
     """Subclasses say what runs (`runs`), and whether Escape leads back to something."""
 
     PALETTE: ClassVar[Sequence[Command]]
@@ -25,7 +24,6 @@ class OfferingScreen(Screen[None]):
     """What the help says first."""
     conversation: Conversation
     view: ConversationView
-    _offered: Sequence[str] = ()  # what the footer says
 
     @property
     def runs(self) -> bool:
@@ -46,13 +44,6 @@ class OfferingScreen(Screen[None]):
             case "cursor(-1)" | "cursor(1)" if self.conversation.tree.leaf == ROOT:
                 return ""
         return does
-
-    def tell_offers(self) -> None:
-        """Have the footer say what is offered now."""
-        now = offered(self)
-        if now != self._offered:
-            self._offered = now
-            self.refresh_bindings()
 
     def commands(self) -> Iterator[SystemCommand]:
         """What can be done here, by name, as the palette lists it."""

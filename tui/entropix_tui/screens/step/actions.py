@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 
-from textual.screen import Screen
 from textual.widget import Widget
 
 from entropix_mlx.records.tree import ROOT
@@ -15,7 +14,7 @@ from entropix_tui.screens.step.text import StepText
 from entropix_tui.tokens import lookup
 from entropix_tui.tokens.token_ref import TokenRef
 from entropix_tui.widgets.command_line import COMMAND, Ask, CommandLine
-from entropix_tui.widgets.keys import offered
+from entropix_tui.widgets.keys import TellingScreen
 
 SPEEDS = (1, 2, 5, 10, 20, 50)
 """Tokens a second of a run in the open."""
@@ -32,7 +31,7 @@ ASKS: dict[str, Ask] = {
 }
 
 
-class StepActions(Screen[None]):
+class StepActions(TellingScreen):
     """The part of the debugger's screen that acts: its parts, and what keys do to them."""
 
     def __init__(
@@ -55,7 +54,6 @@ class StepActions(Screen[None]):
         self.speed = 5
         self.wants_vocabulary = False
         """Whether the vocabulary's page opens when its figures have come."""
-        self._offered: list[str] = []  # what the footer says
 
     def flush(self) -> None:
         """Show what has come."""
@@ -93,12 +91,6 @@ class StepActions(Screen[None]):
             case _:
                 return does
         return does if can and not debugging.running else ""
-
-    def tell_offers(self) -> None:
-        """Have the footer say what is offered now."""
-        if (now := offered(self)) != self._offered:
-            self._offered = now
-            self.refresh_bindings()
 
     # Going on, and deciding.
 

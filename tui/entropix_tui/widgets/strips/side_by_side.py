@@ -18,6 +18,7 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_tui.conversation.alignment import Kind
 from entropix_tui.conversation.comparison import Comparing, Way
+from entropix_tui.conversation.notes import ENDS
 from entropix_tui.tokens import labels
 from entropix_tui.tokens.labels import fit, fitting
 from entropix_tui.tokens.measures import ENTROPY
@@ -37,16 +38,6 @@ GAP = "╌"
 """Stands where only the other branch has a token."""
 _TOKEN = 14
 _NUMBERS = ((7, "p"), (7, "H"), (7, "V"), (7, "S"), (6, "rank"))
-
-
-_ENDS = {
-    "length": "cut off",
-    "interrupted": "stopped",
-    "exit": "ended early",
-    "break": "at a breakpoint",
-    "error": "failed",
-}
-"""How a branch ended, where it did not end by itself, in few cells."""
 
 
 class Head(Styled):
@@ -79,7 +70,7 @@ class Head(Styled):
         if way.growing:
             figures[0] += " …"
         elif way.finish != "stop" and way.finish:
-            figures.append(_ENDS.get(way.finish) or one_line(way.finish))
+            figures.append(ENDS[way.finish][0] if way.finish in ENDS else one_line(way.finish))
         if summary.mean_entropy is not None and summary.perplexity is not None:
             figures += [f"H {summary.mean_entropy:.2f} bits", f"ppl {summary.perplexity:.2f}"]
         return figures
