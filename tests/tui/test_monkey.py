@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parents[2] / "reliability"))
 
 import screens
 from any_trace import traces as allowed
-from monkey import SIZES
+from monkey import SIZES, Monkey
 
 from entropix_tui.app import EntropixApp
 from entropix_tui.screens.compare.compare import Compare
@@ -71,6 +71,18 @@ async def test_a_program_that_never_rests(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(AssertionError, match="never at rest"):
             await at_rest()
         rests = True
+
+
+@scenario
+async def test_quit_in_the_palette_does_not_end_a_run() -> None:
+    async with chatting() as chat:
+        await chat.phase("ready")
+        monkey = Monkey(chat.app, random.Random(0))
+        await chat.press("ctrl+p", *"quit")
+        await chat.press("enter", "enter")
+        await at_rest()
+        assert monkey.last == ["quit"]
+        await monkey.act(1)
 
 
 @pytest.mark.slow
