@@ -13,7 +13,7 @@ FLOORS = {
     "entropix_models": [
         "errors progress products large_pages rotation dense open_files speculation",
         "paths blas late_package",
-        "devices attention joined_layer tokenizer network",
+        "devices attention joined_layer dense_copy tokenizer network",
         "language_model gguf",
         "sources",
         "loader",

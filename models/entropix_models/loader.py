@@ -10,12 +10,12 @@ import mlx.nn as nn
 from mlx.utils import tree_unflatten
 from safetensors import SafetensorError, safe_open
 
-from entropix_models import joined_layer, rotation
+from entropix_models import dense_copy, joined_layer, rotation
 from entropix_models.dense import dense
 from entropix_models.devices import Device
 from entropix_models.errors import DamagedFileError, UnsupportedError, one_line
 from entropix_models.language_model import LanguageModel, ModelInfo
-from entropix_models.network import build
+from entropix_models.network import bare, build
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
 from entropix_models.sources.sources import ModelFolder
@@ -40,30 +40,6 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
     """
     config = read_config(folder.path)
     shapes = check_weights(folder.path, config)
-    # Beside the weights: each is read by a library, which leaves the interpreter to the other.
-    beside = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
-    kind = Tokenizer if folder.is_known else BoundedTokenizer
-    reading = beside.submit(kind.from_folder, folder.path)
-    beside.shutdown(wait=False)
-    progress("loading weights", 0, None)
-    try:
-        network = build(folder.path, config | _positions(config))
-        # Only the graph: what in the configuration cannot be run fails here.
-        network(mx.zeros((1, 2), mx.int32))
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise DamagedFileError(
-            f"{folder.path}: the weights do not fit config.json ({one_line(error)}); fetch the "
-            "model again"
-        ) from error
     heads = config["num_attention_heads"]
     head_dim = config.get("head_dim") or config["hidden_size"] // heads
     queries = shapes["model.layers.0.self_attn.q_proj.weight"][0]
@@ -72,10 +48,25 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
             f"{folder.path}: config.json says {heads} heads of {head_dim}, "
             f"the weights have {queries} query rows; fetch the model again"
         )
-    if not device.is_gpu:
-        rotation.share(network, head_dim)
-        joined_layer.join(network)
-    _materialise(network, as_dense=not device.is_gpu, progress=progress)
+    # Beside the weights: each is read by a library, which leaves the interpreter to the other.
+    beside = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
+    kind = Tokenizer if folder.is_known else BoundedTokenizer
+    reading = beside.submit(kind.from_folder, folder.path)
+    beside.shutdown(wait=False)
+    progress("loading weights", 0, None)
+    whole = config | _positions(config)
+    copy = None if device.is_gpu else dense_copy.place(folder.path, 4 * _size(config))
+    network = None if copy is None else _copied(whole, head_dim, copy)
+    if network is not None:
+        _materialise(network, as_dense=False, progress=progress)
+    else:
+        network = _built(folder.path, whole)
+        if not device.is_gpu:
+            _adapt(network, head_dim)
+        _materialise(network, as_dense=not device.is_gpu, progress=progress)
+        if copy is not None:
+            progress("keeping the weights for the next start", 0, None)
+            dense_copy.write(network, copy)
     info = ModelInfo(
         name=folder.name,
         revision=folder.revision,
@@ -90,6 +81,43 @@ def load(folder: ModelFolder, device: Device, progress: Progress = quiet) -> Lan
         clarify=folder.clarify,
     )
     return LanguageModel(network, reading.result(), info, device)
+
+
+def _copied(config: dict[str, Any], head_dim: int, copy: Path) -> nn.Module | None:
+    """The network with weights as they were once made for the CPU; None if they are to be made."""
+    if not copy.is_file():
+        return None
+    network = bare(config)
+    _adapt(network, head_dim)
+    return network if dense_copy.read(network, copy) else None
+
+
+def _built(folder: Path, config: dict[str, Any]) -> nn.Module:
+    try:
+        network = build(folder, config)
+        # Only the graph: what in the configuration cannot be run fails here.
+        network(mx.zeros((1, 2), mx.int32))
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise DamagedFileError(
+            f"{folder}: the weights do not fit config.json ({one_line(error)}); fetch the "
+            "model again"
+        ) from error
+    return network
+
+
+def _adapt(network: nn.Module, head_dim: int) -> None:
+    """Change what a CPU computes better in another way."""
+    rotation.share(network, head_dim)
+    joined_layer.join(network)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -107,6 +135,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         "intermediate_size",
         "num_attention_heads",
         "vocab_size",
+        *(name for name in ("head_dim", "num_key_value_heads") if config.get(name) is not None),
     ):
         value = config.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**24:

@@ -36,8 +36,7 @@ def build(folder: Path, config: dict[str, Any]) -> nn.Module:
     for path in sorted(folder.glob("model*.safetensors")):
         loaded: Any = mx.load(str(path))
         weights |= loaded
-    architecture: Any = llama
-    network: nn.Module = architecture.Model(architecture.ModelArgs.from_dict(config))
+    network = bare(config)
     weights = network.sanitize(weights)
     quantized = _quantization(config)
     if quantized is not None:
@@ -56,8 +55,15 @@ def build(folder: Path, config: dict[str, Any]) -> nn.Module:
             mode=quantized.get("mode", "affine"),
             class_predicate=packed,
         )
-    network.eval()
     network.load_weights([*weights.items()])
+    return network
+
+
+def bare(config: dict[str, Any]) -> nn.Module:
+    """The network with weights that nobody gave it, dense, still to be evaluated."""
+    architecture: Any = llama
+    network: nn.Module = architecture.Model(architecture.ModelArgs.from_dict(config))
+    network.eval()
     return network
 
 

@@ -52,9 +52,8 @@ def share(network: Any, width: int) -> bool:
     shared = Rotation(attentions[0].rope, width)
     vectors = mx.random.normal((1, 1, 3, width), key=mx.random.key(1))
     expected = shared(vectors, offset=1000)
-    if not all(
-        mx.array_equal(attention.rope(vectors, offset=1000), expected) for attention in attentions
-    ):
+    equal = [mx.array_equal(one.rope(vectors, offset=1000), expected) for one in attentions]
+    if not mx.all(mx.stack(equal)):
         return False
     for attention in attentions:
         attention.rope = shared
