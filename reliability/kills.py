@@ -74,7 +74,7 @@ def killed(way: Way, number: int, seed: int, model: Path) -> tuple[str, list[str
         if seconds > SECONDS:
             wrong.append(f"{seconds:.1f} s")
         if status not in (0, _ENDED.get(sign, -sign), -sign):
-            wrong.append(f"status {status}")
+            wrong.append(f"status {status}, {said[-300:]!r}")
         # Before the program runs, an interrupt is Python's own to tell.
         begun = not (sign == signal.SIGINT and status == -sign)
         if begun and ("Traceback" in said or "a bug" in said or len(said.splitlines()) > 3):
@@ -124,21 +124,26 @@ def _on_a_screen(
     with Terminal([*_TUI, *words], environ) as terminal:
         process = terminal.process
         try:
-            terminal.rest(rng.uniform(0.8, 2.0))
-            terminal.press("Say it\r" if words[0] == "chat" else "c")
-            terminal.rest(rng.uniform(0, 1.0))
+            if rng.random() < 0.5:
+                terminal.rest(rng.uniform(0.8, 2.0))
+                terminal.press("Say it\r" if words[0] == "chat" else "c")
+                terminal.rest(rng.uniform(0, 1.0))
+            else:  # while it starts
+                terminal.rest(rng.uniform(0.3, 1.5))
         except SystemExit:
             pass  # it has ended
         process.send_signal(sign)
         began = time.monotonic()
+        ended = ""
         while process.poll() is None and time.monotonic() - began < 60:
             try:
-                terminal.rest(0.02)
-            except SystemExit:
+                terminal.read(time.perf_counter() + 0.02)
+            except SystemExit as end:
+                ended = str(end)
                 time.sleep(0.01)
         seconds = time.monotonic() - began
         status = process.returncode if process.returncode is not None else 1000
-    return status, "", seconds
+    return status, ended, seconds
 
 
 def _left(folder: Path) -> Iterator[str]:

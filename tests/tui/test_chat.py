@@ -6,6 +6,7 @@ from driving import chatting
 from harness import LARGE, SMALL, scenario
 from rich.cells import cell_len
 from scripted import HEADER, STORY, Gate, ScriptedFactory, ScriptedSession, Step, scored, token
+from textual.dom import NoScreen
 
 from entropix_mlx.records.quadrants import KINDS
 from entropix_mlx.records.record import Event
@@ -423,3 +424,17 @@ async def test_copying_the_answer_and_a_selection() -> None:
         await chat.pilot.hover(tokens, offset=(40, 3))
         await chat.pilot.mouse_up(tokens, offset=(40, 3))
         assert chat.screen.get_selected_text() == answer
+
+
+@scenario
+async def test_what_fails_on_the_way_out_is_not_told() -> None:
+    """Parts that still mount look for what is gone already."""
+
+    def fail() -> None:
+        raise NoScreen("node has no screen")
+
+    async with chatting() as chat:
+        await chat.phase("ready")
+        chat.app.exit(return_code=129)
+        chat.screen.call_later(fail)
+    assert chat.app.return_code == 129

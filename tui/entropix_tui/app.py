@@ -86,6 +86,11 @@ class EntropixApp(ThemedApp):
         if not self.is_headless:  # a browser's program has a pipe, which ends with its server
             watch_hangup(lambda: self.call_from_thread(self.exit, return_code=1))
 
+    def _handle_exception(self, error: Exception) -> None:
+        # A program that is told to end while it mounts takes away what its parts look for.
+        if not self._exit:
+            super()._handle_exception(error)
+
     def pop_screen(self) -> AwaitComplete:
         # A cache of Textual's has the widgets that asked among its keys (`@lru_cache` on a method
         # of theirs): all that a thousand of them drew would stay after their screens are gone.
