@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 import pytest
-from harness import LARGE, SIZES, SMALL, Host, hosted, scenario
+from driving import chatting
+from harness import LARGE, SIZES, SMALL, Host, at_rest, hosted, scenario
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
@@ -140,6 +141,19 @@ async def test_it_closes(key: str) -> None:
     async with hosted(lambda: talk) as (app, pilot):
         await pilot.press("f1", key)
         assert app.screen is talk
+
+
+@scenario
+async def test_there_is_one_at_a_time() -> None:
+    """The palette offers it there, too."""
+    async with chatting() as chat:
+        await chat.phase("ready")
+        for _ in range(60):
+            chat.app.action_help()
+        await at_rest()
+        assert [type(screen) for screen in chat.app.screen_stack].count(Help) == 1
+        await chat.press("escape")
+        assert chat.app.screen is chat.screen
 
 
 @scenario

@@ -132,9 +132,13 @@ class EntropixApp(ThemedApp):
         return [screen for screen in self.screen_stack if isinstance(screen, ConversationScreen)]
 
     def action_help(self) -> None:
+        """One at a time, wherever in the stack: Textual draws a dialog within those below it, and
+        forty of them are more calls than Python nests.
+        """
         from entropix_tui.screens.help import Help
 
-        self.push_screen(Help(scopes()))
+        if not any(isinstance(screen, Help) for screen in self.screen_stack):
+            self.push_screen(Help(scopes()))
 
     def action_interrupt(self) -> None:
         """Copy what is selected; else stop what runs; else quit, the second time."""
