@@ -64,13 +64,14 @@ class Outcome(NamedTuple):
 def places(log_p: mx.array, n: int, key: mx.array) -> mx.array:
     """`n` independent draws by `log_p` `[support]`: places `[n]`, each one that is kept.
 
-    MLX makes several draws by the inverse of summed probabilities. A number that rounds up to their
-    sum is beyond the last place, which is then given, and one of zero may give the first: whatever
-    was removed there.
+    By the inverse of summed probabilities, bit for bit as MLX draws several; but counted and not
+    searched for, as only what is counted can be mapped over rows. A number that rounds up to the
+    sum is beyond the last place: the last that has any probability is given.
     """
-    kept = log_p > -mx.inf
-    last = mx.max(mx.where(kept, mx.arange(log_p.shape[0], dtype=mx.uint32), 0))
-    return mx.clip(mx.random.categorical(log_p, num_samples=n, key=key), mx.argmax(kept), last)
+    weights = mx.exp(log_p - mx.max(log_p))
+    levels = mx.random.uniform(shape=(n,), key=key) * mx.sum(weights)
+    last = mx.max(mx.where(weights > 0, mx.arange(log_p.shape[0]), 0))
+    return mx.minimum(mx.sum(mx.cumsum(weights) <= levels[:, None], axis=-1), last)
 
 
 def region(entropy: mx.array, varentropy: mx.array, p: Scalars) -> mx.array:

@@ -345,27 +345,30 @@ KEPT = {
 def test_a_place_that_was_removed_is_never_drawn(
     kept: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever MLX's draw gives where a number is rounded to the end of what it sums."""
+    """Where a number is zero, or is rounded to the end of what is summed."""
     preset, overrides = KEPT[kept]
     row = np.zeros(300, np.float32)
     row[[40, 90, 200]] = 9, 8.9, 8.8
 
-    def draw_end(log_p: mx.array, num_samples: int, key: mx.array) -> mx.array:
+    def at_end(shape: tuple[int, ...], key: mx.array) -> mx.array:
         del key
-        assert mx.sum(log_p > -mx.inf).item() == 3
-        place = 0 if end == "first" else log_p.shape[0] - 1
-        return mx.full((num_samples,), place, mx.uint32)
+        return mx.full(shape, float(end == "last"))
 
-    monkeypatch.setattr(mx.random, "categorical", draw_end)
+    monkeypatch.setattr(mx.random, "uniform", at_end)
     told = Told(decide(bound(preset, overrides), row))
     assert told.id == (40 if end == "first" else 200)
     assert told.p > 0
 
 
-def test_draws_are_those_of_mlx() -> None:
-    log_p = mx.array(log_softmax(LOGITS).astype(np.float32))
-    key = draw_key(3, 1)
-    for n in (1, 12):
+@pytest.mark.parametrize("size", [24, 128, 5000])
+@pytest.mark.parametrize("n", [1, 12])
+def test_draws_are_those_of_mlx(n: int, size: int) -> None:
+    """So that a trace made when they were MLX's own is drawn again."""
+    for depth in range(40):
+        row = np.random.default_rng(depth).normal(0, 3, size).astype(np.float32)
+        if depth % 3:
+            row[:: 1 + depth % 3] = -np.inf
+        log_p, key = mx.array(log_softmax(row).astype(np.float32)), draw_key(3, depth)
         drawn = mx.random.categorical(log_p, num_samples=n, key=key)
         assert draw.places(log_p, n, key).tolist() == drawn.tolist()
 

@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from entropix_mlx.decoding.make_records import token_record
 from entropix_mlx.records.measures import MEASURES
 from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.sampling import sampler
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.decision import Decision
 from entropix_mlx.sampling.parameters import Number
@@ -142,6 +144,36 @@ class TestStep:
             f, e = np.append(f, observed[~often].sum()), np.append(e, expected[~often].sum())
         f, e = f[e >= 1], e[e >= 1]
         assert chisquare(f, e * f.sum() / e.sum()).pvalue > 1e-4
+
+    @every_sampler
+    @pytest.mark.parametrize("ids", [24, 3000])
+    def test_rows_are_decided_as_each_alone(self, name: str, ids: int) -> None:
+        """One program mapped over rows, each with its own settings, memory, key and forced id."""
+        warm = "temperature" in declared()[name].parameters()
+        decided, arguments = [], []
+        for row in range(3):
+            one = bound(name, **({"temperature": str(0.7 + row / 4)} if warm else {}))
+            state = path(one)[1][4 * row]
+            given = sampler._given(
+                mx.array(np.resize(ROWS[3 * row], ids).astype(np.float32)),
+                mx.array(ATTENTION) / (1 + row),
+                10 + row,
+                draw_key(6, row),
+                5 if row == 2 else None,
+            )
+            arguments.append((given, state, one.scalars))
+            decided.append(sampler._decide(one._program, *arguments[-1]))
+
+        def stacked(*parts: Any) -> Any:
+            if isinstance(parts[0], dict):
+                return {key: stacked(*(part[key] for part in parts)) for key in parts[0]}
+            if isinstance(parts[0], tuple):
+                return tuple(stacked(*piece) for piece in zip(*parts, strict=True))
+            return mx.stack(list(parts))
+
+        rows = mx.vmap(partial(sampler._decide, one._program))(*stacked(*arguments))
+        for mapped, alone in zip(rows, zip(*decided, strict=True), strict=True):
+            assert mapped.tolist() == [array.tolist() for array in alone]
 
     @every_sampler
     @every_row
