@@ -13,7 +13,8 @@ FLOORS = {
     "entropix_models": [
         "errors progress products large_pages rotation dense open_files speculation",
         "paths blas late_package",
-        "devices attention joined_layer dense_copy tokenizer network",
+        "devices attention row_cache dense_copy tokenizer network",
+        "joined_layer",
         "language_model gguf",
         "sources",
         "loader",
@@ -60,6 +61,7 @@ WITH_MLX_LM = {
     "entropix_models.joined_layer",
     "entropix_models.language_model",
     "entropix_models.network",
+    "entropix_models.row_cache",
     "entropix_models.sources.sources",
     "entropix_mlx.checks.speed",  # what the project is measured against, from outside
 }

@@ -26,8 +26,9 @@ Reducer = Callable[[mx.array, mx.array, mx.array | None], mx.array]
 """`(scores, weights, valid) -> statistics`.
 
 `scores`: float32 `[layers, heads, queries, keys]`, scaled, before the softmax and unmasked;
-`weights`: their softmax over the valid keys; `valid`: bool `[queries, keys]`, or None when every
-key is. Returns `[layers, queries, n]`.
+`weights`: their softmax over the valid keys; `valid`: bool, of as many dimensions, each as long or
+1, or None when every key is. Returns `[layers, queries, n]`. Of several rows each stands in the
+place of a layer, and a layer's rows beside each other.
 """
 
 _NAME = "scaled_dot_product_attention"
@@ -41,43 +42,56 @@ class Capture:
     layer, so that the memory is bounded by one layer's scores.
     """
 
-    def __init__(self, reducer: Reducer, queries: int) -> None:
-        self._reducer, self._queries = reducer, queries
-        self._waiting: list[tuple[mx.array, mx.array]] = []
+    def __init__(self, reducer: Reducer, queries: int, rows: int) -> None:
+        self._reducer, self._queries, self._rows = reducer, queries, rows
+        self._waiting: list[_Layer] = []
         self._statistics: list[mx.array] = []
 
     def add(self, scores: mx.array, weights: mx.array, valid: mx.array | None) -> None:
-        """`scores` and `weights` of one layer, `[1, ..., keys]`: queries of heads, or of groups."""
-        if self._queries == 1 and valid is None:
-            self._waiting.append((scores, weights))
-        else:
+        """`scores` and `weights` of one layer, `[rows, ..., keys]`: queries of heads, or of groups;
+        `valid` `[rows or 1, 1, queries, keys]`.
+        """
+        self._waiting.append(_Layer(scores, weights, valid))
+        if self._queries > 1:
             self._reduce_waiting()
-            self._reduce([(scores, weights)], valid)
 
     def statistics(self, layers: int) -> mx.array:
-        """`[layers, queries, n]`; raises UnsupportedError when a layer escaped."""
+        """`[layers, rows, queries, n]`; raises UnsupportedError when a layer escaped."""
         self._reduce_waiting()
         captured = sum(part.shape[0] for part in self._statistics)
-        if captured != layers:
+        if captured != layers * self._rows:
             raise UnsupportedError(
-                f"attention was captured in {captured} of {layers} layers: this architecture "
-                "computes some of it elsewhere; run with --set capture=false"
+                f"attention was captured in {captured // self._rows} of {layers} layers: this "
+                "architecture computes some of it elsewhere; run with --set capture=false"
             )
-        return mx.concatenate(self._statistics)
+        return mx.unflatten(mx.concatenate(self._statistics), 0, (layers, self._rows))
 
     def _reduce_waiting(self) -> None:
-        """Layers stay in order: what waits comes before the layer that does not."""
-        for _, group in groupby(self._waiting, key=lambda layer: layer[0].shape[-1]):
-            self._reduce(list(group), None)
+        for (keys, masked), group in groupby(self._waiting, key=_Layer.kind):
+            layers = list(group)
+            shape = (len(layers) * self._rows, -1, self._queries, keys)
+            scores, weights = (
+                mx.concatenate(part).reshape(shape).astype(mx.float32)
+                for part in ([one.scores for one in layers], [one.weights for one in layers])
+            )
+            valid = None
+            if masked:  # of one row, as of one layer: the same for all
+                masks = [one.valid for one in layers if one.valid is not None]
+                valid = mx.concatenate(masks) if self._rows > 1 else masks[0]
+            self._statistics.append(self._reducer(scores, weights, valid))
         self._waiting.clear()
 
-    def _reduce(self, layers: list[tuple[mx.array, mx.array]], valid: mx.array | None) -> None:
-        shape = (len(layers), -1, self._queries, layers[0][0].shape[-1])
-        scores, weights = (
-            mx.concatenate(part).reshape(shape).astype(mx.float32)
-            for part in map(list, zip(*layers, strict=True))
-        )
-        self._statistics.append(self._reducer(scores, weights, valid))
+
+class _Layer(NamedTuple):
+    """What was captured of one."""
+
+    scores: mx.array
+    weights: mx.array
+    valid: mx.array | None
+
+    def kind(self) -> tuple[int, bool]:
+        """Layers that are alike in this can be reduced together."""
+        return self.scores.shape[-1], self.valid is not None
 
 
 class Tap:
@@ -93,9 +107,11 @@ class Tap:
         self._manual = manual
 
     @contextmanager
-    def open(self, reducer: Reducer, queries: int) -> Iterator[Capture]:
-        """Capture what a forward pass of `queries` ids attends to in the `with`, in this thread."""
-        capture = Capture(reducer, queries)
+    def open(self, reducer: Reducer, queries: int, rows: int = 1) -> Iterator[Capture]:
+        """Capture what a forward pass of `queries` ids for each of `rows` attends to in the `with`,
+        in this thread.
+        """
+        capture = Capture(reducer, queries, rows)
         outer = _here.tap
         wrapped: list[dict[str, Any]] = []
         try:
@@ -149,10 +165,38 @@ class _OpenTap(NamedTuple):
         scores = _scores(queries.astype(dense.dtype), dense, scale).astype(mx.float32)
         if isinstance(mask, mx.array) and added:  # carries scores (rotary parts, biases)
             rows, columns = scores.shape[-2:]
-            _weigh(self.capture, scores.reshape(1, -1, rows, columns) + mask, None)
+            _weigh(self.capture, scores.reshape(len(scores), -1, rows, columns) + mask, None)
         else:
             _weigh(self.capture, scores, mask)
         return original(queries, keys, values, cache=cache, scale=scale, mask=mask)
+
+
+def attend_after(
+    prefix: tuple[mx.array, mx.array],
+    queries: mx.array,
+    keys: mx.array,
+    values: mx.array,
+    scale: float,
+    mask: mx.array | None,
+) -> mx.array:
+    """What one query a row attends to: keys that all rows share, and after them its own.
+
+    `prefix` `[1, kv_heads, shared, width]` each, `keys` and `values`
+    `[rows, kv_heads, own, width]`, `mask` over both; `queries`, and what is returned,
+    `[rows, kv_heads, group, width]`. What is shared is read once for all rows. Captured, if the
+    calling thread has a tap open.
+    """
+    rows, kv_heads, group, _ = queries.shape
+    queries = queries * scale
+    of_all = mx.swapaxes(queries, 0, 1).reshape(1, kv_heads, rows * group, -1)
+    before = (of_all @ mx.swapaxes(prefix[0], -1, -2)).reshape(kv_heads, rows, group, -1)
+    own = queries @ mx.swapaxes(keys, -1, -2)
+    scores = mx.concatenate([mx.swapaxes(before, 0, 1), own], axis=-1)
+    capture = None if _here.tap is None else _here.tap.capture
+    shared, own = mx.split(_weigh(capture, scores, mask), [prefix[0].shape[2]], axis=-1)
+    of_all = mx.swapaxes(shared, 0, 1).reshape(1, kv_heads, rows * group, -1)
+    attended = (of_all @ prefix[1]).reshape(kv_heads, rows, group, -1)
+    return mx.swapaxes(attended, 0, 1) + own @ values
 
 
 class _Wrapper:
@@ -196,7 +240,7 @@ def _unwrap(scope: dict[str, Any]) -> None:
 
 
 def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:
-    """`[1, heads, queries, keys]`, or `[1, kv_heads, group, queries, keys]` for grouped queries."""
+    """`[rows, heads, queries, keys]`, of groups `[rows, kv_heads, group, queries, keys]`."""
     groups = queries.shape[1] // keys.shape[1]
     queries = queries * scale
     if groups > 1:
@@ -205,17 +249,20 @@ def _scores(queries: mx.array, keys: mx.array, scale: float) -> mx.array:
     return queries @ mx.swapaxes(keys, -1, -2)
 
 
-def _weigh(capture: Capture, scores: mx.array, mask: mx.array | str | None) -> mx.array:
+def _weigh(capture: Capture | None, scores: mx.array, mask: mx.array | str | None) -> mx.array:
     """The softmax of one layer's scores over the keys that the mask allows, captured."""
     rows, columns = scores.shape[-2:]
     valid: mx.array | None = None
     allowed = scores
     if isinstance(mask, str):
         valid = mx.arange(columns - rows, columns)[:, None] >= mx.arange(columns)[None]
+        valid = valid[None, None]
     elif mask is not None:
-        valid = mask.reshape(-1, mask.shape[-1])[-rows:]
+        valid = mask.reshape(*(1,) * (4 - mask.ndim), *mask.shape)
     if valid is not None:
-        allowed = mx.where(valid, scores, mx.finfo(scores.dtype).min)
+        fitting = valid if scores.ndim == 4 else mx.expand_dims(valid, 2)
+        allowed = mx.where(fitting, scores, mx.finfo(scores.dtype).min)
     weights = mx.softmax(allowed, axis=-1, precise=True)
-    capture.add(scores, weights, valid)
+    if capture is not None:
+        capture.add(scores, weights, valid)
     return weights

@@ -12,6 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
+from entropix_models.attention import attend_after
 from entropix_models.dense import dense
 from entropix_models.late_package import late_package
 
@@ -92,9 +93,13 @@ class JoinedLayer(nn.Module):  # type: ignore[misc]
             keys, values = cache.update_and_fetch(keys, values)
         if positions == 1:  # the heads of a group as so many queries of one head
             queries = queries.reshape(batch, kv_heads, heads // kv_heads, -1)
-        out: mx.array = scaled_dot_product_attention(
-            queries, keys, values, cache=cache, scale=self._scale, mask=mask
-        )
+        out: mx.array
+        if (prefix := getattr(cache, "apart", None)) is not None:
+            out = attend_after(prefix, queries, keys, values, self._scale, mask)
+        else:
+            out = scaled_dot_product_attention(
+                queries, keys, values, cache=cache, scale=self._scale, mask=mask
+            )
         if positions > 1:
             out = out.transpose(0, 2, 1, 3)
         return out.reshape(1, batch * positions, -1)

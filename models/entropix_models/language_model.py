@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from entropix_models import large_pages
+from entropix_models import large_pages, row_cache
 from entropix_models.attention import Reducer, Tap
 from entropix_models.devices import Device
 from entropix_models.errors import UnsupportedError
+from entropix_models.joined_layer import JoinedLayer
 from entropix_models.late_package import late_package
 from entropix_models.paths import atomic_file
 from entropix_models.tokenizer.tokenizer import Tokenizer
@@ -38,7 +39,8 @@ class Step(NamedTuple):
     """What one forward pass gives, lazy.
 
     `logits` `[queries, vocabulary]` in the model's precision; `attention` is what the reducer
-    made of the scores, `[layers, queries, n]`, or None when none was asked for.
+    made of the scores, `[layers, queries, n]`, or None when none was asked for. Of several rows
+    `[rows, queries, vocabulary]` and `[layers, rows, queries, n]`.
     """
 
     logits: mx.array
@@ -111,6 +113,7 @@ class LanguageModel:
         self.device = device
         self.network = network
         self._tap = Tap(network, manual=not device.is_gpu)
+        self._is_joined = all(isinstance(layer, JoinedLayer) for layer in _layers(network))
         self._singly = 0
 
     @property
@@ -127,15 +130,21 @@ class LanguageModel:
         return list(make_prompt_cache(self.network))
 
     def step(self, ids: mx.array, cache: Cache, attention: Reducer | None = None) -> Step:
-        """Read `ids` (int `[queries]`) after what the cache holds; both grow, nothing is run."""
-        self._singly += ids.size == 1
+        """Read `ids` after what the cache holds, which grows; nothing is run.
+
+        `ids` int `[queries]`, or `[rows, queries]` and a cache of so many rows.
+        """
+        if ids.ndim == 1:
+            made = self.step(ids[None], cache, attention)
+            return Step(made.logits[0], None if made.attention is None else made.attention[:, 0])
+        self._singly += ids.shape[1] == 1
         if self._singly == _SHORT and not self.device.is_gpu:
             arrays: dict[str, Any] = dict(tree_flatten(self.network.parameters()))
             large_pages.move(map(memoryview, arrays.values()))
         if attention is None:
-            return Step(self.network(ids[None], cache=cache)[0], None)
-        with self._tap.open(attention, ids.size) as capture:
-            logits = self.network(ids[None], cache=cache)[0]
+            return Step(self.network(ids, cache=cache), None)
+        with self._tap.open(attention, ids.shape[1], ids.shape[0]) as capture:
+            logits = self.network(ids, cache=cache)
         return Step(logits, capture.statistics(self.info.layers))
 
     @property
@@ -171,6 +180,17 @@ class LanguageModel:
             raise
         finally:
             inner.layers = layers  # type: ignore[union-attr]
+
+    def rows_after(self, cache: Cache, rows: int) -> Cache:
+        """A cache of rows that all go on after what `cache` holds, which is there once.
+
+        Raises UnsupportedError for caches of other things than plain keys and values.
+        """
+        return list(row_cache.after(cache, rows, whole=not self._is_joined))
+
+    def rows_beside(self, caches: Sequence[Cache]) -> Cache:
+        """A cache of rows that go on each after what one of `caches` holds. Raises as above."""
+        return list(row_cache.beside(caches, whole=not self._is_joined))
 
     @staticmethod
     def cached(cache: Cache) -> int:
@@ -224,17 +244,8 @@ class LanguageModel:
         """
         if any(type(layer) is not KVCache for layer in cache):
             return mx.stack([self.step(mx.array([id]), self.fork(cache)).logits[-1] for id in ids])
-        batch = self.new_cache()
-        for layer, kept in zip(batch, cache, strict=True):
-            n = kept.offset
-            shape = (len(ids), *kept.keys.shape[1:2], n, kept.keys.shape[-1])
-            values = (*shape[:-1], kept.values.shape[-1])
-            layer.state = (
-                mx.broadcast_to(kept.keys[..., :n, :], shape),
-                mx.broadcast_to(kept.values[..., :n, :], values),
-                n,
-            )
-        return cast("mx.array", self.network(mx.array(list(ids))[:, None], cache=batch)[:, -1])
+        rows = self.rows_after(cache, len(ids))
+        return self.step(mx.array(list(ids))[:, None], rows).logits[:, -1]
 
     def save_cache(self, cache: Cache, path: Path, metadata: Mapping[str, str]) -> bool:
         """Write a cache of plain keys and values to a safetensors file; False for other kinds.
@@ -272,3 +283,9 @@ class LanguageModel:
         except (OSError, RuntimeError, ValueError, KeyError, IndexError):
             return None
         return cache, metadata
+
+
+def _layers(network: nn.Module) -> list[Any]:
+    """Those of a network that has them where mlx-lm's have."""
+    layers = getattr(getattr(network, "model", None), "layers", None)
+    return layers if isinstance(layers, list) else []

@@ -31,7 +31,7 @@ class Recorder:
         assert scores.dtype == weights.dtype == mx.float32
         if valid is not None:
             assert valid.dtype == mx.bool_
-            assert valid.shape == scores.shape[2:]
+            assert valid.shape == (1, 1, *scores.shape[2:])
             scores = mx.where(valid, scores, -mx.inf)
         p = mx.softmax(scores, axis=-1)
         # Exact but where the model computes in half precision.
@@ -106,7 +106,7 @@ def test_scores_are_seen_and_no_bit_changes(
     recorder = Recorder()
     with Tap(layer, manual=manual).open(recorder, queries) as capture:
         tapped = np.array(layer(q, k, v, mask))
-    statistics = np.array(capture.statistics(1))
+    statistics = np.array(capture.statistics(1))[:, 0]
     np.testing.assert_array_equal(tapped, plain)
     truth = expected(q, k, mask)
     np.testing.assert_allclose(np.array(recorder.probabilities[0]), truth, atol=2e-6)
@@ -208,7 +208,7 @@ def test_layers_stay_in_order_whatever_their_masks() -> None:
         for keys, mask in order:
             q, k, v = operands(1, keys)
             layer(q, k, v, mx.arange(keys)[None] > 2 if mask else None)
-    assert capture.statistics(6).shape == (6, 1, 1)
+    assert capture.statistics(6).shape == (6, 1, 1, 1)
     assert [p.shape[-1] for p in recorder.probabilities] == [keys for keys, _ in order]
     assert [bool(p[0, 0, 0] == 0) for p in recorder.probabilities] == [bool(m) for _, m in order]
 

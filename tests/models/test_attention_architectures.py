@@ -118,6 +118,6 @@ def test_logits_with_an_open_tap_are_those_without(architecture: str, manual: bo
         with tap.open(largest, stop - start) as capture:
             tapped = network(ids, cache=opened)
         assert mx.array_equal(plain, tapped)
-        assert capture.statistics(LAYERS).shape == (LAYERS, stop - start, 1)
+        assert capture.statistics(LAYERS).shape == (LAYERS, 1, stop - start, 1)
         for totals in largest.totals:
             np.testing.assert_allclose(np.array(totals), 1, atol=1e-5)

@@ -94,7 +94,7 @@ def test_a_bare_network_in_another_thread(llama_folder: Path) -> None:
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(released, bare).result()
         model.network(mx.array(IDS)[None])
-    assert capture.statistics(3).shape == (3, len(IDS), 1)
+    assert capture.statistics(3).shape == (3, 1, len(IDS), 1)
     np.testing.assert_array_equal(found, expected)
     assert is_restored()
 
@@ -119,7 +119,7 @@ def test_taps_that_overlap(llama: LanguageModel, llama_folder: Path, broken: boo
             assert isinstance(beside.exception(60), ZeroDivisionError) == broken
             assert not is_restored()
             llama.network(mx.array(IDS)[None])
-    assert capture.statistics(3).shape == (3, len(IDS), 1)
+    assert capture.statistics(3).shape == (3, 1, len(IDS), 1)
     assert is_restored()
 
 
@@ -130,5 +130,5 @@ def test_a_tap_within_a_tap(llama: LanguageModel) -> None:
         with tap.open(largest, len(IDS)) as inner:
             llama.network(ids)
         llama.network(ids)
-    assert inner.statistics(3).shape == outer.statistics(3).shape == (3, len(IDS), 1)
+    assert inner.statistics(3).shape == outer.statistics(3).shape == (3, 1, len(IDS), 1)
     assert is_restored()
