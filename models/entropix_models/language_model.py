@@ -134,18 +134,21 @@ class LanguageModel:
 
         `ids` int `[queries]`, or `[rows, queries]` and a cache of so many rows.
         """
-        if ids.ndim == 1:
-            made = self.step(ids[None], cache, attention)
-            return Step(made.logits[0], None if made.attention is None else made.attention[:, 0])
-        self._singly += ids.shape[1] == 1
+        rows = ids[None] if ids.ndim == 1 else ids
+        self._singly += rows.shape[1] == 1
         if self._singly == _SHORT and not self.device.is_gpu:
             arrays: dict[str, Any] = dict(tree_flatten(self.network.parameters()))
             large_pages.move(map(memoryview, arrays.values()))
+        statistics = None
         if attention is None:
-            return Step(self.network(ids, cache=cache), None)
-        with self._tap.open(attention, ids.shape[1], ids.shape[0]) as capture:
-            logits = self.network(ids, cache=cache)
-        return Step(logits, capture.statistics(self.info.layers))
+            logits = self.network(rows, cache=cache)
+        else:
+            with self._tap.open(attention, rows.shape[1], len(rows)) as capture:
+                logits = self.network(rows, cache=cache)
+            statistics = capture.statistics(self.info.layers)
+        if ids.ndim == 1:
+            return Step(logits[0], None if statistics is None else statistics[:, 0])
+        return Step(logits, statistics)
 
     @property
     def shows_attention(self) -> bool:
