@@ -19,16 +19,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from batch import Row, decode
+from batch import decode
 from machine import describe
 from questions import OPEN, Question, questions
 
 import entropix_mlx as ex
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.make_records import calibration_of
-from entropix_mlx.sampling.sampler import Sampler
+from entropix_mlx.decoding.row import Row
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.devices import release_thread
 from entropix_models.language_model import LanguageModel
 from entropix_models.tokenizer.tokenizer import Tokenizer
@@ -87,23 +86,19 @@ def made(
     there = {_key(answer) for answer in read(file)}
     missing = [asked for asked in wanted(runs, only) if _key(asked._asdict()) not in there]
     calibration = calibration_of(model)
-    vocabulary = Vocabulary.of(model.tokenizer, model.info.clarify)
-    samplers = {
-        run: Sampler(settings, calibration, vocabulary, attention=True)
-        for run, settings in runs.items()
-    }
+    first = {run: Row(model, settings, calibration, 0) for run, settings in runs.items()}
     _cut(file)
     done = 0
     with file.open("a") as out:
         for (text, opening, short), of in groupby(missing, lambda a: (a.text, a.opening, a.short)):
-            rows = {Row(samplers[asked.run], asked.seed): asked for asked in of}
+            rows = {first[asked.run].like(asked.seed): asked for asked in of}
             enough = partial(ends, model.tokenizer, SHORT if short else LONG, short)
             prompt = model.tokenizer.chat(
                 [{"role": "user", "content": text}], date=datetime.date.today()
             )
             prompt += model.tokenizer.encode(opening)
-            for row in decode(model, prompt, list(rows), enough):
-                answer = _kept(model.tokenizer, rows[row], row.choices)
+            for row, choices in decode(model, prompt, list(rows), enough):
+                answer = _kept(model.tokenizer, rows[row], choices)
                 out.write(json.dumps(answer, ensure_ascii=False) + "\n")
                 out.flush()
                 done += 1

@@ -1,67 +1,28 @@
-"""The narrow waist: one core of two calls, and the one loop over them.
+"""One sequence: what a model has read of it, and the one loop over its next tokens.
 
-`advance` reads ids and gives a distribution; `decide` makes a proposal of it. Neither waits. The
-loop keeps one step in flight: while the caller looks at token n, the device computes token n+1.
+The loop keeps one step in flight (`batch.py`): while the caller looks at token n, the device
+computes token n+1.
 """
 
-import dataclasses
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import mlx.core as mx
 import numpy as np
 
 from entropix_mlx.decoding import choice
+from entropix_mlx.decoding.batch import Batch, PendingStep
 from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.row import STATISTICS, Row
 from entropix_mlx.records.quadrants import QuadrantSplit
-from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.calibration import Calibration
-from entropix_mlx.sampling.decision import Decision
 from entropix_mlx.sampling.past import Past
-from entropix_mlx.sampling.sampler import Sampler, Stages, draw_key
+from entropix_mlx.sampling.sampler import Stages, draw_key
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.language_model import Cache, LanguageModel, Stopped
-
-_CLEAR_EVERY = 256
-"""Tokens between two releases of MLX's unused buffers, which grow with the attention's length."""
-
-STATISTICS = len(metrics.ATTENTION)
-"""So many statistics come before what is told of the heads."""
-
-State = tuple[mx.array, ...]
-"""A sampler's memory, which it alone can read."""
 
 OnChunk = Callable[[int, int], bool]
 """Told `(done, total)` ids of a text that is being read; False stops the reading."""
-
-
-class Distribution(NamedTuple):
-    """The model's state after some ids, lazy.
-
-    `logits` `[vocabulary]`; `attention` float32 `[layers, 4]` (order of `metrics.ATTENTION`), or
-    `[layers, 4 + heads]`, or None; `keys`: how many ids were read in all.
-    """
-
-    logits: mx.array
-    attention: mx.array | None
-    keys: int
-
-
-class PendingStep(NamedTuple):
-    """A step that was handed to the device: a distribution, and what the sampler made of it.
-
-    `state` is that before the step. `force`, `redraw` and `banned` say how it was decided, see
-    `Decoder.reconsider`.
-    """
-
-    distribution: Distribution
-    state: State
-    proposal: Decision
-    force: int | None = None
-    redraw: int = 0
-    banned: tuple[int, ...] = ()
 
 
 def prefill(
@@ -88,7 +49,7 @@ def prefill(
 
 
 class Decoder:
-    """A model, its cache and a sampler. Belongs to the thread that made it.
+    """A model, its cache and a sampler: a batch of one row. Belongs to the thread that made it.
 
     With `heads`, choices come with the entropy of every attention head.
     """
@@ -104,59 +65,48 @@ class Decoder:
         split: QuadrantSplit | None = None,
     ) -> None:
         self.model = model
-        self.split = split or calibration.split_of(settings.quadrants)
-        """By which quadrants are told, for as long as the decoder lives."""
-        self._quadrants = settings.quadrants
-        self.seed = seed
+        self.calibration = calibration
+        self.row = Row(model, settings, calibration, seed, split)
+        self.batch = Batch(model, [self.row], model.new_cache(), heads=heads)
+        """The row of it, in which its step is under way."""
         self._heads = heads
-        self.cache = model.new_cache()
-        self.path: list[Past] = []
-        """What the sampler's state follows from."""
         self.read = 0
         """How many ids were read in all, whatever became of them."""
-        self.captures = settings.capture
-        statistics = partial(metrics.attention_statistics, by_head=heads)
-        self._reducer = statistics if settings.capture else None
-        self._vocabulary = Vocabulary.of(model.tokenizer, model.info.clarify)
-        self.calibration = calibration
-        self.pending: PendingStep | None = None
-        """The next token's step, if it is under way: the cache holds all ids before that token."""
-        self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Decide by other settings from the next token on.
-
-        Whether to capture, and by which split quadrants are told, stays as it is.
-        """
-        settings = dataclasses.replace(settings, quadrants=self._quadrants)
-        self._layers = settings.layer_indices(self.model.info.layers)
-        self._sampler = Sampler(
-            settings,
-            self.calibration,
-            self._vocabulary,
-            attention=self.captures,
-            split=self.split,
-        )
-        self.settings = self._sampler.settings
-        self.remember(self.path)
+        """Decide by other settings from the next token on; what stays is told by `Row.use`."""
+        self.row.use(settings)
         if self.pending is not None:
-            self.pending = self.pending._replace(state=self.state)
+            self.batch.pending = [self.pending._replace(state=self.row.state)]
         self._decide_again()
-
-    @property
-    def lacks(self) -> str | None:
-        """What the settings ask for that this model cannot do, see `Settings.lacks`."""
-        return self.settings.lacks(self._vocabulary)
 
     def remember(self, path: Sequence[Past]) -> None:
         """Be at the end of a path: the sampler's state follows from it alone."""
-        self.path = list(path)
-        self.state = self._sampler.state(self.path)
+        self.row.remember(path)
 
     def reseed(self, seed: int) -> None:
         """Draw by another seed from the next token on."""
-        self.seed = seed
+        self.row.seed = seed
         self._decide_again()
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the next token, thresholds filled in."""
+        return self.row.settings
+
+    @property
+    def cache(self) -> Cache:
+        """What was read; another one may take its place."""
+        return self.batch.cache
+
+    @cache.setter
+    def cache(self, cache: Cache) -> None:
+        self.batch.cache = cache
+
+    @property
+    def pending(self) -> PendingStep | None:
+        """The next token's step, if it is under way: the cache holds all ids before that token."""
+        return self.batch.pending[0] if self.batch.pending else None
 
     @property
     def length(self) -> int:
@@ -165,45 +115,16 @@ class Decoder:
 
     def forget(self) -> None:
         """Start with an empty cache: everything has to be read again."""
-        self.pending = None
+        self.batch.pending = []
         self.cache = self.model.new_cache()
 
     def rewind(self, length: int) -> None:
         """Keep the first `length` ids at most; a cache that can't be trimmed is emptied."""
         excess = self.length - length
         if excess > 0:
-            self.pending = None
+            self.batch.pending = []
         if excess > 0 and not (length and self.model.trim(self.cache, excess)):
             self.forget()
-
-    def advance(self, ids: mx.array) -> Distribution:
-        """Read `ids` (int `[n]`, n >= 1); the distribution is that of the token after them."""
-        step = self.model.step(ids, self.cache, self._reducer)
-        self.read += ids.size
-        attention = None if step.attention is None else step.attention[:, -1]
-        return Distribution(step.logits[-1], attention, self.length)
-
-    def decide(
-        self,
-        distribution: Distribution,
-        state: State,
-        force: int | None = None,
-        redraw: int = 0,
-        banned: tuple[int, ...] = (),
-    ) -> PendingStep:
-        """Hand to the device what the sampler proposes; the rest as in `reconsider`."""
-        logits, attention, keys = distribution
-        attention, key = self._over_layers(attention), draw_key(self.seed, keys, redraw)
-        made = self._sampler.decide(logits, attention, keys, state, key, force, banned)
-        mx.async_eval(made.ints, made.floats, *made.state)  # type: ignore[no-untyped-call]
-        return PendingStep(distribution, state, made, force, redraw, banned)
-
-    def _over_layers(self, attention: mx.array | None) -> mx.array | None:
-        """The statistics of `[layers, ...]`, averaged over the layers that the settings name."""
-        if attention is None:
-            return None
-        statistics = attention[..., :STATISTICS]
-        return mx.mean(statistics if self._layers is None else statistics[self._layers], axis=0)
 
     def prefill(self, ids: Sequence[int], on_chunk: OnChunk = lambda _done, _total: True) -> bool:
         """Read ids in chunks of bounded time; False if `on_chunk` said to stop.
@@ -211,7 +132,7 @@ class Decoder:
         What was read stays read: the cache then holds fewer ids than were given.
         """
         if ids:
-            self.pending = None
+            self.batch.pending = []
         read = prefill(self.model, self.cache, ids, on_chunk)
         self.read += read
         return read == len(ids) and on_chunk(read, len(ids))
@@ -223,7 +144,7 @@ class Decoder:
 
         Like `prefill`, in memory bounded by a chunk; ends early if `on_chunk` says so.
         """
-        self.pending = None
+        self.batch.pending = []
         chunk, total = self.model.prefill_chunk, len(ids) - 1
         for start in range(0, total, chunk):
             if not on_chunk(start, total):
@@ -232,12 +153,12 @@ class Decoder:
             read = mx.array(list(ids[start : start + len(targets)]))
             try:
                 with self.model.asking(self.cache, partial(on_chunk, start, total)):
-                    step = self.model.step(read, self.cache, self._reducer)
+                    step = self.model.step(read, self.cache, self.batch.reducer)
             except Stopped:
                 return
             self.read += read.size
-            attention = self._over_layers(step.attention)
-            choices = choice.given(step.logits, attention, targets, self._sampler.scalars)
+            attention = self.row.over_layers(step.attention)
+            choices = choice.given(step.logits, attention, targets, self.row.sampler.scalars)
             if self._heads and step.attention is not None:
                 heads = np.array(step.attention)[..., STATISTICS:].swapaxes(0, 1)
                 choices = [one._replace(heads=of) for one, of in zip(choices, heads, strict=True)]
@@ -246,22 +167,16 @@ class Decoder:
             yield from choices
         on_chunk(total, total)
 
-    def begin(self, last: int) -> PendingStep:
+    def begin(self, last: int) -> None:
         """Hand the step after the id `last`, which the cache doesn't hold yet, to the device."""
-        self.pending = self.decide(self.advance(mx.array([last])), self.state)
-        return self.pending
+        self.read += 1
+        self.batch.begin([last])
 
     def reconsider(
         self, force: int | None = None, redraw: int = 0, banned: tuple[int, ...] = ()
     ) -> None:
-        """Decide on the step under way anew.
-
-        `force`: the id to take whatever would be drawn; `redraw`: another key than that of the
-        draw (0); `banned`: ids that cannot be drawn here.
-        """
-        assert self.pending is not None
-        distribution, state = self.pending.distribution, self.pending.state
-        self.pending = self.decide(distribution, state, force, redraw, banned)
+        """Decide on the step under way anew, see `Batch.reconsider`."""
+        self.batch.reconsider(force, redraw, banned)
 
     def _decide_again(self) -> None:
         if (pending := self.pending) is not None:
@@ -270,15 +185,14 @@ class Decoder:
     def stages(self, pending: PendingStep) -> Stages:
         """How the proposal of a step came about."""
         logits, attention, keys = pending.distribution
-        key = draw_key(self.seed, keys, pending.redraw)
-        return self._sampler.stages(
-            logits, self._over_layers(attention), keys, pending.state, key, pending.banned
+        key = draw_key(self.row.seed, keys, pending.redraw)
+        return self.row.sampler.stages(
+            logits, self.row.over_layers(attention), keys, pending.state, key, pending.banned
         )
 
     def peek(self) -> Choice:
         """What the step under way proposes."""
-        assert self.pending is not None
-        return self._read(self.pending.proposal)
+        return self.batch.peek()
 
     def generate(
         self, last: int | None, max_tokens: int, force: Sequence[int] = ()
@@ -297,21 +211,6 @@ class Decoder:
         for n in range(max_tokens):
             if given:
                 self.reconsider(given.pop(0))
-            assert self.pending is not None
-            landed, attention = self.pending.proposal, self.pending.distribution.attention
-            self.pending = None
-            if n + 1 < max_tokens:
-                self.pending = self.decide(self.advance(landed.token[None]), landed.state)
-            result = self._read(landed)
-            if self._heads and attention is not None:
-                # Cut on the host: a kernel more would wait for the step that is under way.
-                result = result._replace(heads=np.array(attention)[:, STATISTICS:])
-            self.state = landed.state
-            self.path.append(result.past)
-            if n % _CLEAR_EVERY == _CLEAR_EVERY - 1:
-                mx.clear_cache()
-            yield result
-
-    def _read(self, decision: Decision) -> Choice:
-        """The one place of the loop where the host waits for the device."""
-        return choice.drawn(decision, attention=self.captures)
+            more = n + 1 < max_tokens
+            self.read += more
+            yield from self.batch.land(more=more)

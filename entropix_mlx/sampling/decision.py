@@ -48,18 +48,25 @@ class Floats(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Lazy. `token` int32 `[]`, the one of the two layouts' `id`; `state`: the sampler's next."""
+    """Lazy. `token` int32 `[]`, the one of the two layouts' `id`; `state`: the sampler's next.
+
+    `ints` and `floats` are one row, or those of all that were decided together, of which this one
+    is number `row`.
+    """
 
     token: mx.array
     ints: mx.array
     floats: mx.array
     state: tuple[mx.array, ...]
     sampler: type[Settings]
+    row: int | None = None
 
     def read(self) -> tuple[Ints, Floats]:
         """Here the host waits for the device."""
         ints: Any = self.ints.tolist()
         floats: Any = self.floats.tolist()
+        if self.row is not None:  # cut on the host: a kernel more would wait for the next step
+            ints, floats = ints[self.row], floats[self.row]
         listed = len(ints) - (len(Ints._fields) - 1)
         sizes = {"measured": len(METRICS), "logprobs": listed, "ps": listed}
         sizes["measures"] = len(self.sampler.measures)

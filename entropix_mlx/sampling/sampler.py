@@ -83,6 +83,7 @@ class Sampler:
         # Nothing is compiled on the CPU (devices.choose says why), whoever chose it.
         on_gpu = mx.default_device().type == mx.gpu
         self._decide = _compiled(program) if on_gpu else partial(_decide, program)
+        self._decide_rows = _compiled(program, rows=True) if on_gpu else _over_rows(program)
         of_split = draw.split_scalars(split or calibration.split_of(bound.quadrants))
         scalars = {**bound.scalars(calibration), **of_split}
         self.scalars: Scalars = {n: mx.array(value, mx.float32) for n, value in scalars.items()}
@@ -116,6 +117,36 @@ class Sampler:
         token, ints, floats, *new = made
         return Decision(token, ints, floats, tuple(new), self._program.sampler)
 
+    def decide_rows(
+        self,
+        logits: mx.array,
+        attention: mx.array | None,
+        keys: Sequence[int],
+        states: Sequence[tuple[mx.array, ...]],
+        draw_keys: Sequence[mx.array],
+    ) -> list[Decision]:
+        """`decide` on a token of each of several rows in one go, each as it would be alone.
+
+        `logits` `[rows, vocabulary]`; `attention` float32 `[rows, 4]`; the rest one a row.
+        """
+        rows = len(logits)
+        given = _Given(
+            logits[:, None],
+            mx.zeros((rows, 4)) if attention is None else attention,
+            mx.array(list(keys), mx.float32),
+            mx.stack(list(draw_keys)),
+            mx.full((rows,), -1),
+        )
+        state = tuple(map(mx.stack, map(list, zip(*states, strict=True))))
+        made = self._decide_rows(given, state, self.scalars)
+        tokens, ints, floats, *new = made
+        return [
+            Decision(
+                tokens[n], ints, floats, tuple(part[n] for part in new), self._program.sampler, n
+            )
+            for n in range(rows)
+        ]
+
     def stages(
         self,
         logits: mx.array,
@@ -148,10 +179,19 @@ class Stages(NamedTuple):
     stages: tuple[Stage, ...]
 
 
+_Deciding = Callable[..., tuple[mx.array, ...]]
+
+
 @cache
-def _compiled(program: _Program) -> Callable[..., tuple[mx.array, ...]]:
-    """The decision as one graph of fixed shapes."""
-    return cast("Callable[..., tuple[mx.array, ...]]", mx.compile(partial(_decide, program)))
+def _compiled(program: _Program, *, rows: bool = False) -> _Deciding:
+    """The decision as one graph of fixed shapes, for one row or several."""
+    decide = _over_rows(program) if rows else partial(_decide, program)
+    return cast("_Deciding", mx.compile(decide))
+
+
+def _over_rows(program: _Program) -> _Deciding:
+    """`_decide` with a leading axis for rows in everything but the scalars that they share."""
+    return mx.vmap(partial(_decide, program), in_axes=(0, 0, None))
 
 
 def _decide(

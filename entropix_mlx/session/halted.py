@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 
 from entropix_mlx.decoding.answer import Answer
+from entropix_mlx.decoding.batch import PendingStep
 from entropix_mlx.decoding.context import PromptContext
-from entropix_mlx.decoding.decoder import PendingStep
 from entropix_mlx.decoding.inspect import futures, inspect, lens
 from entropix_mlx.decoding.waterfall import waterfall
 from entropix_mlx.records.inspection import Future, Inspection, LayerSaid, Waterfall

@@ -75,7 +75,7 @@ class Session:
             self.calibration,
             seed=seed,
             date=self._date if prints_date else None,
-            split=self._decoder.split,
+            split=self._decoder.row.split,
         )
         self._journal = Journal(self.header, storage)
         self.tree = self._journal.tree
@@ -102,12 +102,12 @@ class Session:
     @property
     def lacks(self) -> str | None:
         """What the settings ask for that this model cannot do, in a sentence."""
-        return self._decoder.lacks
+        return self._decoder.row.lacks
 
     @property
     def seed(self) -> int:
         """That of the next token."""
-        return self._decoder.seed
+        return self._decoder.row.seed
 
     def stop(self) -> None:
         """End the running turn after the current step; from any thread, at any time."""
@@ -127,7 +127,7 @@ class Session:
         how quadrants are told, stays as it is.
         """
         old = self.settings.to_dict()
-        fixed = {"capture": self._decoder.captures, "quadrants": self.settings.quadrants}
+        fixed = {"capture": self._decoder.row.captures, "quadrants": self.settings.quadrants}
         new = settings.bind(self.calibration).to_dict() | fixed
         changed = {name: new.get(name) for name in {**old, **new} if old.get(name) != new.get(name)}
         if not changed:

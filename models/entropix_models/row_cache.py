@@ -104,6 +104,12 @@ class RowCache:
         return (own[0], own[1]) if self.prefix is None else _after(self.prefix, (own[0], own[1]))
 
 
+def lengths(cache: Sequence[Any]) -> list[int]:
+    """How many ids each row of a cache has; of mlx-lm's caches the one."""
+    first = cache[0]
+    return first.places.lengths(first.own) if isinstance(first, RowCache) else [int(first.offset)]
+
+
 def after(cache: Sequence[Any], rows: int, *, whole: bool) -> list[RowCache]:
     """Rows that all go on after what a cache of plain keys and values holds.
 

@@ -18,19 +18,19 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """`scripted(text)`: every decoder chooses the bytes of this text, then ends."""
-    from entropix_mlx.decoding.decoder import Decoder
+    from entropix_mlx.decoding.batch import Batch
 
-    read = Decoder._read
+    read = Batch._read
 
     def script(text: str) -> None:
         ids: list[int] = []
 
-        def choose(self: Any, decision: Any) -> Any:
+        def choose(self: Any, row: Any, step: Any) -> Any:
             if not ids:
                 ids.extend([*self.model.tokenizer.encode(text), min(self.model.tokenizer.stop_ids)])
-            return read(self, decision)._replace(id=ids.pop(0), forced=None)
+            return read(self, row, step)._replace(id=ids.pop(0), forced=None)
 
-        monkeypatch.setattr(Decoder, "_read", choose)
+        monkeypatch.setattr(Batch, "_read", choose)
 
     return script
 

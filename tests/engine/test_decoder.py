@@ -7,7 +7,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.choice import Choice, drawn
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.make_records import token_record
 from entropix_mlx.sampling import metrics
@@ -147,7 +147,7 @@ def test_leaving_early_keeps_what_was_yielded(llama: LanguageModel, taken: int) 
     following = next(made.generate(100, 1))
     direct = Decoder(llama, Settings.make(), PROVISIONAL, 7)
     direct.prefill(PROMPT + [c.id for c in found])
-    direct.state = made.state
+    direct.row.state = made.row.state
     expected = next(direct.generate(100, 1))
     assert following.entropy == pytest.approx(expected.entropy, abs=1e-4)
 
@@ -173,16 +173,16 @@ def test_a_failed_step_leaves_the_state_of_the_path(
     made = decoder(llama, rolling="0.5")
     running = made.generate(PROMPT[-1], 8)
     next(running)
-    before = [part.tolist() for part in made.state]
+    before = [part.tolist() for part in made.row.state]
     assert State.of(before).steps == 1
 
-    def fail(_decision: object) -> Choice:
+    def fail(*_: object) -> Choice:
         raise RuntimeError("the device is gone")
 
-    monkeypatch.setattr(made, "_read", fail)
+    monkeypatch.setattr(made.batch, "_read", fail)
     with pytest.raises(RuntimeError):
         next(running)
-    assert [part.tolist() for part in made.state] == before
+    assert [part.tolist() for part in made.row.state] == before
 
 
 def test_prefill_is_in_chunks_and_can_be_stopped(
@@ -287,7 +287,7 @@ def test_the_state_is_a_function_of_the_records(llama: LanguageModel) -> None:
         for n, c in enumerate(made.generate(PROMPT[-1], 14, force=[70])):
             records.append(token_record(llama.tokenizer, c, n, n - 1, "", None))
             again = State.of(made.settings.state(Past.along(records), vocabulary))
-            kept = State.of(made.state)
+            kept = State.of(made.row.state)
             (since, place), (kept_since, kept_place) = again.memory, kept.memory
             assert place.item() == kept_place.item()
             assert again.steps.item() == kept.steps.item()
@@ -307,7 +307,7 @@ def test_another_sampler_in_mid_run_has_the_state_of_the_path(llama: LanguageMod
         if n == 8:
             made.use(rolling)
             assert made.pending is not None
-            for state in (made.state, made.pending.state):
+            for state in (made.row.state, made.pending.state):
                 again = made.settings.state(Past.along(records), vocabulary)
                 assert [x.tolist() for x in again] == [x.tolist() for x in state]
     assert [r.strategy for r in records[6:9]] == ["sample"] * 3
@@ -352,10 +352,11 @@ def test_two_calls_are_the_loop(llama: LanguageModel) -> None:
     """`advance` and `decide` by hand, one step at a time, give what the loop gives."""
     expected = generate(llama, "temperature", 6, temperature="3")
     made = decoder(llama, "temperature", temperature="3")
-    state, token, found = made.state, PROMPT[-1], []
+    state, token, found = made.row.state, PROMPT[-1], []
     for _ in range(6):
-        distribution = made.advance(mx.array([token]))
-        decision = made.decide(distribution, state).proposal
+        (distribution,) = made.batch.advance(mx.array([[token]]))
+        (step,) = made.batch.decide([distribution], [state])
+        decision = step.proposal
         state, token = decision.state, int(decision.token.item())
         found.append(token)
         assert distribution.keys == made.length
@@ -367,7 +368,7 @@ def test_two_calls_are_the_loop(llama: LanguageModel) -> None:
 def test_attention_is_that_of_the_last_query(llama: LanguageModel, count: int) -> None:
     made = Decoder(llama, Settings.make("greedy"), PROVISIONAL, 7)
     made.prefill(PROMPT[:-count])
-    distribution = made.advance(mx.array(PROMPT[-count:]))
+    (distribution,) = made.batch.advance(mx.array([PROMPT[-count:]]))
     cache = llama.new_cache()
     llama.step(mx.array(PROMPT[:-1]), cache)
     step = llama.step(mx.array(PROMPT[-1:]), cache, metrics.attention_statistics)
@@ -433,12 +434,15 @@ class TestReconsidering:
     @pytest.mark.parametrize("preset", list(declared()))
     def test_banned(self, llama: LanguageModel, preset: str) -> None:
         made = decoder(llama, preset)
-        before = made.begin(PROMPT[-1])
+        made.begin(PROMPT[-1])
+        before = made.pending
+        assert before is not None
+        first = before.proposal
         banned: tuple[int, ...] = ()
         for _ in range(12):
             seen = made.peek()
             assert seen.id not in banned
-            assert seen.entropy == pytest.approx(made._read(before.proposal).entropy)
+            assert seen.entropy == pytest.approx(drawn(first, attention=True).entropy)
             assert seen.candidates[:8] != []
             listed = {id: p for id, _, p in seen.candidates}
             assert not any(listed.get(id) for id in banned)

@@ -11,9 +11,8 @@ import pytest
 from turns import DATE, session, tokens, turn
 
 from entropix_mlx.decoding.make_records import calibration_of
-from entropix_mlx.sampling.sampler import Sampler
+from entropix_mlx.decoding.row import Row
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.language_model import LanguageModel
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -70,19 +69,18 @@ class TestJudges:
 def test_side_by_side_as_alone(llama: LanguageModel, clarify: str) -> None:
     """Rows that end at different tokens, of different samplers and seeds."""
     ways = {"calibrated": {**HELV, "clarify": clarify}, "temperature": {}, "greedy": {}}
-    vocabulary = Vocabulary.of(llama.tokenizer, llama.info.clarify)
     prompt = llama.tokenizer.chat([{"role": "user", "content": "One"}], date=DATE)
     rows, alone = [], []
     for preset, overrides in ways.items():
         settings = Settings.make(preset, overrides)
-        sampler = Sampler(settings, calibration_of(llama), vocabulary, attention=True)
+        row = Row(llama, settings, calibration_of(llama), 5)
         for seed in (5, 6):
-            rows.append(batch.Row(sampler, seed))
+            rows.append(row if seed == 5 else row.like(seed))
             made = session(llama, preset, overrides=overrides, seed=seed)
             alone.append([r.id for r in tokens(turn(made, "One", 50))])
     ends = partial(default_sampler.ends, llama.tokenizer, 50, False)
-    assert {id(row) for row in batch.decode(llama, prompt, rows, ends)} == {*map(id, rows)}
-    assert [[c.id for c in row.choices] for row in rows] == alone
+    said = dict(batch.decode(llama, prompt, rows, ends))
+    assert [[c.id for c in said[row]] for row in rows] == alone
     assert len({len(ids) for ids in alone}) > 1
 
 

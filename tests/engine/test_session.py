@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from turns import end, plain, session, timeless, tokens, turn, whole
 
-from entropix_mlx.decoding.decoder import Decoder
+from entropix_mlx.decoding.batch import Batch
 from entropix_mlx.records.quadrants import quadrant_of
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL
@@ -182,10 +182,10 @@ class TestRecords:
         self, course: Sequence[float], made: Session, patching: pytest.MonkeyPatch, last: int = -1
     ) -> list[TurnRecord]:
         """A turn whose tokens have these entropies; it is left at record `last`."""
-        read, entropies = Decoder._read, iter(course)
+        read, entropies = Batch._read, iter(course)
         with patching.context() as patch:
             patch.setattr(
-                Decoder, "_read", lambda *a: read(*a)._replace(entropy=next(entropies), id=70)
+                Batch, "_read", lambda *a: read(*a)._replace(entropy=next(entropies), id=70)
             )
             records = []
             running = made.send("Hello", max_tokens=len(course))

@@ -9,8 +9,8 @@ import mlx.core as mx
 import pytest
 from turns import end, first_of, session, tokens, turn, whole
 
+from entropix_mlx.decoding.batch import Batch
 from entropix_mlx.decoding.choice import Choice
-from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.records.record import End, PromptRecord, TurnRecord
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.errors import ContextLengthError, UsageError
@@ -30,18 +30,18 @@ class TestErrors:
         reason: str,
     ) -> None:
         """The trace says so, and the next turn knows exactly what was told."""
-        read, calls = Decoder._read, iter(range(100))
+        read, calls = Batch._read, iter(range(100))
 
-        def failing(self: Decoder, decision: Any) -> Choice:
+        def failing(*given: Any) -> Choice:
             if next(calls) == 3:
                 raise error
-            return read(self, decision)._replace(id=70)
+            return read(*given)._replace(id=70)
 
         with TraceWriter(file) as trace:
             made = session(llama, trace=trace)
             yielded: list[TurnRecord] = []
             with monkeypatch.context() as patch:
-                patch.setattr(Decoder, "_read", failing)
+                patch.setattr(Batch, "_read", failing)
                 with pytest.raises(type(error)):
                     yielded.extend(made.send("Hello", max_tokens=10))
             records = whole(file).records

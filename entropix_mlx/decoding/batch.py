@@ -1,0 +1,206 @@
+"""The narrow waist: one core of two calls, for rows, of which there may be one.
+
+One reads an id a row and gives distributions, the other makes proposals of them; neither waits.
+`Batch.land` keeps one step in flight: while the caller looks at the rows' tokens, the device
+computes those that follow.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import mlx.core as mx
+import numpy as np
+
+from entropix_mlx.decoding import choice
+from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.row import STATISTICS, Row, State
+from entropix_mlx.sampling import metrics
+from entropix_mlx.sampling.decision import Decision
+from entropix_mlx.sampling.sampler import Sampler, draw_key
+from entropix_models import row_cache
+from entropix_models.attention import Reducer
+from entropix_models.language_model import Cache, LanguageModel
+
+_CLEAR_EVERY = 256
+"""Steps between two releases of MLX's unused buffers, which grow with the attention's length."""
+
+
+class Distribution(NamedTuple):
+    """The model's state after some ids, lazy.
+
+    `logits` `[vocabulary]`; `attention` float32 `[layers, 4]` (order of `metrics.ATTENTION`), or
+    `[layers, 4 + heads]`, or None; `keys`: how many ids were read in all.
+    """
+
+    logits: mx.array
+    attention: mx.array | None
+    keys: int
+
+
+class PendingStep(NamedTuple):
+    """A row's step that was handed to the device: a distribution, and what the sampler made of it.
+
+    `state` is that before the step. `force`, `redraw` and `banned` say how it was decided, see
+    `Batch.reconsider`.
+    """
+
+    distribution: Distribution
+    state: State
+    proposal: Decision
+    force: int | None = None
+    redraw: int = 0
+    banned: tuple[int, ...] = ()
+
+
+class Batch:
+    """Rows that share each step of a model, and their cache. Belongs to the thread that made it.
+
+    With `heads`, choices come with the entropy of every attention head.
+    """
+
+    def __init__(
+        self, model: LanguageModel, rows: Sequence[Row], cache: Cache, *, heads: bool = False
+    ) -> None:
+        """`cache`: of so many rows, all of which capture or none."""
+        self.model, self.rows, self.cache = model, list(rows), cache
+        self.pending: list[PendingStep] = []
+        """The rows' next tokens, if their step is under way: the cache holds all ids before it."""
+        self.reducer: Reducer | None = None
+        """What is made of a step's attention."""
+        if all(row.captures for row in rows):
+            self.reducer = partial(metrics.attention_statistics, by_head=heads)
+        self._heads = heads
+        self._steps = 0
+
+    def advance(self, ids: mx.array) -> list[Distribution]:
+        """Read `ids` (int `[rows, n]`, n >= 1); the distributions are of the tokens after them."""
+        logits, statistics = self.model.step(ids, self.cache, self.reducer)
+        keys = row_cache.lengths(self.cache)
+        return [
+            Distribution(
+                logits[n, -1], None if statistics is None else statistics[:, n, -1], keys[n]
+            )
+            for n in range(len(self.rows))
+        ]
+
+    def decide(
+        self, distributions: Sequence[Distribution], states: Sequence[State]
+    ) -> list[PendingStep]:
+        """Hand to the device what each row's sampler proposes, from the state that it is in.
+
+        Rows that share a sampler are decided in one go.
+        """
+        made: dict[int, PendingStep] = {}
+        groups: dict[Sampler, list[int]] = {}
+        for n, row in enumerate(self.rows):
+            groups.setdefault(row.sampler, []).append(n)
+        for sampler, group in groups.items():
+            if len(group) == 1:
+                n = group[0]
+                made[n] = _alone(self.rows[n], distributions[n], states[n])
+                continue
+            of = [distributions[n] for n in group]
+            attention = [self.rows[n].over_layers(distributions[n].attention) for n in group]
+            captured = [statistics for statistics in attention if statistics is not None]
+            decisions = sampler.decide_rows(
+                mx.stack([one.logits for one in of]),
+                mx.stack(captured) if captured else None,
+                [one.keys for one in of],
+                [states[n] for n in group],
+                [draw_key(self.rows[n].seed, distributions[n].keys) for n in group],
+            )
+            for n, decision in zip(group, decisions, strict=True):
+                made[n] = PendingStep(distributions[n], states[n], decision)
+        return _handed([made[n] for n in range(len(self.rows))])
+
+    def begin(self, last: Sequence[int]) -> None:
+        """Hand the step after each row's id `last`, which the cache doesn't hold yet, to the
+        device.
+        """
+        ids = mx.array(list(last))[:, None]
+        self.pending = self.decide(self.advance(ids), [row.state for row in self.rows])
+
+    def land(self, *, more: bool = True) -> list[Choice]:
+        """The tokens of the step under way; before the host waits for them, the next step is handed
+        to the device, if there are to be `more`.
+        """
+        landed, self.pending = self.pending, []
+        proposals = [step.proposal for step in landed]
+        if more:
+            ids = mx.stack([proposal.token for proposal in proposals])[:, None]
+            self.pending = self.decide(self.advance(ids), [made.state for made in proposals])
+        choices = [self._read(row, step) for row, step in zip(self.rows, landed, strict=True)]
+        for row, made, proposal in zip(self.rows, choices, proposals, strict=True):
+            row.state = proposal.state
+            row.path.append(made.past)
+        self._steps += 1
+        if self._steps % _CLEAR_EVERY == 0:
+            mx.clear_cache()
+        return choices
+
+    def peek(self, row: int = 0) -> Choice:
+        """What the step under way proposes."""
+        return choice.drawn(self.pending[row].proposal, attention=self.rows[row].captures)
+
+    def reconsider(
+        self,
+        force: int | None = None,
+        redraw: int = 0,
+        banned: tuple[int, ...] = (),
+        *,
+        row: int = 0,
+    ) -> None:
+        """Decide on a row's step under way anew.
+
+        `force`: the id to take whatever would be drawn; `redraw`: another key than that of the
+        draw (0); `banned`: ids that cannot be drawn here.
+        """
+        distribution, state = self.pending[row].distribution, self.pending[row].state
+        made = _alone(self.rows[row], distribution, state, force, redraw, banned)
+        (self.pending[row],) = _handed([made])
+
+    def leave(self, rows: Sequence[int]) -> None:
+        """Go on without some rows, whose step under way comes to nothing."""
+        staying = [n for n in range(len(self.rows)) if n not in rows]
+        self.cache = row_cache.taken(self.cache, staying) if staying else []
+        self.rows = [self.rows[n] for n in staying]
+        self.pending = [self.pending[n] for n in staying] if self.pending else []
+
+    def join(self, other: "Batch") -> None:
+        """Go on with the rows of another too, whose step is under way if it is here."""
+        self.cache = row_cache.joined(self.cache, other.cache) if self.rows else other.cache
+        self.rows += other.rows
+        self.pending += other.pending
+
+    def _read(self, row: Row, step: PendingStep) -> Choice:
+        """The one place of the loop where the host waits for the device."""
+        made = choice.drawn(step.proposal, attention=row.captures)
+        if self._heads and (attention := step.distribution.attention) is not None:
+            # Cut on the host: a kernel more would wait for the step that is under way.
+            made = made._replace(heads=np.array(attention)[:, STATISTICS:])
+        return made
+
+
+def _alone(
+    row: Row,
+    distribution: Distribution,
+    state: State,
+    force: int | None = None,
+    redraw: int = 0,
+    banned: tuple[int, ...] = (),
+) -> PendingStep:
+    """What one row's sampler proposes; the rest as in `Batch.reconsider`."""
+    logits, attention, keys = distribution
+    key = draw_key(row.seed, keys, redraw)
+    statistics = row.over_layers(attention)
+    made = row.sampler.decide(logits, statistics, keys, state, key, force, banned)
+    return PendingStep(distribution, state, made, force, redraw, banned)
+
+
+def _handed(steps: list[PendingStep]) -> list[PendingStep]:
+    """Have the device begin with what the host will ask for."""
+    asked = [part for step in steps for part in (step.proposal.ints, step.proposal.floats)]
+    asked += [part for step in steps for part in step.proposal.state]
+    mx.async_eval(asked)  # type: ignore[no-untyped-call]
+    return steps
