@@ -159,7 +159,7 @@ class SessionOptions:
         note_calibration(model, session.calibration, self.model)
         if session.lacks is not None:
             tell(f"note: {session.lacks}")
-        if self.seed is None and self.settings.temperature is not None:
+        if self.seed is None and self.settings.is_random:
             tell(f"seed: {session.seed}")
         return session
 
@@ -177,8 +177,9 @@ def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callabl
         click.option(
             "--sampler",
             default="calibrated",
-            metavar="PRESET",
-            help=f"One of {', '.join(declared())}, or one of your own. Default: calibrated.",
+            metavar="PRESET|LINKS",
+            help=f"One of {', '.join(declared())}, several of them as the links of a chain "
+            '("top-k=40,min-p=0.05,temperature=0.8"), or one of your own. Default: calibrated.',
         ),
         click.option(
             "--set",

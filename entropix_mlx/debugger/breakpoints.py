@@ -240,7 +240,9 @@ def _counted_from_0(found: re.Match[str]) -> str:
 
 
 _FIRST = re.compile(r"[ \t]*([A-Za-z0-9_]*)[ \t]*")
-_PRESET = re.compile("[A-Za-z0-9_-]{1,40}")
+_LINK = "[A-Za-z0-9_-]{1,40}(=[0-9.:e+-]{1,40})?"
+_PRESET = re.compile(f"{_LINK}(,{_LINK}){{,39}}")
+"""A name, or the links of a chain, perhaps with their values."""
 
 
 def _breakpoint(line: str, number: int) -> Breakpoint:

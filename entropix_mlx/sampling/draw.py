@@ -62,16 +62,21 @@ class Outcome(NamedTuple):
 
 
 def places(log_p: mx.array, n: int, key: mx.array) -> mx.array:
-    """`n` independent draws by `log_p` `[support]`: places `[n]`, each one that is kept.
+    """`n` independent draws by `log_p` `[support]`, up to a constant, see `of_odds`."""
+    return of_odds(mx.exp(log_p - mx.max(log_p)), n, key)
+
+
+def of_odds(odds: mx.array, n: int, key: mx.array) -> mx.array:
+    """`n` independent draws by probabilities up to a factor, `[support]`: places `[n]`, each one
+    that is kept.
 
     By the inverse of summed probabilities, bit for bit as MLX draws several; but counted and not
     searched for, as only what is counted can be mapped over rows. A number that rounds up to the
     sum is beyond the last place: the last that has any probability is given.
     """
-    weights = mx.exp(log_p - mx.max(log_p))
-    levels = mx.random.uniform(shape=(n,), key=key) * mx.sum(weights)
-    last = mx.max(mx.where(weights > 0, mx.arange(log_p.shape[0]), 0))
-    return mx.minimum(mx.sum(mx.cumsum(weights) <= levels[:, None], axis=-1), last)
+    levels = mx.random.uniform(shape=(n,), key=key) * mx.sum(odds)
+    last = mx.max(mx.where(odds > 0, mx.arange(odds.shape[0]), 0))
+    return mx.minimum(mx.sum(mx.cumsum(odds) <= levels[:, None], axis=-1), last)
 
 
 def region(entropy: mx.array, varentropy: mx.array, p: Scalars) -> mx.array:

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from entropix_mlx.records.measures import MEASURES, Measure
 from entropix_mlx.records.quadrants import Quadrant
@@ -21,9 +21,7 @@ from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.explanation import Line, Told
 from entropix_mlx.sampling.parameters import (
     GROUPS,
-    OneOf,
     absent,
-    admits,
     choice,
     did_you_mean,
     layer_numbers,
@@ -88,6 +86,8 @@ class Settings:
     """In a line, for the list of samplers."""
     strategies: ClassVar[Mapping[str, Strategy]]
     """By name; a step tells which by its number here."""
+    takes_best: ClassVar[bool] = False
+    """Whether it may make the most likely token impossible."""
     inserts: ClassVar[str | None] = None
     """What a record says forced the ids that `step` puts in place of drawn ones, if it does."""
     measures: ClassVar[tuple[Measure, ...]] = ()
@@ -141,19 +141,21 @@ class Settings:
     def make(cls, preset: str = "calibrated", overrides: Mapping[str, str] = {}) -> "Settings":
         """A sampler with some values replaced, given as text.
 
-        The name is a built-in one or the user's, which comes to its base and the values that it
-        replaces. Raises UsageError, and what `own_presets` raises if a name is not built-in.
+        The name is a built-in one, the links of a chain (`top-k=40,min-p`), or the user's, which
+        comes to its base and the values that it replaces. Raises UsageError, and what `own_presets`
+        raises if a name is not built-in.
         """
-        if preset not in declared():
+        name, values = _chains().spelt(preset)
+        if name not in declared() and "," not in name:
             own = own_presets()
-            if preset not in own:
+            if name not in own:
                 known = dict.fromkeys((*declared(), *own))
                 raise UsageError(
-                    f"unknown sampler {preset!r}{did_you_mean(preset, known)}; presets: "
+                    f"unknown sampler {name!r}{did_you_mean(name, known)}; presets: "
                     f"{', '.join(known)}"
                 )
-            preset, overrides = own[preset].base, {**own[preset].values, **overrides}
-        return _made(preset, overrides)
+            name, values = own[name].base, own[name].values
+        return _made(name, {**values, **overrides})
 
     @classmethod
     def parameters(cls) -> dict[str, dataclasses.Field[Any]]:
@@ -178,6 +180,11 @@ class Settings:
     def preset(self) -> str:
         """The sampler's name."""
         return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the seed says what is drawn."""
+        return any(strategy.random for strategy in self.strategies.values())
 
     def bind(self, calibration: Calibration) -> "Settings":
         """Thresholds that are still None become the model's, for baselines too."""
@@ -205,7 +212,7 @@ class Settings:
 
 @cache
 def declared() -> dict[str, type[Settings]]:
-    """Every sampler by its name: what is in the folder."""
+    """Every sampler by its name: what is in the folder, and each link of chains alone."""
     folder = importlib.import_module("entropix_mlx.sampling.samplers")
     found = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
@@ -220,7 +227,24 @@ def declared() -> dict[str, type[Settings]]:
         if len(kinds) != 1:
             raise TypeError(f"{module.__name__} declares {len(kinds)} samplers; it has to be one")
         found[name] = kinds[0]
-    return found
+    chains = _chains()
+    alone = {name: chains.of((link,)) for name, link in chains.links().items() if name not in found}
+    return found | alone
+
+
+def named(preset: str) -> type[Settings] | None:
+    """The sampler that a preset is of, be it a chain of links; None if there is none."""
+    if "," not in preset:
+        return declared().get(preset)
+    try:
+        return cast("type[Settings]", _chains().chain(tuple(preset.split(","))))
+    except UsageError:
+        return None
+
+
+def _chains() -> Any:
+    """Chains are samplers, so that they import this; here they are found by name, as samplers."""
+    return importlib.import_module("entropix_mlx.sampling.chain")
 
 
 def strategies() -> dict[str, Strategy]:
@@ -250,30 +274,6 @@ def parameters() -> dict[str, dataclasses.Field[Any]]:
         for sampler in reversed(declared().values())
         for name, field in sampler.parameters().items()
     }
-
-
-def can_be(name: str, value: object) -> bool:
-    """Whether a setting can have a value in some sampler that has it; true for what none has."""
-    found = [kind.parameters()[name] for kind in declared().values() if name in kind.parameters()]
-    return not found or any(admits(parameter, value) for parameter in found)
-
-
-def recorded(sampler: Mapping[str, Any]) -> dict[str, Any]:
-    """A trace's settings as they are called now; what they do not say was as it always was when
-    traces began.
-
-    A text was inserted, by every preset that has the setting, as the guide has it; resampling drew
-    once, and quadrants were split at medians.
-    """
-    known = declared().get(str(sampler.get("preset")))
-    has = known.parameters() if known else {}
-    first = {"clarify": True, "quadrants": "median", "resamples": 1}
-    found = {name: first[name] for name in first if name in has} | dict(sampler)
-    for name, parameter in has.items():
-        kind = parameter.metadata["kind"]
-        if isinstance(kind, OneOf) and isinstance(text := found.get(name), str | bool):
-            found[name] = kind.also.get(str(text).lower(), text)
-    return found
 
 
 def own_presets() -> dict[str, Preset]:
@@ -322,7 +322,7 @@ def _check_name(name: str) -> None:
 def _checked(name: str, preset: Preset) -> Preset:
     try:
         _check_name(name)
-        if preset.base not in declared():
+        if named(preset.base) is None:
             raise UsageError(f"base = {preset.base!r}: give one of {', '.join(declared())}")
         settings = _made(preset.base, preset.values)
     except UsageError as error:
@@ -332,7 +332,8 @@ def _checked(name: str, preset: Preset) -> Preset:
 
 
 def _made(preset: str, overrides: Mapping[str, str]) -> Settings:
-    known = declared()[preset].parameters()
+    sampler = declared().get(preset) or _chains().chain(tuple(preset.split(",")))
+    known = sampler.parameters()
     values: dict[str, Any] = {}
     for name, text in overrides.items():
         if name not in known:
@@ -341,6 +342,6 @@ def _made(preset: str, overrides: Mapping[str, str]) -> Settings:
                 f"{did_you_mean(name, known)}; it has: {', '.join(known)}"
             )
         values[name] = parsed(known[name], text)
-    settings = declared()[preset](**values)
+    settings: Settings = sampler(**values)
     settings.check()
     return settings

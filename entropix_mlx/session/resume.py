@@ -10,7 +10,8 @@ from typing import Any
 from entropix_mlx.decoding.make_records import now, versions
 from entropix_mlx.records.record import Event, PromptRecord, RunHeader, TurnRecord
 from entropix_mlx.records.tree import Tree
-from entropix_mlx.sampling.settings import Settings, declared, is_setting, recorded
+from entropix_mlx.sampling.recorded import recorded
+from entropix_mlx.sampling.settings import Settings, is_setting, named
 from entropix_mlx.session.journal import UNSAVED, Storage
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import Trace, read_trace
@@ -111,7 +112,7 @@ def changed(
 def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
     """Settings from a trace. Raises TraceError where they cannot be right."""
     preset = str(sampler.get("preset", ""))
-    known = declared().get(preset)
+    known = named(preset)
     has = known.parameters() if known else sampler
     values = {
         name: str(value)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropix_mlx.sampling.calibration import PROVISIONAL
-from entropix_mlx.sampling.settings import Settings, can_be, declared
+from entropix_mlx.sampling.recorded import can_be
+from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
 
 
@@ -37,7 +38,7 @@ def test_the_presets_are_those_of_the_specification() -> None:
     greedy, plain = Settings.make("greedy"), Settings.make("temperature")
     assert greedy.temperature is None
     assert (plain.top_k, plain.top_p, plain.min_p) == (0, 1.0, 0.0)
-    assert list(declared()) == ["calibrated", "entropixplained", "greedy", "temperature"]
+    assert {"calibrated", "entropixplained", "greedy", "temperature"} <= declared().keys()
 
 
 @pytest.mark.parametrize("preset", declared())

@@ -12,7 +12,7 @@ from entropix_mlx.records.tree import Tree
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
 from entropix_tui.conversation.comparison import Again, Existing, Reworded
-from entropix_tui.screens.compare.setup import CompareSetup, overrides
+from entropix_tui.screens.compare.setup import CompareSetup, SamplerChoices, overrides
 from entropix_tui.widgets.prompt import Prompt
 
 
@@ -61,19 +61,36 @@ async def test_another_sampler() -> None:
     async with hosted(screen) as (app, pilot):
         await press(pilot, "f3", "enter")
         assert "these are the present settings" in app.text()
-        for name in declared():
-            assert sum(name in row for row in app.rows()) >= 2, "a list for either side"
-        await press(pilot, "down", "down", "enter")
+        assert [choices.items for choices in app.screen.query(SamplerChoices)] == [
+            ["", *declared()],
+            [*declared()],
+        ]
+        await press(pilot, *["down"] * [*declared()].index("greedy"), "enter")
         assert app.answers == [Again(0, settings=Settings.make("greedy"))]
 
 
 @scenario
 async def test_another_sampler_on_both_sides() -> None:
     async with hosted(screen) as (app, pilot):
-        await press(pilot, "f3", "down", "down", "shift+tab", *["down"] * 3, "enter")
+        down = ["down"] * [*declared()].index("greedy")
+        await press(pilot, "f3", *down, "shift+tab", "down", *down, "enter")
         assert "A and B are the same sampler" in app.text()
-        await press(pilot, "up", "up", "enter")
+        await press(pilot, *["up"] * len(down), "enter")
         assert app.answers == [Again(0, settings=Settings.make("greedy"), against=SETTINGS)]
+
+
+@scenario
+async def test_a_chain_that_is_in_force_is_among_them() -> None:
+    chain = Settings.make("top-k=9,temperature")
+
+    def with_chain() -> CompareSetup:
+        made = screen()
+        made.settings = chain
+        return made
+
+    async with hosted(with_chain) as (app, pilot):
+        await press(pilot, "f3", "tab", *"top_k=5", "enter")
+        assert app.answers == [Again(0, settings=Settings.make("top-k=5,temperature"))]
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from entropix_mlx.records.record import Event, RunHeader
-from entropix_mlx.sampling.settings import Settings, can_be, declared, recorded
+from entropix_mlx.sampling.recorded import can_be, recorded
+from entropix_mlx.sampling.settings import Settings, named
 
 
 class Samplers:
@@ -43,7 +44,8 @@ def changed(settings: Settings, event: Event) -> Settings:
 
 
 def _made(values: Mapping[str, Any]) -> Settings:
-    sampler = declared()[values["preset"]]
+    sampler = named(values["preset"])
+    assert sampler is not None, "what is possible has a sampler"
     fields = {field.name for field in dataclasses.fields(sampler)}
     return sampler(**{name: value for name, value in values.items() if name in fields})
 
@@ -57,5 +59,5 @@ def _is_possible(name: str, value: object) -> bool:
     if name == "seed":
         return value is None or (isinstance(value, int) and not isinstance(value, bool))
     if name == "preset":
-        return value in declared()
+        return isinstance(value, str) and named(value) is not None
     return value is None or can_be(name, value)

@@ -211,7 +211,7 @@ class CompareSetup(ModalScreen[Comparison | None]):
         self.query_one(OtherBranches).fill(self.others)
         a, b = self.query(SamplerChoices)
         a.fill(["", *self.presets])
-        b.fill(self.presets, at=lambda name: name == b.present)
+        b.fill(dict.fromkeys((*self.presets, b.present)), at=lambda name: name == b.present)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A way that leads nowhere is not offered, nor a seed where none is drawn by it."""

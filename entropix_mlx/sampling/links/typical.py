@@ -1,0 +1,61 @@
+"""Tokens about as surprising as the distribution is on average."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from entropix_mlx.sampling.link import At, Link
+from entropix_mlx.sampling.parameters import number
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from entropix_mlx.sampling.pool import Pool
+
+_HIGH = 32
+"""Bits below the gap in a key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typical(Link):
+    """Meister and others, 2022 (arXiv 2202.00666). A mass of 1 keeps all."""
+
+    typical_p: float = number(
+        0.01, 1, default=0.9, doc="mass of the typical tokens", step=(0.01, 0.1)
+    )
+
+    summary: ClassVar[str] = "the tokens whose surprisal is nearest to the entropy"
+    formula: ClassVar[tuple[str, ...]] = (
+        "gap = |-log p - entropy|",
+        "sum of the p of smaller gaps < typical_p",
+    )
+    takes_best: ClassVar[bool] = True
+
+    @staticmethod
+    def apply(pool: "Pool", at: At) -> "tuple[Pool, mx.array]":
+        import mlx.core as mx
+
+        from entropix_mlx.sampling import selection
+
+        mass = at.p["typical_p"]
+        left = pool.odds > 0
+        below = mx.where(left, pool.logits - pool.peak, 0.0)
+        # -log p - entropy = mean of the logits - logit: the normalisers cancel.
+        gap = mx.abs(mx.sum(pool.odds * below) / pool.total - below)
+        # What a gap is worth travels in its key: gaps of both sides are alike.
+        gap = mx.where(left, gap, mx.inf)
+        keys = (_bits(gap) << _HIGH) | _bits(pool.odds)
+        typical = selection.leading(
+            keys,
+            lambda keys: mx.view((keys & 0xFFFFFFFF).astype(mx.uint32), mx.float32)[None],
+            lambda sums: (sums[0] >= mass * pool.total) & (mass < 1),
+            0x7F800000 << _HIGH,
+            through=True,
+        )
+        return pool.keep(typical & left), mass
+
+
+def _bits(x: "mx.array") -> "mx.array":
+    """Of floats that are not negative, in their order."""
+    import mlx.core as mx
+
+    return mx.view(x, mx.uint32).astype(mx.int64)

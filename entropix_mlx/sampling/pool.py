@@ -1,0 +1,42 @@
+"""The tokens that can still be drawn between two links of a chain."""
+
+from functools import cached_property
+
+import mlx.core as mx
+
+
+class Pool:
+    """`logits` float32 `[support]`, up to a constant, -inf where removed; lazy, never changed."""
+
+    def __init__(self, logits: mx.array, odds: mx.array | None = None) -> None:
+        self.logits = logits
+        self._odds = odds
+
+    @property
+    def odds(self) -> mx.array:
+        """Probabilities up to a factor, `[support]`. An exponential costs more than all else, so
+        they are made once for as long as tokens are but removed.
+        """
+        if self._odds is None:
+            self._odds = mx.exp(self.logits - self.peak)
+        return self._odds
+
+    @cached_property
+    def peak(self) -> mx.array:
+        """The greatest logit, `[]`."""
+        return mx.max(self.logits)
+
+    @cached_property
+    def total(self) -> mx.array:
+        """The sum of the odds, `[]`."""
+        return mx.sum(self.odds)
+
+    @cached_property
+    def p(self) -> mx.array:
+        """Probabilities, `[support]`."""
+        return self.odds / self.total
+
+    def keep(self, kept: mx.array) -> "Pool":
+        """Without the tokens that are not `kept` (bool `[support]`)."""
+        odds = None if self._odds is None else mx.where(kept, self._odds, 0.0)
+        return Pool(mx.where(kept, self.logits, -mx.inf), odds)
