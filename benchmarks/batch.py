@@ -24,7 +24,7 @@ def decode(
     cache = model.new_cache()
     prefill(model, cache, prompt[:-1])
     for row in rows:
-        row.remember([Past(prompt[-1])])
+        row.remember([Past.of_prompt(prompt)])
     batch = Batch(model, rows, model.rows_after(cache, len(rows)))
     said: dict[Row, list[Choice]] = {row: [] for row in rows}
     batch.begin([prompt[-1]] * len(rows))

@@ -39,9 +39,10 @@ def _show(preset: str, as_json: bool) -> None:
         say(json.dumps(values, indent=2))
         return
     documents = settings.parameters()
+    width = max(16, *map(len, values))
     for name, value in values.items():
         shown = "calibrated" if value is None else str(value).lower()
-        say(f"{name:<16} {shown:<11} {documents[name].metadata['doc']}")
+        say(f"{name:<{width}} {shown:<11} {documents[name].metadata['doc']}")
     for line in settings.documentation():
         say(line)
 

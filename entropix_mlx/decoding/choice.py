@@ -51,7 +51,8 @@ class Choice(NamedTuple):
     def past(self) -> Past:
         """What a sampler may remember of it."""
         attention = self.attention or (0.0, 0.0, 0.0, 0.0)
-        return Past(self.id, self.forced, (self.entropy, self.varentropy, *attention))
+        measured = (self.entropy, self.varentropy, *attention)
+        return Past(self.id, self.forced, measured, self.measures)
 
 
 def drawn(decision: Decision, *, attention: bool) -> Choice:

@@ -59,7 +59,7 @@ class PromptContext:
         """Go on with what is said to the model."""
         self.ids += ids
         if ids:
-            self.decoder.remember([*self.decoder.row.path, Past(ids[-1])])
+            self.decoder.remember([*self.decoder.row.path, Past.of_prompt(ids)])
 
     @property
     def is_under_way(self) -> bool:

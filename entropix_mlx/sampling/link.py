@@ -28,17 +28,30 @@ State = tuple["mx.array", ...]
 class At(NamedTuple):
     """Where a link acts.
 
-    `ids` int32 `[support]`; `measured` float32 `[6]` of the raw distribution, in the order of
-    `calibration.METRICS`; `key` uint32 `[2]`: the link's own; `state` and `fixed`: what it made of
-    the path, and what it is compiled for; `p`: the numbers by name.
+    `ids` int32 `[support]`, the places themselves unless `ordered`; `measured` float32 `[6]` of the
+    raw distribution, in the order of `calibration.METRICS`; `key` uint32 `[2]`: the link's own;
+    `state` and `fixed`: what it made of the path, and what it is compiled for; `p`: the numbers by
+    name.
     """
 
     ids: "mx.array"
+    ordered: bool
     measured: "mx.array"
     key: "mx.array"
     state: State
     fixed: Any
     p: "Scalars"
+
+    def spread(self, ids: "mx.array", values: "mx.array") -> "mx.array":
+        """Float32 `[support]` with the values of some ids, 0 elsewhere; every id has to be in the
+        support. Equal ids have equal values; what is below 0 is none.
+        """
+        import mlx.core as mx
+
+        size = self.ids.shape[0]
+        places = mx.where((ids < 0) | (ids >= size), size, ids)  # one more than there are
+        found = mx.put_along_axis(mx.zeros(size + 1), places, values, axis=0)[:size]
+        return found[self.ids] if self.ordered else found
 
 
 class Drawn(NamedTuple):

@@ -44,7 +44,15 @@ def through(links: Sequence[type[Link]], seen: Seen) -> Passage:
     begin = 0
     for n, link in enumerate(links):
         end = begin + link.arrays
-        at = At(seen.ids, seen.measured, keys[1 + n], seen.state[begin:end], seen.fixed[n], seen.p)
+        at = At(
+            ids=seen.ids,
+            ordered=seen.ordered,
+            measured=seen.measured,
+            key=keys[1 + n],
+            state=seen.state[begin:end],
+            fixed=seen.fixed[n],
+            p=seen.p,
+        )
         passed.append((link, pool, at))
         pool, setting = link.apply(pool, at)
         stages.append(Stage(link.called(), setting, pool.logits))

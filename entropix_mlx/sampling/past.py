@@ -1,6 +1,6 @@
 """What a sampler's memory may follow from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from entropix_mlx.records.record import TokenRecord
@@ -11,13 +11,16 @@ from entropix_mlx.sampling.calibration import METRICS
 class Past(NamedTuple):
     """A token of a path, or a prompt on it.
 
-    `id` of the token, or the last of the prompt; `forced`: what forced it; `measured`: its metrics
-    in the order of `METRICS`, 0 where they were not measured, and None of a prompt.
+    `id` of the token, or the last of the prompt, whose others are `before`; `forced`: what forced
+    it; `measured`: its metrics in the order of `METRICS`, 0 where they were not measured, and None
+    of a prompt; `measures`: the sampler's own by name, None for what is no number.
     """
 
     id: int
     forced: str | None = None
     measured: tuple[float, ...] | None = None
+    measures: Mapping[str, float | None] = {}
+    before: tuple[int, ...] = ()
 
     @property
     def is_prompt(self) -> bool:
@@ -30,7 +33,12 @@ class Past(NamedTuple):
         for node in path:
             if isinstance(node, TokenRecord):
                 measured = tuple(getattr(node, name) or 0.0 for name in METRICS)
-                pasts.append(Past(node.id, node.forced, measured))
+                pasts.append(Past(node.id, node.forced, measured, node.measures or {}))
             elif node.ids:
-                pasts.append(Past(node.ids[-1]))
+                pasts.append(Past.of_prompt(node.ids))
         return pasts
+
+    @staticmethod
+    def of_prompt(ids: Sequence[int]) -> "Past":
+        """`ids`: one or more."""
+        return Past(ids[-1], before=tuple(ids[:-1]))

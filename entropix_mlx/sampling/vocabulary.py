@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Vocabulary:
         """A `Mark` for each id."""
         return None if self.tokenizer is None else self.tokenizer.marks
 
+    def holding(self, some: bytes) -> bytes:
+        """1 for each id whose own bytes have one of `some` in them, else 0; empty without a
+        tokenizer.
+        """
+        return b"" if self.tokenizer is None else _holding(self.tokenizer, some)
+
     @property
     def question(self) -> Question | None:
         """None where it cannot be asked: a turn has no end, or the tokenizer drops its words."""
@@ -59,3 +66,9 @@ class Vocabulary:
         if not (opening and spaced and asked):
             return None
         return Question(opening, spaced, mark=asked[-1], stop=self.tokenizer.turn_end)
+
+
+@lru_cache(maxsize=4)
+def _holding(tokenizer: "Tokenizer", some: bytes) -> bytes:
+    found = map(tokenizer.token_bytes, range(tokenizer.vocab_size))
+    return bytes(any(byte in own for byte in some) for own in found)

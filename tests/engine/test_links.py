@@ -24,7 +24,12 @@ Rows = np.ndarray[Any, np.dtype[Any]]
 
 
 def applied(
-    name: str, logits: Rows, values: Mapping[str, float] = {}, key: mx.array | None = None
+    name: str,
+    logits: Rows,
+    values: Mapping[str, float] = {},
+    key: mx.array | None = None,
+    state: tuple[mx.array, ...] = (),
+    fixed: Any = None,
 ) -> Rows:
     """Log-probabilities after a link, -inf where it removed."""
     link = links()[name]
@@ -32,7 +37,7 @@ def applied(
     p = {n: mx.array(float({**declared, **values}[n]), mx.float32) for n in link.parameters()}
     key = draw_key(1, 1) if key is None else key
     ids = mx.arange(logits.size, dtype=mx.int32)
-    at = At(ids, mx.zeros(6), key, (), None, p)
+    at = At(ids, False, mx.zeros(6), key, state, fixed, p)
     pool, _ = link.apply(Pool(mx.array(logits.astype(np.float32))), at)
     np.testing.assert_allclose(
         np.array(pool.p), np.exp(normalised(np.array(pool.logits))), atol=logits.size * 2e-7

@@ -206,4 +206,7 @@ def test_how_it_looks(looks: Any, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[None]) -> None:
         await pilot.press("f3")
 
-    assert looks(Host(screen), size, steps)
+    def of_few() -> CompareSetup:
+        return screen(presets=("calibrated", "entropixplained", "greedy", "temperature"))
+
+    assert looks(Host(of_few), size, steps)
