@@ -18,8 +18,8 @@ Region = Literal["LELV", "HELV", "LEHV", "HEHV", "MID"]
 FinishReason = Literal["stop", "length", "exit", "break", "interrupted", "error"]
 """Why this program ends a run (`break`: where it was told to); a trace may say others."""
 
-CLARIFY, USER = "clarify", "user"
-FORCED = (CLARIFY, USER, "exit")
+CLARIFY, USER, PAUSE = "clarify", "user", "pause"
+FORCED = (CLARIFY, USER, "exit", PAUSE)
 """What this program puts tokens in for; a trace may say others."""
 
 REGIONS: tuple[Region, ...] = (*QUADRANTS, "MID")

@@ -18,7 +18,7 @@ from entropix_mlx.sampling.explanation import Checks, Line, Told
 from entropix_mlx.sampling.parameters import absent, choice, number, threshold
 from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.regions import bounds, region_of
-from entropix_mlx.sampling.rules import METRIC_OF, STRATEGY_OF, Entered
+from entropix_mlx.sampling.rules import METRIC_OF, RULES, STRATEGY_OF, Entered, Rules
 from entropix_mlx.sampling.settings import Settings, Strategy, Support
 from entropix_mlx.sampling.vocabulary import Vocabulary
 
@@ -112,6 +112,7 @@ class Entropix(Settings):
         for region, name in STRATEGY_OF.items()
     }
     inserts: ClassVar[str | None] = CLARIFY
+    rules: ClassVar[Rules] = RULES
 
     def support(self) -> Support:
         return Support(max(128, self.top_k * 3 // 2))  # the formulas widen it by up to a half
@@ -146,6 +147,13 @@ class Entropix(Settings):
         del seen
         return scaled
 
+    @classmethod
+    def region(cls, means: "mx.array", seen: "Seen") -> "mx.array":
+        """A number in `records.REGIONS`; `means` float32 `[6]`: what rules."""
+        from entropix_mlx.sampling import draw
+
+        return draw.region(means[0], means[1], seen.p)
+
     def state(self, path: Sequence[Past], vocabulary: Vocabulary) -> "tuple[mx.array, ...]":
         import mlx.core as mx
         import numpy as np
@@ -174,11 +182,11 @@ class Entropix(Settings):
         newest = p["rolling"]
         means = newest * seen.measured + (1 - newest) * past.means
         means = mx.where(past.steps == 0, seen.measured, means)
-        region = draw.region(means[0], means[1], p)
+        region = cls.region(means, seen)
         scaled = mx.clip((means - p["floors"]) * p["scales"], 0.0, p["ceiling"])
         inputs = {symbol: scaled[METRICS.index(name)] for symbol, name in METRIC_OF.items()}
         inputs["G"] = cls.agreement(inputs["G"], seen)
-        params = rules.computed(region, inputs, p, attention=seen.attention)
+        params = rules.computed(cls.rules, region, inputs, p, attention=seen.attention)
         stages = filters.filtered(seen.logits, params, ordered=True)
         may = None if fixed.way is None else fixed.way.follows(seen.ids, past.memory)
         if may is not None:
@@ -217,14 +225,14 @@ class Entropix(Settings):
     def documentation(cls) -> list[str]:
         lines = []
         for region, strategy in STRATEGY_OF.items():
-            formulas = [f"{name} = {text}" for name, text in rules.documented(strategy)]
+            formulas = [f"{name} = {text}" for name, text in rules.documented(strategy, cls.rules)]
             for text in formulas or ["the most likely token"]:
                 line = f"{region:<5} {strategy:<10} {text}"
                 lines += textwrap.wrap(line, 80, subsequent_indent=" " * 17)
         return lines
 
     def explain(self, told: Told) -> list[Line]:
-        record, ruled = told.record, self._ruled(told.record)
+        record, ruled = told.record, self.ruled(told.record)
         if record.forced is None:
             return [*ruled, *self._drawn(told)]
         if record.forced != CLARIFY:
@@ -247,7 +255,8 @@ class Entropix(Settings):
         own = region_of(record.entropy, record.varentropy, corners)
         return own, explanation.checks(record.entropy, record.varentropy, corners)
 
-    def _ruled(self, record: TokenRecord) -> list[Line]:
+    def ruled(self, record: TokenRecord) -> list[Line]:
+        """Which region, and by what."""
         if record.region is None:
             return []
         end = explanation.ruling(record.region)
@@ -283,7 +292,7 @@ class Entropix(Settings):
             lines.append(Line("note", f"drawn hotter{_NOT_INSERTED[self.clarify]}"))
         entered = {symbol: self.entered(symbol, told) for symbol in METRIC_OF}
         settings = self.to_dict()
-        formula = rules.temperature(record, settings, entered)
+        formula = rules.temperature(record, settings, entered, self.rules)
         if formula is None:
             return [*lines, *explanation.draw(record, settings)]
         lines.append(Line("draw", formula.text))

@@ -36,6 +36,18 @@ class Pool:
         """Probabilities, `[support]`."""
         return self.odds / self.total
 
+    @cached_property
+    def below(self) -> mx.array:
+        """Logits below the greatest, `[support]`, 0 where removed."""
+        return mx.where(self.logits > -mx.inf, self.logits - self.peak, 0.0)
+
+    @cached_property
+    def entropy(self) -> mx.array:
+        """In nats, `[]`."""
+        # The odds may be of a peak that was removed since.
+        mean = mx.sum(self.odds * self.below) / self.total
+        return mx.maximum(mx.log(self.total / mx.max(self.odds)) - mean, 0.0)
+
     def keep(self, kept: mx.array) -> "Pool":
         """Without the tokens that are not `kept` (bool `[support]`)."""
         odds = None if self._odds is None else mx.where(kept, self._odds, 0.0)

@@ -22,7 +22,8 @@ _HOT = 1.5
 class Rule(NamedTuple):
     """`base * (constant + sum of factor * metrics)` for one setting, kept from `low` to `high`.
 
-    Without a constant the terms are added to the base.
+    Without a constant the terms are added to the base. Numbers of tokens are made `whole`: by
+    round, or by int, which cuts off.
 
     `terms`: factors, and the symbols of the metrics that are summed before, see `METRIC_OF`. A
     term whose metrics were not measured is dropped. `low` may be the name of a setting.
@@ -33,9 +34,13 @@ class Rule(NamedTuple):
     constant: float | None = 1.0
     low: float | str | None = None
     high: float | None = None
+    whole: str = "round"
 
 
-RULES: dict[str, tuple[Rule, ...]] = {
+Rules = Mapping[str, tuple[Rule, ...]]
+"""By strategy."""
+
+RULES: Rules = {
     "greedy": (),
     "clarify": (Rule("temperature", ((0.2, "A"),), 1.3, high=_HOT),),
     "explore": (
@@ -53,7 +58,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("min_p", ((-0.5, "HV"),), low=0.01, high=0.5),
     ),
 }
-"""By strategy."""
+"""The guide's."""
 
 STRATEGY_OF: dict[Region, str] = dict(
     zip(("LELV", "HELV", "LEHV", "HEHV", "MID"), RULES, strict=True)
@@ -68,7 +73,7 @@ METRIC_OF = {
     "I": "interaction_strength",
     "D": "agreement",  # what the heads lack of it, 1 - G
 }
-_MEASURED = "HV"
+_MEASURED = {"H", "V"}
 """Known without looking at attention."""
 
 _DOCUMENTED = {**METRIC_OF, "H": "H", "V": "V", "I": "interaction", "D": "(1 - agreement)"}
@@ -82,7 +87,12 @@ UNFIT = "these settings do not explain it: they were others when it was drawn"
 
 
 def computed(
-    region: "mx.array", inputs: "dict[str, mx.array]", p: "Scalars", *, attention: bool
+    table: Rules,
+    region: "mx.array",
+    inputs: "dict[str, mx.array]",
+    p: "Scalars",
+    *,
+    attention: bool,
 ) -> "SamplingParams":
     """What the region's strategy wants drawn with; `inputs`: metrics by symbol, as they enter."""
     import mlx.core as mx
@@ -94,7 +104,7 @@ def computed(
     for setting in _BASES:
         found = [
             (number, _value(rule, inputs, p, attention))
-            for number, rules in enumerate(RULES.values())
+            for number, rules in enumerate(table.values())
             for rule in rules
             if rule.setting == setting
         ]
@@ -113,12 +123,12 @@ def _value(rule: Rule, inputs: "dict[str, mx.array]", p: "Scalars", attention: b
     base = p[rule.setting]
     total: Any = base if rule.constant is None else rule.constant
     for factor, symbols in rule.terms:
-        if attention or symbols == _MEASURED:
+        if attention or set(symbols) <= _MEASURED:
             first, *others = (inputs[symbol] for symbol in symbols)
             total = total + factor * sum(others, first)
     value: mx.array = total if rule.constant is None else base * total
     if rule.setting == "top_k":
-        value = mx.round(value)
+        value = mx.round(value) if rule.whole == "round" else mx.floor(value)
     if rule.low is not None:
         value = mx.maximum(p[rule.low] if isinstance(rule.low, str) else rule.low, value)
     return value if rule.high is None else mx.minimum(rule.high, value)
@@ -127,9 +137,9 @@ def _value(rule: Rule, inputs: "dict[str, mx.array]", p: "Scalars", attention: b
 # It documents.
 
 
-def documented(strategy: str) -> Iterator[tuple[str, str]]:
+def documented(strategy: str, table: Rules = RULES) -> Iterator[tuple[str, str]]:
     """What a strategy sets, and the formula of it."""
-    for rule in RULES[strategy]:
+    for rule in table[strategy]:
         terms = "".join(
             f" {'-' if factor < 0 else '+'} {abs(factor):g} {_sum(symbols)}"
             for factor, symbols in rule.terms
@@ -137,7 +147,7 @@ def documented(strategy: str) -> Iterator[tuple[str, str]]:
         base = _BASES[rule.setting]
         text = f"{base}{terms}" if rule.constant is None else f"{base} ({rule.constant:g}{terms})"
         if rule.setting == "top_k":
-            text = f"round({text})"
+            text = f"{rule.whole}({text})"
         low = "floor" if isinstance(rule.low, str) else rule.low
         if low is not None and rule.high is not None:
             text = f"clip({text}, {low}, {rule.high})"
@@ -179,11 +189,14 @@ class Formula(NamedTuple):
 
 
 def temperature(
-    record: TokenRecord, settings: Mapping[str, Any], entered: Mapping[str, Entered]
+    record: TokenRecord,
+    settings: Mapping[str, Any],
+    entered: Mapping[str, Entered],
+    table: Rules = RULES,
 ) -> Formula | None:
     """How the temperature of a drawn token came about; None where no rule says."""
     used, base = record.temperature, settings.get("temperature")
-    rules = RULES.get(record.strategy or "", ())
+    rules = table.get(record.strategy or "", ())
     rule = next((rule for rule in rules if rule.setting == "temperature"), None)
     if rule is None or used is None or base is None:
         return None

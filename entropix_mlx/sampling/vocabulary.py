@@ -1,5 +1,6 @@
 """What a sampler may know of a model's ids: the texts that it may put in, and what they mark."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from entropix_models.tokenizer.tokenizer import Tokenizer
 
 _OPENING = "Could you tell me"
+_RESERVED = re.compile(rb"pause|reserved|unused")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,14 @@ class Vocabulary:
     def marks(self) -> bytes | None:
         """A `Mark` for each id."""
         return None if self.tokenizer is None else self.tokenizer.marks
+
+    @property
+    def pauses(self) -> tuple[int, ...]:
+        """Ids that the model keeps in reserve, by the names of its special tokens."""
+        if self.tokenizer is None:
+            return ()
+        names = ((id, self.tokenizer.token_bytes(id)) for id in sorted(self.tokenizer.special_ids))
+        return tuple(id for id, name in names if _RESERVED.search(name))
 
     def holding(self, some: bytes) -> bytes:
         """1 for each id whose own bytes have one of `some` in them, else 0; empty without a

@@ -92,5 +92,5 @@ PLAIN: dict[Quadrant, Cue] = {
 VALLEY, FORMING = "▾", "▿"
 """A valley of the entropy; one whose fall no rise has confirmed yet."""
 
-FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡"}
+FORCED: dict[str, str] = {"clarify": "¿", "user": "†", "exit": "‡", "pause": "‖"}
 """What is drawn before a token that the model did not choose."""

@@ -41,6 +41,7 @@ from entropix_mlx.conditions.terms import (
     Or,
     Term,
 )
+from entropix_mlx.records.measures import MEASURES as OF_EVERY_RECORD
 from entropix_mlx.records.record import TokenRecord
 from entropix_models.errors import UsageError
 
@@ -49,7 +50,8 @@ PROBABILITIES = {" yes": 0.75, "no": 0.125, '"\n': 0.5}
 
 def proposed(before: TokenRecord | None = None, **changes: Any) -> Proposed:
     own = {name: changes.pop(name) for name in ("step", "so_far") if name in changes}
-    record = token(7, **{"rank": 1, "logprob": -math.log(4), **changes})
+    of_sampler = {"mu": 4.5, "mean_p": 0.5}
+    record = token(7, **{"rank": 1, "logprob": -math.log(4), "measures": of_sampler, **changes})
     return Proposed(
         record, before, **{"step": 3, "so_far": "Un thé\n", **own}, p_of=PROBABILITIES.get
     )
@@ -83,6 +85,8 @@ def holds(text: str, at: Proposed | None = None, /, **changes: Any) -> bool:
         ("index", 7),
         ("step", 3),
         ("ms", 70.5),
+        ("mu", 4.5),
+        ("mean_p", 0.5),
         ('p(" yes")', 0.75),
         (r'p("\"\n")', 0.5),
     ],
@@ -741,7 +745,7 @@ SMALL = st.sampled_from([-2.0, -0.5, 0.0, 0.25, 1.0, 1.5, 3.0])
 CASES: st.SearchStrategy[Case] = st.one_of(
     st.builds(
         _compare,
-        st.sampled_from([*MEASURES, *COUNTS]),
+        st.sampled_from([*OF_EVERY_RECORD, *COUNTS]),
         st.sampled_from(COMPARISONS),
         # No bound is hit exactly by what is computed, where the two may round differently.
         st.sampled_from([-2.0, -0.7, 0.0, 0.3, 1.0, 1.5, 3.0]),
@@ -809,7 +813,7 @@ RECORDS = st.builds(
     forced=st.none() | st.sampled_from(NAMED["forced"]),
     **{
         name: MAYBE
-        for name in MEASURES
+        for name in OF_EVERY_RECORD
         if name not in ("logprob", "p", "surprisal", "rank", "rank0", "top_k")
     },
     top_k=st.none() | st.integers(0, 3),

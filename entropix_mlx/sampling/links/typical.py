@@ -38,9 +38,8 @@ class Typical(Link):
 
         mass = at.p["typical_p"]
         left = pool.odds > 0
-        below = mx.where(left, pool.logits - pool.peak, 0.0)
         # -log p - entropy = mean of the logits - logit: the normalisers cancel.
-        gap = mx.abs(mx.sum(pool.odds * below) / pool.total - below)
+        gap = mx.abs(mx.sum(pool.odds * pool.below) / pool.total - pool.below)
         # What a gap is worth travels in its key: gaps of both sides are alike.
         gap = mx.where(left, gap, mx.inf)
         keys = (_bits(gap) << _HIGH) | _bits(pool.odds)

@@ -23,6 +23,7 @@ MARKS: dict[str, str] = {
             "clarify": "the sampler inserted this token to clarify",
             "user": "you chose this token: a branch began here",
             "exit": "the exit policy put this token in",
+            "pause": "the sampler put this token in for the model to think a step longer",
         }.items()
         if (sign := FORCED.get(kind))
     },
