@@ -73,7 +73,7 @@ def test_rows_of_one_sampler(llama: LanguageModel, preset: str) -> None:
     for one, found in zip(rows, landed(batch, 8), strict=True):
         agree(found, alone(llama, one, text, 8))
     if preset != "greedy":
-        assert len({tuple(past.id for past in one.path) for one in rows}) == 3
+        assert len({tuple(past.id for past in one.path) for one in rows}) > 1
 
 
 def test_rows_of_different_samplers_and_texts(llama: LanguageModel) -> None:

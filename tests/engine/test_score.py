@@ -17,7 +17,7 @@ from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 
-VECTORS = sorted((Path(__file__).parents[1] / "data" / "vectors").glob("*.json"))
+VECTORS = sorted((Path(__file__).parents[1] / "data" / "vectors").glob("shared_*.json"))
 ATTENTION = ("attn_entropy", "attn_varentropy", "agreement", "interaction_strength")
 IDS = [int(i) for i in np.random.default_rng(12).integers(3, 259, 150)]
 
