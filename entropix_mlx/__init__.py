@@ -15,6 +15,7 @@ from typing import Any
 _HOMES = {
     "EntropixSampler": "entropix_mlx.api",
     "generate": "entropix_mlx.api",
+    "generate_batch": "entropix_mlx.api",
     "load": "entropix_mlx.api",
     "score": "entropix_mlx.api",
     "EntropixError": "entropix_models.errors",

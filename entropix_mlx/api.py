@@ -9,12 +9,15 @@ import mlx.core as mx
 
 from entropix_mlx.decoding.make_records import calibration_of, header_of
 from entropix_mlx.decoding.score import score as score_ids
+from entropix_mlx.records.record import End, TurnRecord
 from entropix_mlx.run import Run
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
 from entropix_mlx.sampling.valleys import marked
 from entropix_mlx.sampling.vocabulary import Vocabulary
+from entropix_mlx.session.answers import ROWS, Answers, Asked
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models import devices, loader
@@ -55,6 +58,50 @@ def generate(
     chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
     session = Session(model, chosen, seed=seed, system=system, date=date, trace=trace)
     return Run(session.header, session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw))
+
+
+def generate_batch(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    *,
+    n: int = 1,
+    sampler: str = "calibrated",
+    settings: Mapping[str, object] = {},
+    seed: int | None = None,
+    max_tokens: int = 512,
+    system: str = "",
+    raw: bool = False,
+    stop: Sequence[str] = (),
+    date: datetime.date | None = None,
+    rows: int = ROWS,
+    progress: Progress = quiet,
+) -> list[list[Run]]:
+    """`n` answers to each prompt, `rows` of all decoded side by side; by prompt, then by answer.
+
+    Each answer's seed, in its header, follows from `seed` and its place: `generate` by that seed
+    gives the same within rounding.
+    """
+    chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
+    answers = Answers(model, chosen, seed=seed, system=system, date=date, rows=rows)
+    asked = [Asked(prompt, sample) for prompt in range(len(prompts)) for sample in range(n)]
+    requests = [
+        TurnRequest(text, max_tokens=max_tokens, stop=tuple(stop), raw=raw) for text in prompts
+    ]
+    made: dict[Asked, list[TurnRecord]] = {one: [] for one in asked}
+    done = 0
+    for one, record in answers.run(requests, asked):
+        made[one].append(record)
+        if isinstance(record, End):
+            done += 1
+            progress("answering", done, len(asked), unit="answers")
+    return [
+        [
+            Run(answers.header(one), iter(made[one])).finish()
+            for one in asked
+            if one.prompt == prompt
+        ]
+        for prompt in range(len(prompts))
+    ]
 
 
 def score(model: LanguageModel, text: str, *, bos: bool = True) -> Run:

@@ -201,6 +201,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     names = asked.only or random.Random(asked.seed).sample(
         list(MODES), min(asked.modes, len(MODES))
     )

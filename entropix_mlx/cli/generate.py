@@ -4,12 +4,13 @@ import shlex
 import sys
 from collections.abc import Generator
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from entropix_mlx.cli.exit_status import INTERRUPTED, debug_option, graceful
-from entropix_mlx.cli.input import read_text
+from entropix_mlx.cli.input import AskedPrompt, read_prompts, read_text
 from entropix_mlx.cli.options import SessionOptions, load_model, session_options, writers
 from entropix_mlx.cli.output import Format, Output, format_option
 from entropix_mlx.cli.progress import stderr_progress
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from entropix_mlx.records.record import TurnRecord
     from entropix_mlx.session.session import Session
     from entropix_mlx.session.turn import Turn
+    from entropix_models.language_model import LanguageModel
 
 
 @click.command()
@@ -51,6 +53,28 @@ if TYPE_CHECKING:
     help="Stop before the token for which this holds, and report it: 'entropy > 3 and rank > 1'. A "
     "planned stop: status 0.",
 )
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, readable=False, allow_dash=True),
+    metavar="FILE",
+    help='A prompt a line, or JSON Lines with {"prompt": "..."}; --trace is then a folder of '
+    "traces, with which a run that was broken off goes on.",
+)
+@click.option(
+    "-n",
+    "--samples",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    metavar="N",
+    help="Answers to each prompt, each by a seed that follows from --seed. Default: 1.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 256),
+    default=8,
+    metavar="N",
+    help="Of several answers so many are decoded side by side. Default: 8.",
+)
 @format_option
 @debug_option
 def generate(
@@ -59,6 +83,9 @@ def generate(
     prefill: str,
     stop: tuple[str, ...],
     conditions: tuple[str, ...],
+    prompts: Path | None,
+    samples: int,
+    rows: int,
     format_: Format,
     asked: SessionOptions,
 ) -> int:
@@ -67,7 +94,21 @@ def generate(
     PROMPT is read from standard input for -, or if it is not given and standard input is no
     terminal. A valley, of which the summary tells how many there were, is where the entropy,
     averaged over the last 20 tokens or so, turned from a fall into a rise.
+
+    Several answers, of --prompts or -n, are decoded side by side and written in order, in jsonl one
+    object for each.
     """
+    if prompts is not None or samples > 1:
+        return _several(
+            _asked_prompts(prompt, prompts, conditions, asked),
+            asked,
+            format_,
+            samples=samples,
+            rows=rows,
+            stop=stop,
+            raw=raw,
+            prefill=prefill,
+        )
     breakpoints = Breakpoints()
     for condition in conditions:
         breakpoints.add(condition)
@@ -80,11 +121,7 @@ def generate(
     try:
         with writers(asked.trace, asked.trace_attention) as written, stderr_progress() as progress:
             loaded = load_model(asked.model, asked.device, progress)
-            if not raw and not loaded.tokenizer.has_chat_template:
-                if asked.system:
-                    raise UsageError(f"{loaded.info.name} has no chat template: no --system")
-                tell(f"note: {loaded.info.name} has no chat template; raw prompt")
-                raw = True
+            raw |= _has_no_template(loaded, asked, raw)
             told = progress if sys.stderr.isatty() else quiet
             session = asked.begin(loaded, written, told)
             request = TurnRequest(
@@ -106,6 +143,58 @@ def generate(
         return INTERRUPTED if summary.finish_reason == "interrupted" else 0
     finally:
         release_thread()
+
+
+def _asked_prompts(
+    prompt: str | None, file: Path | None, conditions: tuple[str, ...], asked: SessionOptions
+) -> list[AskedPrompt]:
+    """Raises UsageError for what several answers cannot have."""
+    if file is not None and prompt is not None:
+        raise UsageError("give a PROMPT or --prompts, not both")
+    if conditions:
+        raise UsageError("--break looks at one answer: leave out --prompts and -n")
+    if asked.trace_attention:
+        raise UsageError("--trace-attention goes with one answer: leave out --prompts and -n")
+    if asked.max_tokens < 1:
+        raise UsageError("--max-tokens 0 goes with one answer: leave out --prompts and -n")
+    return read_prompts(file) if file is not None else [AskedPrompt("1", read_text(prompt))]
+
+
+def _several(
+    prompts: list[AskedPrompt],
+    asked: SessionOptions,
+    format_: Format,
+    *,
+    samples: int,
+    rows: int,
+    **said: Any,
+) -> int:
+    """Answers to several prompts, or several to one."""
+    from entropix_mlx.cli.answers import Many, answers_of, write_all
+    from entropix_models.devices import release_thread
+
+    if said["raw"] and asked.system:
+        raise UsageError("--raw takes no --system: write it into the prompt")
+    try:
+        with stderr_progress() as progress:
+            loaded = load_model(asked.model, asked.device, progress)
+            said["raw"] |= _has_no_template(loaded, asked, said["raw"])
+            answers = answers_of(loaded, asked, rows)
+            many = Many(prompts, samples, **said)
+            with graceful(answers.stop):
+                return 0 if write_all(answers, asked, many, format_, progress) else INTERRUPTED
+    finally:
+        release_thread()
+
+
+def _has_no_template(loaded: "LanguageModel", asked: SessionOptions, raw: bool) -> bool:
+    """Whether the prompt is taken raw though nobody said so, which is told."""
+    if raw or loaded.tokenizer.has_chat_template:
+        return False
+    if asked.system:
+        raise UsageError(f"{loaded.info.name} has no chat template: no --system")
+    tell(f"note: {loaded.info.name} has no chat template; raw prompt")
+    return True
 
 
 def _until(

@@ -1,7 +1,9 @@
 """What a command is given: a text, from the command line, standard input or a file; a trace."""
 
+import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -44,6 +46,42 @@ def read_text(argument: str | None, file: Path | None = None) -> str:
     if not text.strip():
         raise UsageError(f"{name} is empty: give some text")
     return text
+
+
+class AskedPrompt(NamedTuple):
+    """A prompt of a file, and what it is called there."""
+
+    id: str
+    text: str
+
+
+def read_prompts(file: Path) -> list[AskedPrompt]:
+    """The prompts of a file: JSON Lines, objects with a `prompt` and perhaps an `id`, or strings;
+    or plain lines. Empty lines are left out; `-` is standard input.
+
+    Raises UsageError for what is no UTF-8, is empty or has a line without a prompt, EntropixError
+    for what cannot be read.
+    """
+    name = "standard input" if str(file) == "-" else str(file)
+    text = _decoded(_read(None if str(file) == "-" else file, name), name)
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not lines:
+        raise UsageError(f"{name} has no prompts: give one a line")
+    found: list[AskedPrompt] = []
+    is_json = lines[0][1].lstrip().startswith(("{", '"'))
+    for n, line in lines:
+        value: object = line.removesuffix("\r")
+        if is_json:
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise UsageError(f"{name}, line {n} is no JSON ({error})") from error
+        own = value if isinstance(value, dict) else {"prompt": value}
+        prompt = own.get("prompt")
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise UsageError(f'{name}, line {n} has no prompt: give {{"prompt": "..."}}')
+        found.append(AskedPrompt(str(own.get("id", len(found) + 1)), prompt))
+    return found
 
 
 def _read(file: Path | None, name: str) -> bytes:

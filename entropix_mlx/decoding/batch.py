@@ -169,7 +169,10 @@ class Batch:
 
     def join(self, other: "Batch") -> None:
         """Go on with the rows of another too, whose step is under way if it is here."""
-        self.cache = row_cache.joined(self.cache, other.cache) if self.rows else other.cache
+        if self.rows:
+            self.cache = row_cache.joined(self.cache, other.cache)
+        else:
+            self.cache, self.reducer = other.cache, other.reducer
         self.rows += other.rows
         self.pending += other.pending
 

@@ -79,10 +79,10 @@ class Turn:
         if score and self.prompts and self.request.max_tokens > 0:
             scored = context.score(len(self.added), on_chunk)
             delta = context.decoder.calibration.valley_delta
-            yield from self._prompts(journal, tokenizer, scored, delta)
+            yield from told_prompts(self.prompts, journal, tokenizer, scored, delta)
             complete = scored is not None
         else:
-            yield from self._prompts(journal, tokenizer)
+            yield from told_prompts(self.prompts, journal, tokenizer)
             if self.request.max_tokens < 1:
                 self.outcome.reason = "length"
                 return
@@ -90,30 +90,6 @@ class Turn:
         if complete:
             self.outcome.prefill_seconds = time.perf_counter() - began
             yield from self._answer(context, journal, stopped)
-
-    def _prompts(
-        self,
-        journal: Journal,
-        tokenizer: Tokenizer,
-        scored: list[TokenRecord] | None = None,
-        valley_delta: float = 0.0,
-    ) -> Generator[PromptRecord | Event]:
-        valleys = places([r.entropy for r in scored], valley_delta) if scored else []
-        for role, ids, text in self.prompts:
-            record = PromptRecord(
-                index=journal.number(),
-                parent=journal.tree.leaf,
-                role=role,
-                ids=ids,
-                text=text,
-                records=scored if ids else None,
-                valleys=(valleys if ids else []) or UNSET,
-            )
-            journal.tell(record)
-            yield record
-            if gone := tokenizer.lost(text):
-                journal.tell(event := lost(record.index, text, gone))
-                yield event
 
     def _answer(
         self, context: PromptContext, journal: Journal, stopped: threading.Event
@@ -163,6 +139,34 @@ class Turn:
             journal.tell(record)
             self.outcome.tokens += isinstance(record, TokenRecord)
             yield record
+
+
+def told_prompts(
+    prompts: list[Prompt],
+    journal: Journal,
+    tokenizer: Tokenizer,
+    scored: list[TokenRecord] | None = None,
+    valley_delta: float = 0.0,
+) -> Generator[PromptRecord | Event]:
+    """What is said, told, and which characters of it the model does not get; `scored`: records of
+    its tokens.
+    """
+    valleys = places([r.entropy for r in scored], valley_delta) if scored else []
+    for role, ids, text in prompts:
+        record = PromptRecord(
+            index=journal.number(),
+            parent=journal.tree.leaf,
+            role=role,
+            ids=ids,
+            text=text,
+            records=scored if ids else None,
+            valleys=(valleys if ids else []) or UNSET,
+        )
+        journal.tell(record)
+        yield record
+        if gone := tokenizer.lost(text):
+            journal.tell(event := lost(record.index, text, gone))
+            yield event
 
 
 def prompts_of(

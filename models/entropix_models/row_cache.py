@@ -117,14 +117,7 @@ def after(cache: Sequence[Any], rows: int, *, whole: bool) -> list[RowCache]:
     """
     _plain(cache)
     places = Places(cache[0].offset, [0] * rows)
-    return [
-        RowCache(
-            places,
-            tuple(p[..., : layer.offset, :] for p in (layer.keys, layer.values)),
-            whole=whole,
-        )
-        for layer in cache
-    ]
+    return [RowCache(places, _pair(_held(layer)), whole=whole) for layer in cache]
 
 
 def beside(caches: Sequence[Sequence[Any]], *, whole: bool) -> list[RowCache]:
@@ -135,16 +128,18 @@ def beside(caches: Sequence[Sequence[Any]], *, whole: bool) -> list[RowCache]:
     places = Places(0, [max(lengths) - length for length in lengths])
     layers = []
     for layer in zip(*caches, strict=True):
-        keys, values = (
+        held = [_held(one) for one in layer]
+        shapes = next((parts for parts in held if parts), ())
+        own = _pair(
             mx.concatenate(
                 [
-                    _padded(getattr(one, name)[..., : one.offset, :], padding)
-                    for one, padding in zip(layer, places.padding, strict=True)
+                    _padded(parts[n] if parts else mx.zeros_like(like[..., :0, :]), padding)
+                    for parts, padding in zip(held, places.padding, strict=True)
                 ]
             )
-            for name in ("keys", "values")
+            for n, like in enumerate(shapes)
         )
-        layers.append(RowCache(places, None, (keys, values), whole=whole))
+        layers.append(RowCache(places, None, own, whole=whole))
     return layers
 
 
@@ -201,8 +196,13 @@ def alone(cache: Sequence[RowCache], row: int) -> list[KVCache]:
     return layers
 
 
+def _held(layer: Any) -> list[mx.array]:
+    """Keys and values that one of mlx-lm's caches holds; neither where it is empty."""
+    return [part[..., : layer.offset, :] for part in (layer.keys, layer.values) if layer.offset]
+
+
 def _plain(cache: Sequence[Any]) -> None:
-    if any(type(layer) is not KVCache or layer.keys is None for layer in cache):
+    if any(type(layer) is not KVCache for layer in cache):
         raise UnsupportedError("only caches of plain keys and values can be continued in rows")
 
 

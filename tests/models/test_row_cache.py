@@ -146,6 +146,18 @@ def test_a_row_goes_on_alone(model: LanguageModel, way: str) -> None:
         assert model.trim(own, 1)
 
 
+def test_rows_after_nothing(model: LanguageModel) -> None:
+    """A text of one id is all read in the first step."""
+    alone = Alone(model, [])
+    alone.caches = [model.new_cache() for _ in range(3)]
+    cache = model.rows_after(model.new_cache(), 2)
+    last = ids(2, 1)
+    alone.agree(stepped(model, cache, last), last, (0, 1))
+    alone.caches = [model.new_cache(), read(model, ids(5, 2))]
+    cache = model.rows_beside([model.new_cache(), read(model, ids(5, 2))])
+    alone.agree(stepped(model, cache, last), last, (0, 1))
+
+
 def test_memory_that_grows(model: LanguageModel) -> None:
     """Past the room that is taken at once."""
     text = ids(3, 1)
