@@ -2,7 +2,7 @@
 
 One row of random logits, on the device that `load` would choose: the whole decision (metrics,
 filters, draw, what is told) of two presets, and a sampler of mlx-lm, which tells
-nothing. All take turns; medians. Prints a Markdown table.
+nothing; or with `--each` every sampler. All take turns; medians. Prints a Markdown table.
 """
 
 import argparse
@@ -15,11 +15,13 @@ from mlx_lm.sample_utils import make_sampler
 
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
-from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.settings import Settings, declared
 from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models import devices
 
 SIZES = (8_192, 16_384, 32_768, 49_152, 65_536, 128_256, 262_144)
+OF_EACH = (49_152, 128_256)
+CHAINS = ("top-k=40,top-p=0.95,min-p=0.05,temperature=0.8", "repetition,top-p,temperature")
 
 
 def decision(preset: str, logits: mx.array) -> Callable[[int], object]:
@@ -42,25 +44,45 @@ def bare(logits: mx.array) -> Callable[[int], object]:
     return decide
 
 
+def measured(kinds: list[Callable[[int], object]], rounds: int) -> list[str]:
+    """Medians of each, which take turns."""
+    times: list[list[float]] = [[] for _ in kinds]
+    for count in range(rounds):
+        for decide, taken in zip(kinds, times, strict=True):
+            began = time.perf_counter()
+            decide(count)
+            taken.append(time.perf_counter() - began)
+    return [f"{median(taken) * 1e3:.2f} ms" for taken in times]
+
+
+def logits_of(size: int) -> mx.array:
+    logits = mx.random.normal((size,), key=mx.random.key(size)) * 3
+    mx.eval(logits)
+    return logits
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--each", action="store_true", help="every sampler, at two sizes")
     options = parser.parse_args()
     print(f"{devices.choose().description}\n")
+    if options.each:
+        print(f"| sampler | {' | '.join(f'{size:,}' for size in OF_EACH)} |\n|---|---|---|")
+        names = [*declared(), *CHAINS]
+        columns = [
+            measured([decision(name, logits_of(size)) for name in names], options.rounds)
+            for size in OF_EACH
+        ]
+        for name, *cells in zip(names, *columns, strict=True):
+            print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
+        return
     print("| vocabulary | calibrated | greedy | mlx-lm, temperature and min-p |")
     print("|---|---|---|---|")
     for size in SIZES:
-        logits = mx.random.normal((size,), key=mx.random.key(size)) * 3
-        mx.eval(logits)
+        logits = logits_of(size)
         kinds = [decision("calibrated", logits), decision("greedy", logits), bare(logits)]
-        times: list[list[float]] = [[] for _ in kinds]
-        for count in range(options.rounds):
-            for decide, taken in zip(kinds, times, strict=True):
-                began = time.perf_counter()
-                decide(count)
-                taken.append(time.perf_counter() - began)
-        cells = [f"{median(taken) * 1e3:.2f} ms" for taken in times]
-        print(f"| {size:,} | {' | '.join(cells)} |", flush=True)
+        print(f"| {size:,} | {' | '.join(measured(kinds, options.rounds))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ Scalars = dict[str, mx.array]
 class Seen(NamedTuple):
     """A distribution as a step sees it.
 
-    `logits` float32 `[support]`: of the `ids` that can be drawn, most likely first if `ordered`.
+    `logits` float32 `[support]`: of the `ids` that can be drawn, most likely first if `ordered`;
+    `odds`: their probabilities up to a factor, where they are known.
     `measured` float32 `[6]` in the order of `calibration.METRICS`, zeros from the third on where no
     `attention` was measured; `keys` float32: how many the query attended to. `key` uint32 `[2]`
     draws; `given` int32: the id that the user gives, whatever would be drawn, or -1. `state`: the
@@ -26,6 +27,7 @@ class Seen(NamedTuple):
 
     ids: mx.array
     logits: mx.array
+    odds: mx.array | None
     ordered: bool
     measured: mx.array
     attention: bool

@@ -25,11 +25,14 @@ ATTENTION = METRICS[2:]
 
 
 class Moments(NamedTuple):
-    """Of a next-token distribution; each `[rows]`."""
+    """Of a next-token distribution; each `[rows]`, but `odds` `[rows, vocabulary]`: probabilities
+    up to a factor.
+    """
 
     entropy: mx.array
     varentropy: mx.array
     log_normaliser: mx.array
+    odds: mx.array
 
 
 def moments(logits: mx.array) -> Moments:
@@ -50,7 +53,7 @@ def moments(logits: mx.array) -> Moments:
     log_s0 = mx.log(s0)
     entropy = mx.maximum(log_s0 - mean, 0.0) * _BITS
     varentropy = mx.maximum(s2 / s0 - mean * mean, 0.0) * (_BITS * _BITS)
-    return Moments(entropy, varentropy, log_s0 + peak[..., 0])
+    return Moments(entropy, varentropy, log_s0 + peak[..., 0], e)
 
 
 def _blocked_sum(x: mx.array) -> mx.array:

@@ -38,7 +38,7 @@ class Passage(NamedTuple):
 
 def through(links: Sequence[type[Link]], seen: Seen) -> Passage:
     """`seen`: with the links' `state`, and `fixed`, one for each."""
-    pool, stages, passed = Pool(seen.logits), [], []
+    pool, stages, passed = Pool(seen.logits, seen.odds), [], []
     settings: dict[str, mx.array] = {}
     keys = mx.random.split(seen.key, 1 + len(links))
     begin = 0
@@ -78,6 +78,7 @@ def leading_to(step: Callable[[Seen], Outcome], links: Sequence[type[Link]], see
         seen._replace(
             ids=seen.ids[places],
             logits=logits,
+            odds=None,
             ordered=True,
             state=seen.state[count:],
             fixed=fixed,

@@ -9,6 +9,7 @@ class Pool:
     """`logits` float32 `[support]`, up to a constant, -inf where removed; lazy, never changed."""
 
     def __init__(self, logits: mx.array, odds: mx.array | None = None) -> None:
+        """`odds`: probabilities up to a factor, if they are known."""
         self.logits = logits
         self._odds = odds
 

@@ -52,10 +52,13 @@ class _Ban(NamedTuple):
 
 
 class _Places(NamedTuple):
-    """`ids` and `logits` that can be drawn; `listed`, the most likely ids, and their `places`."""
+    """`ids`, `logits` and perhaps `odds` of what can be drawn; `listed`, the most likely ids, and
+    their `places`.
+    """
 
     ids: mx.array
     logits: mx.array
+    odds: mx.array | None
     listed: mx.array
     places: mx.array
 
@@ -159,10 +162,10 @@ class Sampler:
         """How `decide` comes to its token; `state` is the one that it is given."""
         given = _given(logits, attention, keys, key, None)
         ban = _ban(logits, banned) if banned else None
-        measured = _measured(given.logits, given.attention)[0]
-        places = _places(self._program.support, given.logits, ban)
+        measured, _, odds = _measured(given.logits, given.attention)
+        places = _places(self._program.support, given.logits, ban, odds)
         outcome = _stepped(self._program, given, places, measured, state, self.scalars)
-        all_ = _places(Support(None), given.logits, ban)
+        all_ = _places(Support(None), given.logits, ban, odds)
         whole = _stepped(self._program, given, all_, measured, state, self.scalars)
         return Stages(outcome, places.ids, all_.ids, whole.stages)
 
@@ -204,9 +207,9 @@ def _decide(
     """Token, ints, floats and the next state's arrays, as `Decision` describes them."""
     given = _Given(*given)  # a plain tuple, where it was compiled
     logits = given.logits
-    measured, log_normaliser = _measured(logits, given.attention)
-    drawable = _places(program.support, logits, ban)
-    ids, _, listed, places = drawable
+    measured, log_normaliser, odds = _measured(logits, given.attention)
+    drawable = _places(program.support, logits, ban, odds)
+    ids, listed, places = drawable.ids, drawable.listed, drawable.places
     outcome = _stepped(program, given, drawable, measured, state, p)
     token, forced = _forced(program, given.forced, ids[outcome.chosen], outcome.inserted)
     named = mx.concatenate([token[None], listed])
@@ -236,10 +239,10 @@ def _decide(
     return token, packed(ints, mx.int32), packed(floats, mx.float32), *outcome.state
 
 
-def _measured(logits: mx.array, attention: mx.array) -> tuple[mx.array, mx.array]:
-    """Float32 `[6]` in the order of `METRICS`, and the log-sum-exp of the logits."""
-    entropy, varentropy, log_normaliser = (x[0] for x in metrics.moments(logits))
-    return mx.concatenate([mx.stack([entropy, varentropy]), attention]), log_normaliser
+def _measured(logits: mx.array, attention: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+    """Float32 `[6]` in the order of `METRICS`, the log-sum-exp of the logits, and the odds."""
+    entropy, varentropy, log_normaliser, odds = (x[0] for x in metrics.moments(logits))
+    return mx.concatenate([mx.stack([entropy, varentropy]), attention]), log_normaliser, odds
 
 
 def _stepped(
@@ -255,6 +258,7 @@ def _stepped(
         Seen(
             ids=places.ids,
             logits=places.logits,
+            odds=places.odds,
             ordered=program.support.ordered,
             measured=measured,
             attention=program.attention,
@@ -268,8 +272,8 @@ def _stepped(
     )
 
 
-def _places(support: Support, logits: mx.array, ban: _Ban | None) -> _Places:
-    """Ids and logits that can be drawn; the most likely ids, and where they stand among them."""
+def _places(support: Support, logits: mx.array, ban: _Ban | None, odds: mx.array) -> _Places:
+    """What can be drawn. Without an order, the `odds` of the whole vocabulary are its own."""
     vocabulary = logits.shape[-1]
     if support.ordered:
         size = min((support.size or vocabulary) + (ban.banned if ban else 0), vocabulary)
@@ -284,7 +288,8 @@ def _places(support: Support, logits: mx.array, ban: _Ban | None) -> _Places:
         if support.ordered:
             order = mx.argsort(-values)
             ids, values, places = ids[order], values[order], mx.argsort(order)[places]
-    return _Places(ids, values, listed, places)
+    known = None if support.ordered or ban is not None else odds
+    return _Places(ids, values, known, listed, places)
 
 
 def _forced(

@@ -28,6 +28,7 @@ def step(
     seen = Seen(
         ids=mx.arange(8),
         logits=mx.arange(8, 0, -1).astype(mx.float32),
+        odds=None,
         ordered=True,
         measured=values if attention else values * mx.array([1.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
         attention=attention,

@@ -195,6 +195,13 @@ class TestOtherLibraries:
             np.testing.assert_allclose(found, normalised(np.array(expected)), atol=1e-4)
 
 
+def test_a_nucleus_of_everything_keeps_what_underflows() -> None:
+    """A temperature after it may make it possible again."""
+    x = np.array([0.0, -50.0, -200.0])
+    assert np.isfinite(applied("top-p", x, {"top_p": 1})).all()
+    assert np.isfinite(applied("top-h", x, {"top_h": 1})).all()
+
+
 class TestXtc:
     X = np.log([0.4, 0.3, 0.2, 0.06, 0.04])
 
@@ -230,15 +237,15 @@ class TestSelection:
     )
     def test_it_is_what_sorting_gives(self, worth: Rows, share: float, through: bool) -> None:
         # Sums of multiples of a half are exact, so that equality is met too.
-        target = math.floor(2 * share * worth.sum()) / 2
+        target = max(1, math.floor(2 * share * worth.sum())) / 2
         order = np.argsort(-worth, kind="stable")
         sums = np.cumsum(worth[order])
         kept = np.empty(worth.size, bool)
         kept[order] = (sums - worth[order] if through else sums) < target
         found = selection.leading(
             mx.array(-worth),
-            lambda keys: -keys[None],
-            lambda s: s[0] >= target,
+            lambda keys: (-keys,),
+            lambda s: s >= target,
             0.0,
             through=through,
         )
@@ -248,14 +255,14 @@ class TestSelection:
     def test_of_many(self, size: int) -> None:
         worth = np.random.default_rng(size).integers(1, 9, size).astype(np.float32)
         for share in (0.0, 0.001, 0.3, 0.999, 1.0, 2.0):
-            target = math.floor(share * worth.sum())
+            target = max(1, math.floor(share * worth.sum()))
             order = np.argsort(-worth, kind="stable")
             kept = np.empty(size, bool)
             kept[order] = np.cumsum(worth[order]) - worth[order] < target
             found = selection.leading(
                 mx.array(-worth),
-                lambda keys: -keys[None],
-                lambda s, target=target: s[0] >= target,
+                lambda keys: (-keys,),
+                lambda s, target=target: s >= target,
                 0.0,
                 through=True,
             )

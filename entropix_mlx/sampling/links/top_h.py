@@ -33,21 +33,15 @@ class TopH(Link):
 
         share = at.p["top_h"]
 
-        def worth(keys: mx.array) -> mx.array:
+        def worth(keys: mx.array) -> tuple[mx.array, mx.array]:
             odds = -keys
-            return mx.stack([odds, odds * mx.log(mx.maximum(odds, _LEAST))])
+            return odds, odds * mx.log(mx.maximum(odds, _LEAST))
 
-        def entropy(sums: mx.array) -> mx.array:
-            return mx.log(sums[0]) - sums[1] / sums[0]
+        def above(odds: mx.array, weighted: mx.array) -> mx.array:
+            entropy = mx.log(odds) - weighted / odds
+            return (entropy > share * pool.entropy) & (share < 1)
 
-        most = share * entropy(mx.sum(worth(-pool.odds), axis=-1))
-        first = selection.leading(
-            -pool.odds,
-            worth,
-            lambda sums: (entropy(sums) > most) & (share < 1),
-            0.0,
-            through=False,
-        )
+        first = selection.leading(-pool.odds, worth, above, 0.0, through=False)
         return pool.keep(first | (pool.logits == pool.peak)), share
 
 

@@ -31,8 +31,8 @@ class TopK(Link):
         k = at.p["top_k"]
         first = selection.leading(
             -pool.logits,
-            lambda keys: (keys < mx.inf).astype(mx.float32)[None],
-            lambda sums: (sums[0] >= k) & (k > 0),
+            lambda keys: ((keys < mx.inf).astype(mx.float32),),
+            lambda count: (count >= k) & (k > 0),
             mx.inf,
             through=True,
         )

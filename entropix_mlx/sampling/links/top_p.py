@@ -29,8 +29,8 @@ class TopP(Link):
         mass = at.p["top_p"]
         nucleus = selection.leading(
             -pool.odds,
-            lambda keys: -keys[None],
-            lambda sums: (sums[0] >= mass * pool.total) & (mass < 1),
+            lambda keys: (-keys,),
+            lambda found: (found >= mass * pool.total) & (mass < 1),
             0.0,
             through=True,
         )

@@ -45,8 +45,8 @@ class Typical(Link):
         keys = (_bits(gap) << _HIGH) | _bits(pool.odds)
         typical = selection.leading(
             keys,
-            lambda keys: mx.view((keys & 0xFFFFFFFF).astype(mx.uint32), mx.float32)[None],
-            lambda sums: (sums[0] >= mass * pool.total) & (mass < 1),
+            lambda keys: (mx.view(keys, mx.float32).reshape(-1, 2)[:, 0],),
+            lambda found: (found >= mass * pool.total) & (mass < 1),
             0x7F800000 << _HIGH,
             through=True,
         )

@@ -46,7 +46,8 @@ class Temperature(Settings):
         params = filters.SamplingParams(p["temperature"], p["top_k"], p["top_p"], p["min_p"])
         stages = filters.filtered(seen.logits, params, ordered=seen.ordered)
         log_p = filters.log_p(stages)
-        drawn = draw.places(log_p, 1, seen.key)
+        odds = mx.exp(log_p - mx.max(log_p))
+        drawn = draw.of_odds(odds, 1, seen.key)
         return draw.Outcome(
             region=draw.region(seen.measured[0], seen.measured[1], seen.p),
             strategy=mx.array(0),
@@ -55,7 +56,7 @@ class Temperature(Settings):
             drawn=drawn,
             looked=mx.array(1),
             chosen=drawn[0],
-            final=mx.exp(log_p),
+            final=odds / mx.sum(odds),
         )
 
     def explain(self, told: Told) -> list[Line]:
