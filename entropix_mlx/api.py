@@ -3,6 +3,7 @@
 import datetime
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import mlx.core as mx
@@ -22,10 +23,10 @@ from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models import devices, loader
 from entropix_models.errors import UsageError
+from entropix_models.generation_loop import is_speculating, sequences
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 from entropix_models.sources import sources
-from entropix_models.speculation import is_speculating
 
 
 def load(
@@ -118,7 +119,8 @@ class EntropixSampler:
 
     mlx-lm hands over log-probabilities in the model's precision and no attention, so only entropy
     and varentropy steer the draw, and in half precision they are off by up to a third of a bit.
-    Thresholds are provisional. One sequence only; use a new one for every generation.
+    Thresholds are provisional. Use a new one for every generation. In `mlx_lm.batch_generate` each
+    sequence has a memory and draws of its own.
     """
 
     def __init__(
@@ -132,30 +134,38 @@ class EntropixSampler:
         chosen = Settings.make(preset, overrides)
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self._sampler = Sampler(chosen, PROVISIONAL, Vocabulary(), attention=False)
-        self._state = self._sampler.state(())
-        self._depth = 0
+        self._states: dict[int, tuple[mx.array, ...]] = {}
+        self._depths: Counter[int] = Counter()
         logging.getLogger("entropix_mlx").warning(
             "EntropixSampler sees log-probabilities in the model's precision and no attention; "
             "entropix_mlx.generate measures both"
         )
 
     def __call__(self, logprobs: mx.array) -> mx.array:
-        """`logprobs` `[1, vocabulary]`; returns ids `[1]`, lazy.
+        """`logprobs` `[rows, vocabulary]`; returns ids `[rows]`, lazy.
 
-        Raises UsageError for several sequences, and under speculative decoding.
+        Raises UsageError for several rows where nobody says whose they are, and under speculative
+        decoding.
         """
-        if self._depth == 0 and is_speculating():
+        if not self._depths and is_speculating():
             raise UsageError(
                 "EntropixSampler remembers what it has drawn, and speculative decoding takes drawn "
                 "tokens back: leave out the draft model"
             )
-        if logprobs.shape[0] != 1:
+        rows = sequences() or [0]
+        if logprobs.shape[0] != len(rows):
             raise UsageError(
-                f"EntropixSampler keeps the state of one sequence and was given "
-                f"{logprobs.shape[0]}: use one for each"
+                f"EntropixSampler keeps the state of each sequence and was given "
+                f"{logprobs.shape[0]} rows without their names: use one for each, or batch_generate"
             )
-        key = draw_key(self.seed, self._depth)
-        decision = self._sampler.decide(logprobs[0], None, self._depth + 1, self._state, key)
-        self._state = decision.state
-        self._depth += 1
-        return decision.token[None]
+        decisions = self._sampler.decide_rows(
+            logprobs,
+            None,
+            [self._depths[row] + 1 for row in rows],
+            [self._states.get(row) or self._sampler.state(()) for row in rows],
+            [draw_key(self.seed, self._depths[row], branch=row) for row in rows],
+        )
+        for row, decision in zip(rows, decisions, strict=True):
+            self._states[row] = decision.state
+            self._depths[row] += 1
+        return mx.stack([decision.token for decision in decisions])

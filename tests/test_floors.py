@@ -11,7 +11,7 @@ PACKAGES = {"entropix_models": "models", "entropix_mlx": ".", "entropix_tui": "t
 
 FLOORS = {
     "entropix_models": [
-        "errors progress products large_pages rotation dense open_files speculation",
+        "errors progress products large_pages rotation dense open_files generation_loop",
         "paths blas late_package",
         "devices attention row_cache dense_copy tokenizer network",
         "joined_layer",

@@ -166,10 +166,37 @@ class TestSampler:
         assert run(1) != run(2)
         assert len(set(run(1))) > 10
 
-    def test_a_batch_is_refused(self) -> None:
+    def test_rows_of_nobody_are_refused(self) -> None:
         made = ex.EntropixSampler(seed=1)
-        with pytest.raises(ValueError, match="one sequence"):
+        with pytest.raises(ValueError, match="2 rows without their names"):
             made(mx.array(np.stack([self.LOGITS] * 2)))
+
+    @pytest.mark.slow
+    def test_in_mlx_lms_batches(self, llama_folder: Path, llama: LanguageModel) -> None:
+        """Sequences of different lengths, which leave at different steps."""
+        from mlx_lm import batch_generate, load
+
+        loaded: Any = load(str(llama_folder))
+        network, tokenizer = loaded[:2]
+        texts = ("Hello", "A longer one", "Hello")
+        prompts = [tokenizer.encode(text) for text in texts]
+        most = [9, 3, 6]
+
+        def run(preset: str, **settings: object) -> list[list[int]]:
+            made = ex.EntropixSampler(preset, seed=4, settings=settings)
+            said = batch_generate(
+                network, tokenizer, prompts, max_tokens=most, sampler=made, return_token_ids=True
+            )
+            return [list(ids) for ids in said.token_ids]
+
+        greedy = run("greedy")
+        for n, text in enumerate(texts):
+            own = ex.generate(llama, text, sampler="greedy", raw=True, max_tokens=most[n])
+            assert greedy[n] == [record.id for record in own]
+        drawn = run("temperature", temperature=3)
+        assert drawn == run("temperature", temperature=3)
+        assert drawn[0][:6] != drawn[2], "each sequence has draws of its own"
+        assert [len(ids) for ids in run("calibrated", rolling=0.5)] == [len(ids) for ids in greedy]
 
     def test_wrong_settings(self) -> None:
         with pytest.raises(UsageError):
