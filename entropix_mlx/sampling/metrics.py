@@ -46,7 +46,7 @@ def moments(logits: mx.array) -> Moments:
     x = logits.astype(mx.float32)
     peak = mx.max(x, axis=-1, keepdims=True)
     z = mx.maximum(x - peak, _NEVER)
-    e = mx.exp(z)
+    e = exp(z)
     ez = e * z
     s0, s1, s2 = _blocked_sum(e), _blocked_sum(ez), _blocked_sum(ez * z)
     mean = s1 / s0
@@ -81,7 +81,7 @@ def top(logits: mx.array, n: int) -> tuple[mx.array, mx.array]:
 
     Exact without sorting the vocabulary: only the `n` blocks with the largest maxima can hold
     one of the `n` largest values (each block ahead of another holds an element ahead of all of
-    its elements), and stable sorts keep equal values in the order of their ids.
+    its elements). The last sort, of `n`, is stable: equal values stay in the order of their ids.
     """
     x = logits.astype(mx.float32)
     rows, size = x.shape
@@ -91,14 +91,35 @@ def top(logits: mx.array, n: int) -> tuple[mx.array, mx.array]:
     if size % TOP_BLOCK:
         x = mx.pad(x, [(0, 0), (0, -size % TOP_BLOCK)], constant_values=mx.array(-mx.inf))
     blocks = mx.unflatten(x, -1, (-1, TOP_BLOCK))
-    best = mx.sort(mx.argsort(-mx.max(blocks, axis=-1), axis=-1)[:, :n], axis=-1)
+    best = mx.sort(_places_of_largest(mx.max(blocks, axis=-1), n), axis=-1)
     values = mx.take_along_axis(blocks, best[:, :, None], axis=1).reshape(rows, -1)
     ids = (best[:, :, None] * TOP_BLOCK + mx.arange(TOP_BLOCK)).reshape(rows, -1)
-    order = mx.argsort(-values, axis=-1)[:, :n]
+    among = mx.sort(_places_of_largest(values, n), axis=-1)
+    ids, values = (mx.take_along_axis(part, among, axis=-1) for part in (ids, values))
+    order = mx.argsort(-values, axis=-1)
     return (
         mx.take_along_axis(ids, order, axis=-1).astype(mx.int32),
         mx.take_along_axis(values, order, axis=-1),
     )
+
+
+def _places_of_largest(x: mx.array, n: int) -> mx.array:
+    """Where the `n` largest of each row are, of equal ones the first, in no order.
+
+    A partition takes a tenth of a sort's time on a CPU, but tells equal ones apart as it likes: so
+    that there are none, a float's bits, in the order of floats, come before its place.
+    """
+    size = x.shape[-1]
+    bits = (x + 0.0).view(mx.int32)  # -0.0 becomes 0.0
+    ordered = mx.where(bits < 0, bits ^ 0x7FFFFFFF, bits).astype(mx.int64)
+    keys = mx.arange(size, dtype=mx.int64) - ordered * size
+    return mx.argpartition(keys, n - 1, axis=-1)[..., :n]
+
+
+def exp(x: mx.array) -> mx.array:
+    """`e^x`, float32, by a power on a CPU, where MLX's own exponential takes twice as long."""
+    on_cpu = mx.default_device().type == mx.cpu
+    return mx.power(math.e, x) if on_cpu else mx.exp(x)
 
 
 def head_entropy(scores: mx.array, weights: mx.array, valid: mx.array | None) -> mx.array:

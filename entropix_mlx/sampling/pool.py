@@ -4,6 +4,8 @@ from functools import cached_property
 
 import mlx.core as mx
 
+from entropix_mlx.sampling import metrics
+
 
 class Pool:
     """`logits` float32 `[support]`, up to a constant, -inf where removed; lazy, never changed."""
@@ -19,7 +21,7 @@ class Pool:
         they are made once for as long as tokens are but removed.
         """
         if self._odds is None:
-            self._odds = mx.exp(self.logits - self.peak)
+            self._odds = metrics.exp(self.logits - self.peak)
         return self._odds
 
     @cached_property

@@ -3,9 +3,11 @@
 MLX's CPU backend spends some microseconds on each operation, however small it is, and mlx-lm's
 layer has a hundred for one token. Here queries, keys and values are one product, gate and up
 another; what only changes the shape is left out; and one query reads the keys of a group of heads
-once. The numbers are the same, bit by bit, if those of a product depend on no other row or column.
+once. The numbers are the same but for rounding: a gate's exponential is a power, which MLX computes
+in half the time.
 """
 
+import math
 from typing import Any
 
 import mlx.core as mx
@@ -28,6 +30,8 @@ _PARTS = {
 """Which of mlx-lm's products are one here, row below row."""
 
 _NORMS = ("input_layernorm", "post_attention_layernorm")
+
+_E = mx.array(math.e)
 
 _PACKING = ("group_size", "bits", "mode")
 
@@ -62,7 +66,7 @@ class JoinedLayer(nn.Module):  # type: ignore[misc]
         qkv = parts.qkv(parts.norm(rows))
         rows = rows + parts.o(self._attend(qkv, batch, positions, mask, cache))
         gate, up = mx.split(parts.gate_up(parts.second_norm(rows)), 2, axis=-1)
-        rows = rows + parts.down(gate * mx.sigmoid(gate) * up)
+        rows = rows + parts.down(gate / (1 + mx.power(_E, -gate)) * up)
         return rows.reshape(batch, positions, width)
 
     def weights(self) -> dict[str, mx.array]:
