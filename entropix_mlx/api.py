@@ -12,6 +12,7 @@ from entropix_mlx.decoding.make_records import calibration_of, header_of
 from entropix_mlx.decoding.score import score as score_ids
 from entropix_mlx.records.record import End, TurnRecord
 from entropix_mlx.run import Run
+from entropix_mlx.sampling import own
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
@@ -56,7 +57,8 @@ def generate(
     trace: TraceWriter | None = None,
 ) -> Run:
     """The tokens of one answer as they come. `settings` override the preset's values by name."""
-    chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
+    overrides = {name: str(value) for name, value in settings.items()}
+    chosen = Settings.make(own.chosen(sampler), overrides)
     session = Session(model, chosen, seed=seed, system=system, date=date, trace=trace)
     return Run(session.header, session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw))
 
@@ -131,7 +133,7 @@ class EntropixSampler:
         settings: Mapping[str, object] = {},
     ) -> None:
         overrides = {name: str(value) for name, value in settings.items()}
-        chosen = Settings.make(preset, overrides)
+        chosen = Settings.make(own.chosen(preset), overrides)
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self._sampler = Sampler(chosen, PROVISIONAL, Vocabulary(), attention=False)
         self._states: dict[int, tuple[mx.array, ...]] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from entropix_mlx.cli.say import tell
+from entropix_mlx.sampling import own
 from entropix_mlx.sampling.calibration import PROVISIONAL, Calibration
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.errors import UsageError
@@ -179,7 +180,8 @@ def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callabl
             default="calibrated",
             metavar="PRESET|LINKS",
             help=f"One of {', '.join(declared())}, several of them as the links of a chain "
-            '("top-k=40,min-p=0.05,temperature=0.8"), or one of your own. Default: calibrated.',
+            '("top-k=40,min-p=0.05,temperature=0.8"), one of your own, or a class in a file '
+            "(./mine.py:Name). Default: calibrated.",
         ),
         click.option(
             "--set",
@@ -258,14 +260,16 @@ def writers(trace: Path | None, with_attention: bool) -> Iterator[Writers]:
 
 
 def settings_of(preset: str, overrides: tuple[str, ...]) -> Settings:
-    """Raises UsageError for an unknown preset, setting or value, and what `own_presets` raises."""
+    """A sampler of one's own is imported here. Raises UsageError for an unknown preset, setting or
+    value, for a file that cannot be used, and what `own_presets` raises.
+    """
     pairs = {}
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
             raise UsageError(f"--set {override!r}: give KEY=VALUE")
         pairs[name.strip()] = value
-    return Settings.make(preset, pairs)
+    return Settings.make(own.chosen(preset), pairs)
 
 
 def load_model(name: str | None, device: str, progress: Progress) -> "LanguageModel":

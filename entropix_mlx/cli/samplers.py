@@ -6,31 +6,54 @@ from typing import Any
 import click
 
 from entropix_mlx.cli.say import say, tell
+from entropix_mlx.sampling import own
 from entropix_mlx.sampling.presets import Preset
 from entropix_mlx.sampling.settings import Settings, declared, own_presets
-from entropix_models.errors import EntropixError
+from entropix_models.errors import EntropixError, UsageError
 
 
 @click.command()
 @click.argument("preset", required=False)
+@click.argument("checked", required=False, metavar="")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def samplers(preset: str | None, as_json: bool) -> None:
-    """List the sampler presets, yours too, or one preset's settings with their defaults."""
+def samplers(preset: str | None, checked: str | None, as_json: bool) -> int:
+    """List the sampler presets, yours too, or one preset's settings with their defaults.
+
+    `samplers check PRESET` tells whether one keeps to what every sampler is held to: a class in a
+    file (./mine.py:Name), links, or any other. Ends with status 1 if it does not.
+    """
+    if checked is not None:
+        if preset != "check":
+            raise UsageError(f"one preset, or check and one: not {preset!r} and {checked!r}")
+        return _check(own.chosen(checked))
     if preset is not None:
-        _show(preset, as_json)
-        return
+        _show(own.chosen(preset), as_json)
+        return 0
     try:
-        own = own_presets()
+        yours = own_presets()
     except EntropixError as error:
         tell(f"note: {error}")
-        own = {}
+        yours = {}
     if as_json:
-        say(json.dumps({name: _values(name) for name in (*declared(), *own)}, indent=2))
-        return
+        say(json.dumps({name: _values(name) for name in (*declared(), *yours)}, indent=2))
+        return 0
     for name, sampler in declared().items():
         say(f"{name:<16} {sampler.summary}")
-    for name, mine in own.items():
+    for name, mine in yours.items():
         say(f"{name:<16} {_about(mine)}")
+    return 0
+
+
+def _check(preset: str) -> int:
+    settings = Settings.make(preset)
+
+    from entropix_mlx.checks.contract import examine
+
+    wrong = 0
+    for what, is_wrong in examine(settings):
+        say(f"ok     {what}" if is_wrong is None else f"wrong  {what}: {is_wrong}")
+        wrong += is_wrong is not None
+    return int(wrong > 0)
 
 
 def _show(preset: str, as_json: bool) -> None:

@@ -93,8 +93,11 @@ def show(file: Path, branch: int | None, format_: Format | Literal["steps"]) -> 
 @click.option("--model", metavar="NAME|PATH", help="Verify with this one. Default: the recorded.")
 @device_options
 @click.option("--rerun", is_flag=True, help="Generate everything again, from settings and seed.")
+@click.option(
+    "--sampler", metavar="FILE.py:NAME", help="The sampler of somebody's own that drew it."
+)
 @debug_option
-def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
+def verify(file: Path, model: str | None, device: str, rerun: bool, sampler: str | None) -> int:
     """Read what was recorded with the model and compare every number, or generate it again.
 
     Ends with status 1 if something is further off than is allowed, or another token comes.
@@ -106,12 +109,15 @@ def verify(file: Path, model: str | None, device: str, rerun: bool) -> int:
     from entropix_mlx.cli.options import load_model
     from entropix_mlx.cli.progress import stderr_progress
     from entropix_mlx.decoding.make_records import calibration_of
+    from entropix_mlx.sampling import own
     from entropix_mlx.sampling.settings import Settings
     from entropix_mlx.session.resume import in_force, settings_of
     from entropix_models.devices import release_thread
 
-    sampler, _ = in_force(found.header, found.records)
-    settings = settings_of(sampler, file) if sampler else Settings.make("greedy")
+    if sampler is not None:
+        own.chosen(sampler)
+    values, _ = in_force(found.header, found.records)
+    settings = settings_of(values, file) if values else Settings.make("greedy")
     try:
         with stderr_progress() as progress:
             loaded = load_model(model or found.header.model, device, progress)

@@ -4,18 +4,17 @@ Whoever looks a sampler up finds them by their names, see `settings.named`.
 """
 
 import dataclasses
-import importlib
-import pkgutil
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from entropix_mlx.sampling import folder
 from entropix_mlx.sampling.explanation import Line, Told
 from entropix_mlx.sampling.link import Link
 from entropix_mlx.sampling.parameters import did_you_mean
 from entropix_mlx.sampling.past import Past
-from entropix_mlx.sampling.settings import Settings, Strategy, Support, declared
+from entropix_mlx.sampling.settings import OWN, Settings, Strategy, Support, declared
 from entropix_mlx.sampling.vocabulary import Vocabulary
 from entropix_models.errors import UsageError
 
@@ -34,10 +33,6 @@ class Chain(Settings):
 
     links: ClassVar[tuple[type[Link], ...]] = ()
     strategies: ClassVar[Mapping[str, Strategy]] = {"sample": Strategy()}
-
-    @property
-    def preset(self) -> str:
-        return ",".join(link.called() for link in self.links)
 
     def support(self) -> Support:
         """Where top-k comes first, nothing else need be looked at; nothing has to be in order."""
@@ -86,7 +81,9 @@ class Chain(Settings):
 
     def explain(self, told: Told) -> list[Line]:
         record = told.record
-        rule = Line("rule", f"no thresholds: the links {', '.join(self.preset.split(','))}")
+        rule = Line(
+            "rule", f"no thresholds: the links {', '.join(link.called() for link in self.links)}"
+        )
         if record.forced is not None or record.temperature is None:
             return [rule]
         said = [link.said(record, vars(self)) for link in self.links]
@@ -101,11 +98,6 @@ class Led:
     """
 
     links: ClassVar[tuple[type[Link], ...]] = ()
-    called: ClassVar[str] = ""
-
-    @property
-    def preset(self) -> str:
-        return ",".join([*(link.called() for link in self.links), self.called])
 
     def support(self) -> Support:
         return Support(None, ordered=False)
@@ -142,21 +134,8 @@ class Led:
 @cache
 def links() -> dict[str, type[Link]]:
     """Every link by its name: what is in the folder."""
-    folder = importlib.import_module("entropix_mlx.sampling.links")
-    found = {}
-    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
-        module = importlib.import_module(f"{folder.__name__}.{name}")
-        kinds = [
-            kind
-            for kind in vars(module).values()
-            if isinstance(kind, type)
-            and issubclass(kind, Link)
-            and kind.__module__ == module.__name__
-        ]
-        if len(kinds) != 1:
-            raise TypeError(f"{module.__name__} declares {len(kinds)} links; it has to be one")
-        found[kinds[0].called()] = kinds[0]
-    return found
+    found = folder.declared("entropix_mlx.sampling.links", Link)  # type: ignore[type-abstract]
+    return {link.called(): link for link in found.values()}
 
 
 def spelt(text: str) -> tuple[str, dict[str, str]]:
@@ -185,7 +164,7 @@ def spelt(text: str) -> tuple[str, dict[str, str]]:
 def chain(order: tuple[str, ...]) -> type[Settings]:
     """The sampler of several links. Raises UsageError for an order that cannot be."""
     *_, end = order
-    preset = None if end in links() else declared().get(end)
+    preset = None if end in links() else OWN.get(end) or declared().get(end)
     names = order[:-1] if preset else order
     for name in names:
         if name not in links():
@@ -197,15 +176,16 @@ def chain(order: tuple[str, ...]) -> type[Settings]:
             raise UsageError(f"{name} stands twice: a link can stand in a chain once")
         if links()[name].last and name != end:
             raise UsageError(f"{name} draws the token, so it can be the last link only")
-    return of(tuple(links()[name] for name in names), (end, preset) if preset else None)
+    return of(tuple(links()[name] for name in names), (end, preset) if preset else ())
 
 
 def of(
-    parts: tuple[type[Link], ...], ending: tuple[str, type[Settings]] | None = None
+    parts: tuple[type[Link], ...], ending: tuple[str, type[Settings]] | tuple[()] = ()
 ) -> type[Settings]:
     """The class of a chain, which ends with a preset or with a draw."""
     fields = [(field, link) for link in parts for field in dataclasses.fields(link)]
-    namespace: dict[str, Any] = {"links": parts, "__module__": __name__}
+    order = [*(link.called() for link in parts), *ending[:1]]
+    namespace: dict[str, Any] = {"links": parts, "called": ",".join(order), "__module__": __name__}
     bases: tuple[type, ...] = (Chain,)
     measures = tuple(measure for link in parts for measure in link.measures)
     namespace["takes_best"] = any(link.takes_best for link in parts)
@@ -215,7 +195,7 @@ def of(
             if field.name in preset.parameters():
                 raise UsageError(f"{name} has its own {field.name}: leave {link.called()} out")
         bases = (Led, preset)
-        namespace |= {"called": name, "measures": (*measures, *preset.measures)}
+        namespace |= {"measures": (*measures, *preset.measures)}
     else:
         namespace |= {"measures": measures, "summary": parts[0].summary}
     made: type[Settings] = dataclasses.make_dataclass(

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from entropix_mlx.sampling.parameters import OneOf, admits
-from entropix_mlx.sampling.settings import declared, named
+from entropix_mlx.sampling.settings import kinds, named
 
 
 def can_be(name: str, value: object) -> bool:
     """Whether a setting can have a value in some sampler that has it; true for what none has."""
-    found = [kind.parameters()[name] for kind in declared().values() if name in kind.parameters()]
+    found = [kind.parameters()[name] for kind in kinds() if name in kind.parameters()]
     return not found or any(admits(parameter, value) for parameter in found)
 
 

@@ -7,7 +7,6 @@ drawn, its explanation. Imports no MLX, so that a wrong flag is told before a mo
 
 import dataclasses
 import importlib
-import pkgutil
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from entropix_mlx.records.measures import MEASURES, Measure
 from entropix_mlx.records.quadrants import Quadrant
-from entropix_mlx.sampling import presets
+from entropix_mlx.sampling import folder, presets
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.explanation import Line, Told
 from entropix_mlx.sampling.parameters import (
@@ -84,6 +83,10 @@ class Settings:
 
     summary: ClassVar[str]
     """In a line, for the list of samplers."""
+    called: ClassVar[str] = ""
+    """Its name, where that is not its module's."""
+    sha256: ClassVar[str] = ""
+    """Of the file that it is from, if that is the user's own."""
     strategies: ClassVar[Mapping[str, Strategy]]
     """By name; a step tells which by its number here."""
     takes_best: ClassVar[bool] = False
@@ -145,8 +148,8 @@ class Settings:
         comes to its base and the values that it replaces. Raises UsageError, and what `own_presets`
         raises if a name is not built-in.
         """
-        name, values = _chains().spelt(preset)
-        if name not in declared() and "," not in name:
+        name, values = (preset, {}) if preset in OWN else _chains().spelt(preset)
+        if named(name) is None and "," not in name:
             own = own_presets()
             if name not in own:
                 known = dict.fromkeys((*declared(), *own))
@@ -179,7 +182,7 @@ class Settings:
     @property
     def preset(self) -> str:
         """The sampler's name."""
-        return type(self).__module__.rpartition(".")[2]
+        return self.called or type(self).__module__.rpartition(".")[2]
 
     @property
     def is_random(self) -> bool:
@@ -198,7 +201,8 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """For a run's header: every setting that this sampler has."""
         values = {field.name: getattr(self, field.name) for field in self._ordered()}
-        return {"preset": self.preset} | {k: v for k, v in values.items() if v is not None}
+        told = {"preset": self.preset} | ({"sha256": self.sha256} if self.sha256 else {})
+        return told | {k: v for k, v in values.items() if v is not None}
 
     def layer_indices(self, count: int) -> list[int] | None:
         """The layers to average over, or None for all. Raises UsageError."""
@@ -210,32 +214,28 @@ class Settings:
         raise AttributeError(f"no sampler has a setting {name!r}")
 
 
+OWN: dict[str, type["Settings"]] = {}
+"""Those that the user has named in this process, and where they are, see `own`."""
+
+
 @cache
 def declared() -> dict[str, type[Settings]]:
     """Every sampler by its name: what is in the folder, and each link of chains alone."""
-    folder = importlib.import_module("entropix_mlx.sampling.samplers")
-    found = {}
-    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
-        module = importlib.import_module(f"{folder.__name__}.{name}")
-        kinds = [
-            kind
-            for kind in vars(module).values()
-            if isinstance(kind, type)
-            and issubclass(kind, Settings)
-            and kind.__module__ == module.__name__
-        ]
-        if len(kinds) != 1:
-            raise TypeError(f"{module.__name__} declares {len(kinds)} samplers; it has to be one")
-        found[name] = kinds[0]
+    found = folder.declared("entropix_mlx.sampling.samplers", Settings)  # type: ignore[type-abstract]
     chains = _chains()
     alone = {name: chains.of((link,)) for name, link in chains.links().items() if name not in found}
     return found | alone
 
 
+def kinds() -> list[type[Settings]]:
+    """All that are known."""
+    return [*declared().values(), *OWN.values()]
+
+
 def named(preset: str) -> type[Settings] | None:
     """The sampler that a preset is of, be it a chain of links; None if there is none."""
     if "," not in preset:
-        return declared().get(preset)
+        return OWN.get(preset) or declared().get(preset)
     try:
         return cast("type[Settings]", _chains().chain(tuple(preset.split(","))))
     except UsageError:
@@ -249,30 +249,24 @@ def _chains() -> Any:
 
 def strategies() -> dict[str, Strategy]:
     """Everything that samplers may do, by name."""
-    return {
-        name: strategy
-        for sampler in declared().values()
-        for name, strategy in sampler.strategies.items()
-    }
+    return {name: strategy for sampler in kinds() for name, strategy in sampler.strategies.items()}
 
 
 def measures() -> dict[str, Measure]:
     """Every measure by name: what records hold, and what samplers make themselves."""
-    own = (measure for sampler in declared().values() for measure in sampler.measures)
+    own = (measure for sampler in kinds() for measure in sampler.measures)
     return MEASURES | {measure.name: measure for measure in own}
 
 
 def is_setting(name: str) -> bool:
     """Whether some sampler has it, if only to record it."""
-    return any(name in sampler.__dataclass_fields__ for sampler in declared().values())
+    return any(name in sampler.__dataclass_fields__ for sampler in kinds())
 
 
 def parameters() -> dict[str, dataclasses.Field[Any]]:
     """Everything that can be set in any sampler, by name."""
     return {
-        name: field
-        for sampler in reversed(declared().values())
-        for name, field in sampler.parameters().items()
+        name: field for sampler in reversed(kinds()) for name, field in sampler.parameters().items()
     }
 
 
@@ -332,7 +326,7 @@ def _checked(name: str, preset: Preset) -> Preset:
 
 
 def _made(preset: str, overrides: Mapping[str, str]) -> Settings:
-    sampler = declared().get(preset) or _chains().chain(tuple(preset.split(",")))
+    sampler = named(preset) or _chains().chain(tuple(preset.split(",")))
     known = sampler.parameters()
     values: dict[str, Any] = {}
     for name, text in overrides.items():

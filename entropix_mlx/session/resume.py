@@ -19,6 +19,9 @@ from entropix_models.errors import TraceError, UsageError
 from entropix_models.language_model import LanguageModel
 from entropix_models.progress import Progress, quiet
 
+NAMING = ("preset", "sha256")
+"""What of a header's sampler are no settings: its name, and its file's digest."""
+
 
 def resume(
     model: LanguageModel,
@@ -118,10 +121,17 @@ def settings_of(sampler: Mapping[str, Any], path: Path) -> Settings:
         name: str(value)
         for name, value in recorded(sampler).items()
         # The thresholds that a baseline's header names are the model's, and it gets them again.
-        if value is not None and name in has and name != "preset"
+        if value is not None and name in has and name not in NAMING
     }
-    unknown = {name for name in sampler if name != "preset" and not is_setting(name)}
+    digest = sampler.get("sha256")
+    unknown = {name for name in sampler if name not in NAMING and not is_setting(name)}
     try:
+        if digest is not None and (known is None or known.sha256 != digest):
+            other = "another file of that name was" if known else "it was not"
+            raise UsageError(
+                f"{preset!r} is a sampler of somebody's own, and {other} named here: give "
+                f"--sampler with the file whose sha256 is {str(digest)[:12]}..."
+            )
         if unknown:
             raise UsageError(f"there is no setting {min(unknown)!r}")
         return Settings.make(preset, values)
