@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -227,6 +228,29 @@ class TestXtc:
         )
         # Within four standard deviations.
         assert abs(gone - count * chance) < 4 * math.sqrt(count * chance * (1 - chance))
+
+
+class TestPage:
+    PAGE = Path(__file__).parents[2] / "docs" / "sampling.md"
+
+    @pytest.mark.parametrize("name", links())
+    def test_it_has_every_link_as_it_is(self, name: str) -> None:
+        (row,) = (
+            line for line in self.PAGE.read_text().splitlines() if line.startswith(f"| `{name}` | ")
+            and "ms |" not in line
+        )  # fmt: skip
+        row = row.replace("\\|", "|")
+        link = links()[name]
+        for parameter in link.parameters():
+            default = link.__dataclass_fields__[parameter].default
+            assert f"`{parameter}` {default:g}" in row
+        for line in link.formula:
+            assert f"`{line}`" in row
+
+    def test_it_says_which_may_remove_the_most_likely(self) -> None:
+        takes = [f"`{name}`" for name, link in links().items() if link.takes_best]
+        page = " ".join(self.PAGE.read_text().split())
+        assert f"{' and '.join(takes)} may remove the most likely token" in page
 
 
 class TestSelection:

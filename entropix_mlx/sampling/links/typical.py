@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
     from entropix_mlx.sampling.pool import Pool
 
-_HIGH = 32
-"""Bits below the gap in a key."""
+_NEVER = 0x7F800000 << 32
+"""The key of an infinite gap: the high half of a key are the bits of the gap, which are ordered as
+what they stand for, as it is never negative; the low half are those of the odds.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +39,16 @@ class Typical(Link):
         from entropix_mlx.sampling import selection
 
         mass = at.p["typical_p"]
-        left = pool.odds > 0
         # -log p - entropy = mean of the logits - logit: the normalisers cancel.
         gap = mx.abs(mx.sum(pool.odds * pool.below) / pool.total - pool.below)
-        # What a gap is worth travels in its key: gaps of both sides are alike.
-        gap = mx.where(left, gap, mx.inf)
-        keys = (_bits(gap) << _HIGH) | _bits(pool.odds)
+        # What a gap is worth travels in its key, as gaps of both sides are alike.
+        gap = mx.where(pool.logits > -mx.inf, gap, mx.inf)
+        keys = mx.view(mx.stack([pool.odds, gap], axis=-1), mx.int64)[:, 0]
         typical = selection.leading(
             keys,
             lambda keys: (mx.view(keys, mx.float32).reshape(-1, 2)[:, 0],),
             lambda found: (found >= mass * pool.total) & (mass < 1),
-            0x7F800000 << _HIGH,
+            _NEVER,
             through=True,
         )
-        return pool.keep(typical & left), mass
-
-
-def _bits(x: "mx.array") -> "mx.array":
-    """Of floats that are not negative, in their order."""
-    import mlx.core as mx
-
-    return mx.view(x, mx.uint32).astype(mx.int64)
+        return pool.keep(typical), mass
