@@ -14,12 +14,14 @@ import numpy as np
 
 from entropix_mlx.decoding import choice
 from entropix_mlx.decoding.choice import Choice
+from entropix_mlx.decoding.look_ahead import Probe
 from entropix_mlx.decoding.row import STATISTICS, Row, State
 from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.decision import Decision
 from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_models import row_cache
 from entropix_models.attention import Reducer
+from entropix_models.errors import UnsupportedError
 from entropix_models.language_model import Cache, LanguageModel
 
 _CLEAR_EVERY = 256
@@ -41,8 +43,8 @@ class Distribution(NamedTuple):
 class PendingStep(NamedTuple):
     """A row's step that was handed to the device: a distribution, and what the sampler made of it.
 
-    `state` is that before the step. `force`, `redraw` and `banned` say how it was decided, see
-    `Batch.reconsider`.
+    `state` is that before the step; `probe`: the steps after its candidates, if it looks ahead.
+    `force`, `redraw` and `banned` say how it was decided, see `Batch.reconsider`.
     """
 
     distribution: Distribution
@@ -51,6 +53,7 @@ class PendingStep(NamedTuple):
     force: int | None = None
     redraw: int = 0
     banned: tuple[int, ...] = ()
+    probe: Probe | None = None
 
 
 class Batch:
@@ -98,7 +101,7 @@ class Batch:
         for sampler, group in groups.items():
             if len(group) == 1:
                 n = group[0]
-                made[n] = _alone(self.rows[n], distributions[n], states[n])
+                made[n] = self._alone(n, distributions[n], states[n])
                 continue
             of = [distributions[n] for n in group]
             attention = [self.rows[n].over_layers(distributions[n].attention) for n in group]
@@ -128,8 +131,7 @@ class Batch:
         landed, self.pending = self.pending, []
         proposals = [step.proposal for step in landed]
         if more:
-            ids = mx.stack([proposal.token for proposal in proposals])[:, None]
-            self.pending = self.decide(self.advance(ids), [made.state for made in proposals])
+            self.pending = self.decide(self._next(landed), [made.state for made in proposals])
         choices = [self._read(row, step) for row, step in zip(self.rows, landed, strict=True)]
         for row, made, proposal in zip(self.rows, choices, proposals, strict=True):
             row.state = proposal.state
@@ -138,6 +140,14 @@ class Batch:
         if self._steps % _CLEAR_EVERY == 0:
             mx.clear_cache()
         return choices
+
+    def _next(self, landed: Sequence[PendingStep]) -> list[Distribution]:
+        """Read what is proposed; what has looked ahead has read it."""
+        probe = landed[0].probe
+        if probe is None:
+            return self.advance(mx.stack([step.proposal.token for step in landed])[:, None])
+        logits, attention = probe.taken(self.cache, landed[0].proposal.token)
+        return [Distribution(logits, attention, self.model.cached(self.cache))]
 
     def peek(self, row: int = 0) -> Choice:
         """What the step under way proposes."""
@@ -157,7 +167,7 @@ class Batch:
         draw (0); `banned`: ids that cannot be drawn here.
         """
         distribution, state = self.pending[row].distribution, self.pending[row].state
-        made = _alone(self.rows[row], distribution, state, force, redraw, banned)
+        made = self._alone(row, distribution, state, force, redraw, banned)
         (self.pending[row],) = _handed([made])
 
     def leave(self, rows: Sequence[int]) -> None:
@@ -176,6 +186,36 @@ class Batch:
         self.rows += other.rows
         self.pending += other.pending
 
+    def _alone(
+        self,
+        n: int,
+        distribution: Distribution,
+        state: State,
+        force: int | None = None,
+        redraw: int = 0,
+        banned: tuple[int, ...] = (),
+    ) -> PendingStep:
+        """What row number `n`'s sampler proposes; the rest as in `reconsider`."""
+        row, (logits, attention, keys) = self.rows[n], distribution
+        decide = partial(
+            row.sampler.decide,
+            logits,
+            row.over_layers(attention),
+            keys,
+            state,
+            draw_key(row.seed, keys, redraw),
+            force,
+            banned,
+        )
+        made, probe = decide(), None
+        if count := row.settings.look_ahead:
+            if len(self.rows) > 1:
+                raise UnsupportedError("a row that looks ahead has no others beside it")
+            likely = row.sampler.candidates(logits, count, banned)
+            probe = Probe.of(self.model, self.cache, made, likely, self.reducer)
+            made = decide(ahead=probe.measured(row))
+        return PendingStep(distribution, state, made, force, redraw, banned, probe)
+
     def _read(self, row: Row, step: PendingStep) -> Choice:
         """The one place of the loop where the host waits for the device."""
         made = choice.drawn(step.proposal, attention=row.captures)
@@ -183,22 +223,6 @@ class Batch:
             # Cut on the host: a kernel more would wait for the step that is under way.
             made = made._replace(heads=np.array(attention)[:, STATISTICS:])
         return made
-
-
-def _alone(
-    row: Row,
-    distribution: Distribution,
-    state: State,
-    force: int | None = None,
-    redraw: int = 0,
-    banned: tuple[int, ...] = (),
-) -> PendingStep:
-    """What one row's sampler proposes; the rest as in `Batch.reconsider`."""
-    logits, attention, keys = distribution
-    key = draw_key(row.seed, keys, redraw)
-    statistics = row.over_layers(attention)
-    made = row.sampler.decide(logits, statistics, keys, state, key, force, banned)
-    return PendingStep(distribution, state, made, force, redraw, banned)
 
 
 def _handed(steps: list[PendingStep]) -> list[PendingStep]:

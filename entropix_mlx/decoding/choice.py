@@ -14,7 +14,7 @@ from entropix_mlx.sampling import draw, metrics
 from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.draw import Scalars
 from entropix_mlx.sampling.past import Past
-from entropix_mlx.sampling.sampler import CANDIDATES
+from entropix_mlx.sampling.support import CANDIDATES
 from entropix_models.errors import DamagedFileError
 
 AttentionMetrics = tuple[float, float, float, float]

@@ -187,7 +187,13 @@ class Decoder:
         logits, attention, keys = pending.distribution
         key = draw_key(self.row.seed, keys, pending.redraw)
         return self.row.sampler.stages(
-            logits, self.row.over_layers(attention), keys, pending.state, key, pending.banned
+            logits,
+            self.row.over_layers(attention),
+            keys,
+            pending.state,
+            key,
+            pending.banned,
+            None if pending.probe is None else pending.probe.measured(self.row),
         )
 
     def peek(self) -> Choice:

@@ -50,6 +50,9 @@ def waterfall(decoder: Decoder) -> Waterfall:
     final[ids] = np.array(outcome.final)
     add("draws", len(drawn), final)
     scores = [float(np.log(max(stages[-2].p[followed.index(id)], 1e-300))) for id in drawn]
+    if outcome.scores is not None:
+        of = dict(zip(ids.tolist(), np.array(outcome.scores).tolist(), strict=True))
+        scores = [of[id] for id in drawn]
     return Waterfall(
         region=REGIONS[int(_number(outcome.region))],
         strategy=strategy,

@@ -29,6 +29,14 @@ LONGEST_QUESTION = 24
 
 Memory = tuple["mx.array", ...]
 
+NOT_INSERTED = {
+    "off": ", nothing inserted (clarify=off)",
+    "insert": ": a text comes between words only, once a sentence at most",
+    "ask": ": a question comes where a sentence begins only, once at most",
+    "guide": " instead: a clarifying text had just been inserted",
+}
+"""Why nothing was, where it might have been, by way."""
+
 
 class Step(NamedTuple):
     """`inserted` int32: the id to put in, -1 for none; the next `memory`."""

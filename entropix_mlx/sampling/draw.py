@@ -22,7 +22,8 @@ class Seen(NamedTuple):
     `measured` float32 `[6]` in the order of `calibration.METRICS`, zeros from the third on where no
     `attention` was measured; `keys` float32: how many the query attended to. `key` uint32 `[2]`
     draws; `given` int32: the id that the user gives, whatever would be drawn, or -1. `state`: the
-    sampler's; `p`: its `scalars`, `fixed`: what it is compiled for.
+    sampler's; `p`: its `scalars`, `fixed`: what it is compiled for. `ahead` float32
+    `[candidates, 6]`: what would be measured after each of the first ids, if that was looked at.
     """
 
     ids: mx.array
@@ -37,6 +38,7 @@ class Seen(NamedTuple):
     state: tuple[mx.array, ...]
     p: Scalars
     fixed: Any
+    ahead: mx.array | None = None
 
 
 class Outcome(NamedTuple):
@@ -47,7 +49,8 @@ class Outcome(NamedTuple):
     `[draws]`: places in the support, in the order in which they were drawn, of which the first
     `looked` were looked at; `chosen`: the one that is taken; `final` `[support]`: each one's
     probability to be. `state`: the next one; `inserted` int32: an id to take in place of the chosen
-    one, -1 for none; `measures`: the sampler's own, float32, in the order of its declaration.
+    one, -1 for none; `measures`: the sampler's own, float32, in the order of its declaration;
+    `scores` `[support]`: by what the best of the drawn is taken, if not by its likelihood.
     """
 
     region: mx.array
@@ -61,6 +64,7 @@ class Outcome(NamedTuple):
     state: tuple[mx.array, ...] = ()
     inserted: mx.array | None = None
     measures: tuple[mx.array, ...] = ()
+    scores: mx.array | None = None
 
 
 def places(log_p: mx.array, n: int, key: mx.array) -> mx.array:

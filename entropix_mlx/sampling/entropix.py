@@ -31,14 +31,6 @@ _GREEDY, _HELV, _RESAMPLE, _ADAPTIVE = map(REGIONS.index, ("LELV", "HELV", "HEHV
 """Regions and their strategies are listed in the same order."""
 
 
-_NOT_INSERTED = {
-    "off": ", nothing inserted (clarify=off)",
-    "insert": ": a text comes between words only, once a sentence at most",
-    "ask": ": a question comes where a sentence begins only, once at most",
-    "guide": " instead: a clarifying text had just been inserted",
-}
-
-
 class State(NamedTuple):
     """Arrays, never read back.
 
@@ -183,25 +175,36 @@ class Entropix(Settings):
         means = newest * seen.measured + (1 - newest) * past.means
         means = mx.where(past.steps == 0, seen.measured, means)
         region = cls.region(means, seen)
-        scaled = mx.clip((means - p["floors"]) * p["scales"], 0.0, p["ceiling"])
-        inputs = {symbol: scaled[METRICS.index(name)] for symbol, name in METRIC_OF.items()}
-        inputs["G"] = cls.agreement(inputs["G"], seen)
+        inputs = cls._inputs(means, seen)
         params = rules.computed(cls.rules, region, inputs, p, attention=seen.attention)
         stages = filters.filtered(seen.logits, params, ordered=True)
         may = None if fixed.way is None else fixed.way.follows(seen.ids, past.memory)
         if may is not None:
             stages = (*stages, filters.following(stages, may))
+        if seen.ahead is not None:
+            nearest = mx.arange(seen.ids.shape[0]) < seen.ahead.shape[0]
+            among = mx.where(nearest | (region != _ADAPTIVE), stages[-1].weights, -mx.inf)
+            stages = (*stages, filters.Stage("looked at", mx.array(seen.ahead.shape[0]), among))
         log_p = filters.log_p(stages)
         first = mx.argmax(log_p > -mx.inf)
         greedy, resampled, middle = (region == n for n in (_GREEDY, _RESAMPLE, _ADAPTIVE))
         drawn = draw.places(log_p, fixed.best_of, seen.key)
         drawn = mx.where(greedy, first, drawn)
-        # Scores are log p plus a confidence that all candidates of a step share, so the best of
-        # the drawn is the one that comes first in the order.
         looked = mx.where(middle, p["draws"], mx.where(resampled, p["resamples"], 1.0))
-        final = filters.best_of(mx.exp(log_p), looked)
         counts = mx.arange(fixed.best_of) < looked
-        chosen = mx.min(mx.where(counts, drawn, log_p.shape[0]))
+        scores = None
+        if seen.ahead is None:
+            # Scores are log p plus a confidence that all candidates of a step share, so the best of
+            # the drawn is the one that comes first in the order.
+            final = filters.best_of(mx.exp(log_p), looked)
+            chosen = mx.min(mx.where(counts, drawn, log_p.shape[0]))
+        else:
+            scores = cls._with_what_follows(log_p, middle, seen)
+            order = mx.argsort(-scores)
+            ranks = mx.argsort(order)
+            final = filters.best_of(mx.exp(log_p)[order], looked)[ranks]
+            best = mx.min(mx.where(counts, ranks[drawn].astype(mx.int32), log_p.shape[0] - 1))
+            chosen = order[best]
         inserted, memory = None, past.memory
         if fixed.way is not None:
             drawn_id, calls = seen.ids[chosen], region == _HELV
@@ -217,7 +220,29 @@ class Entropix(Settings):
             final=mx.where(greedy, draw.one_hot(first, final.shape[0]), final),
             state=State(past.steps + 1, means, memory).arrays,
             inserted=inserted,
+            scores=scores,
         )
+
+    @classmethod
+    def _inputs(cls, measured: "mx.array", seen: "Seen") -> "dict[str, mx.array]":
+        """Metrics by symbol as they enter the formulas; `measured` float32 `[..., 6]`."""
+        import mlx.core as mx
+
+        p = seen.p
+        scaled = mx.clip((measured - p["floors"]) * p["scales"], 0.0, p["ceiling"])
+        inputs = {symbol: scaled[..., METRICS.index(name)] for symbol, name in METRIC_OF.items()}
+        inputs["G"] = cls.agreement(inputs["G"], seen)
+        return inputs
+
+    @classmethod
+    def _with_what_follows(cls, log_p: "mx.array", middle: "mx.array", seen: "Seen") -> "mx.array":
+        """Log-probabilities, in the middle with how sure the model would be after each."""
+        import mlx.core as mx
+
+        assert seen.ahead is not None
+        trust = rules.confidence(cls._inputs(seen.ahead, seen), attention=seen.attention)
+        rest = mx.zeros((log_p.shape[0] - trust.shape[0],))
+        return log_p + mx.where(middle, mx.concatenate([trust, rest]), 0.0)
 
     # What it says.
 
@@ -289,7 +314,7 @@ class Entropix(Settings):
     def _drawn(self, told: Told) -> list[Line]:
         record, lines = told.record, []
         if record.strategy == "clarify":
-            lines.append(Line("note", f"drawn hotter{_NOT_INSERTED[self.clarify]}"))
+            lines.append(Line("note", f"drawn hotter{clarification.NOT_INSERTED[self.clarify]}"))
         entered = {symbol: self.entered(symbol, told) for symbol in METRIC_OF}
         settings = self.to_dict()
         formula = rules.temperature(record, settings, entered, self.rules)
@@ -301,7 +326,13 @@ class Entropix(Settings):
         lines += [Line("note", note) for note in formula.notes]
         lines += explanation.filters(record, settings)
         if record.strategy == "adaptive":
-            lines.append(Line("draw", f"the most likely of {self.draws} draws"))
+            best = f"the most likely of {self.draws} draws"
+            if self.look_ahead:
+                best = (
+                    f"of {self.draws} draws among the {self.look_ahead} most likely the best by "
+                    "likelihood and by how sure the model would be next"
+                )
+            lines.append(Line("draw", best))
         if record.strategy == "resample" and self.resamples > 1:
             lines.append(Line("draw", f"the most likely of {self.resamples} draws"))
         return lines

@@ -40,6 +40,12 @@ class Rule(NamedTuple):
 Rules = Mapping[str, tuple[Rule, ...]]
 """By strategy."""
 
+CONFIDENCE = ((-0.1, "H"), (-0.2, "A"), (-0.3, "V"), (-0.4, "B"), (0.5, "G"), (0.6, "I"))
+"""Factors of metrics in the guide's score of a candidate, but for a constant. The guide takes the
+metrics of the step that the candidates are of, which are the same for all of them; those of the
+steps that would follow them tell candidates apart.
+"""
+
 RULES: Rules = {
     "greedy": (),
     "clarify": (Rule("temperature", ((0.2, "A"),), 1.3, high=_HOT),),
@@ -117,6 +123,13 @@ def computed(
     return SamplingParams(**{**values, "temperature": mx.clip(values["temperature"], low, high)})
 
 
+def confidence(inputs: "dict[str, mx.array]", *, attention: bool) -> "mx.array":
+    """By `CONFIDENCE`, of metrics by symbol as they enter; without what was not measured."""
+    known = CONFIDENCE if attention else [term for term in CONFIDENCE if term[1] in _MEASURED]
+    (factor, symbol), *others = known
+    return sum((f * inputs[s] for f, s in others), factor * inputs[symbol])
+
+
 def _value(rule: Rule, inputs: "dict[str, mx.array]", p: "Scalars", attention: bool) -> "mx.array":
     import mlx.core as mx
 
@@ -156,6 +169,14 @@ def documented(strategy: str, table: Rules = RULES) -> Iterator[tuple[str, str]]
         elif rule.high is not None:
             text = f"min({rule.high}, {text})"
         yield rule.setting, text
+
+
+def documented_confidence() -> str:
+    """The formula by which a candidate's next step counts."""
+    terms = [
+        f"{'-' if f < 0 else '+'} {abs(f):g} {_DOCUMENTED[symbol]}" for f, symbol in CONFIDENCE
+    ]
+    return " ".join(terms)
 
 
 def _sum(symbols: str) -> str:

@@ -1,5 +1,6 @@
 """From a distribution to a decision: pure functions, branch-free, without host synchronisation."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,14 @@ import mlx.core as mx
 
 from entropix_mlx.records.quadrants import QuadrantSplit
 from entropix_mlx.sampling import draw, metrics
-from entropix_mlx.sampling.calibration import Calibration
+from entropix_mlx.sampling.calibration import METRICS, Calibration
 from entropix_mlx.sampling.decision import Decision, Floats, Ints, forces, packed
 from entropix_mlx.sampling.draw import Outcome, Scalars, Seen
 from entropix_mlx.sampling.filters import Stage
 from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.settings import Settings, Support
+from entropix_mlx.sampling.support import CANDIDATES, Ban, Places, ban_of, places_of
 from entropix_mlx.sampling.vocabulary import Vocabulary
-
-CANDIDATES = 8
-"""How many of the most likely tokens a decision lists."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,13 @@ class _Program:
     fixed: Hashable
     support: Support
     attention: bool
+    looks_ahead: bool = False
 
 
 class _Given(NamedTuple):
     """What a decision is made from: `logits` `[1, vocabulary]`, `attention` float32 `[4]`, `keys`
-    float32, `key` uint32 `[2]`, `forced` int32: the user's id, -1 for none.
+    float32, `key` uint32 `[2]`, `forced` int32: the user's id, -1 for none; `ahead` float32
+    `[candidates, 6]`: what would be measured after each of the most likely, if that counts.
     """
 
     logits: mx.array
@@ -42,25 +43,7 @@ class _Given(NamedTuple):
     keys: mx.array
     key: mx.array
     forced: mx.array
-
-
-class _Ban(NamedTuple):
-    """`weights` float32 `[vocabulary]`: -inf for the `banned` ids, which are so many, else 0."""
-
-    weights: mx.array
-    banned: int
-
-
-class _Places(NamedTuple):
-    """`ids`, `logits` and perhaps `odds` of what can be drawn; `listed`, the most likely ids, and
-    their `places`.
-    """
-
-    ids: mx.array
-    logits: mx.array
-    odds: mx.array | None
-    listed: mx.array
-    places: mx.array
+    ahead: mx.array
 
 
 class Sampler:
@@ -86,6 +69,8 @@ class Sampler:
         # Nothing is compiled on the CPU (devices.choose says why), whoever chose it.
         on_gpu = mx.default_device().type == mx.gpu
         self._decide = _compiled(program) if on_gpu else partial(_decide, program)
+        looking = dataclasses.replace(program, looks_ahead=True)
+        self._decide_ahead = _compiled(looking) if on_gpu else partial(_decide, looking)
         self._decide_rows = _compiled(program, rows=True) if on_gpu else _over_rows(program)
         of_split = draw.split_scalars(split or calibration.split_of(bound.quadrants))
         scalars = {**bound.scalars(calibration), **of_split}
@@ -104,21 +89,32 @@ class Sampler:
         key: mx.array,
         force: int | None = None,
         banned: Sequence[int] = (),
+        ahead: mx.array | None = None,
     ) -> Decision:
         """Decide on one token.
 
         `logits` `[vocabulary]`; `attention` float32 `[4]`, or None where none was measured;
         `keys`: how many the last query attended to; `key` uint32 `[2]` (see `draw_key`); `force`:
         the id that the user wants, whatever would be drawn; `banned`: ids that cannot be drawn, and
-        count for nothing in what the filters see. All measures are of the raw distribution.
+        count for nothing in what the filters see; `ahead` float32 `[n, 6]`: what would be measured
+        after each of the `candidates`. All other measures are of the raw distribution.
         """
         given = _given(logits, attention, keys, key, force)
+        decide, looks = self._decide, ahead is not None
+        if ahead is not None:
+            given, decide = given._replace(ahead=ahead), self._decide_ahead
         if banned:  # rare, and as long as it likes: not worth a compiled program
-            made = _decide(self._program, given, state, self.scalars, _ban(logits, banned))
+            program = dataclasses.replace(self._program, looks_ahead=looks)
+            made = _decide(program, given, state, self.scalars, ban_of(logits, banned))
         else:
-            made = self._decide(given, state, self.scalars)
+            made = decide(given, state, self.scalars)
         token, ints, floats, *new = made
         return Decision(token, ints, floats, tuple(new), self._program.sampler)
+
+    def candidates(self, logits: mx.array, n: int, banned: Sequence[int] = ()) -> mx.array:
+        """The `n` most likely ids that can be drawn, int32, in order."""
+        ban = ban_of(logits, banned) if banned else None
+        return places_of(Support(n), logits[None], ban, logits).ids[:n]
 
     def decide_rows(
         self,
@@ -139,6 +135,7 @@ class Sampler:
             mx.array(list(keys), mx.float32),
             mx.stack(list(draw_keys)),
             mx.full((rows,), -1),
+            mx.zeros((rows, 1, len(METRICS))),
         )
         state = tuple(map(mx.stack, map(list, zip(*states, strict=True))))
         made = self._decide_rows(given, state, self.scalars)
@@ -158,15 +155,19 @@ class Sampler:
         state: tuple[mx.array, ...],
         key: mx.array,
         banned: Sequence[int] = (),
+        ahead: mx.array | None = None,
     ) -> "Stages":
         """How `decide` comes to its token; `state` is the one that it is given."""
-        given = _given(logits, attention, keys, key, None)
-        ban = _ban(logits, banned) if banned else None
+        given, program = _given(logits, attention, keys, key, None), self._program
+        if ahead is not None:
+            given = given._replace(ahead=ahead)
+            program = dataclasses.replace(program, looks_ahead=True)
+        ban = ban_of(logits, banned) if banned else None
         measured, _, odds = _measured(given.logits, given.attention)
-        places = _places(self._program.support, given.logits, ban, odds)
-        outcome = _stepped(self._program, given, places, measured, state, self.scalars)
-        all_ = _places(Support(None), given.logits, ban, odds)
-        whole = _stepped(self._program, given, all_, measured, state, self.scalars)
+        places = places_of(self._program.support, given.logits, ban, odds)
+        outcome = _stepped(program, given, places, measured, state, self.scalars)
+        all_ = places_of(Support(None), given.logits, ban, odds)
+        whole = _stepped(program, given, all_, measured, state, self.scalars)
         return Stages(outcome, places.ids, all_.ids, whole.stages)
 
 
@@ -202,13 +203,13 @@ def _decide(
     given: _Given,
     state: tuple[mx.array, ...],
     p: Scalars,
-    ban: _Ban | None = None,
+    ban: Ban | None = None,
 ) -> tuple[mx.array, ...]:
     """Token, ints, floats and the next state's arrays, as `Decision` describes them."""
     given = _Given(*given)  # a plain tuple, where it was compiled
     logits = given.logits
     measured, log_normaliser, odds = _measured(logits, given.attention)
-    drawable = _places(program.support, logits, ban, odds)
+    drawable = places_of(program.support, logits, ban, odds)
     ids, listed, places = drawable.ids, drawable.listed, drawable.places
     outcome = _stepped(program, given, drawable, measured, state, p)
     token, forced = _forced(program, given.forced, ids[outcome.chosen], outcome.inserted)
@@ -248,7 +249,7 @@ def _measured(logits: mx.array, attention: mx.array) -> tuple[mx.array, mx.array
 def _stepped(
     program: _Program,
     given: _Given,
-    places: _Places,
+    places: Places,
     measured: mx.array,
     state: tuple[mx.array, ...],
     p: Scalars,
@@ -268,28 +269,9 @@ def _stepped(
             state=state,
             p=p,
             fixed=program.fixed,
+            ahead=given.ahead if program.looks_ahead else None,
         )
     )
-
-
-def _places(support: Support, logits: mx.array, ban: _Ban | None, odds: mx.array) -> _Places:
-    """What can be drawn. Without an order, the `odds` of the whole vocabulary are its own."""
-    vocabulary = logits.shape[-1]
-    if support.ordered:
-        size = min((support.size or vocabulary) + (ban.banned if ban else 0), vocabulary)
-        top_ids, top_values = metrics.top(logits, size)
-        ids, values = top_ids[0], top_values[0]
-        listed, places = ids[:CANDIDATES], mx.arange(min(CANDIDATES, size))
-    else:
-        ids, values = mx.arange(vocabulary, dtype=mx.int32), logits[0].astype(mx.float32)
-        listed = places = metrics.top(logits, min(CANDIDATES, vocabulary))[0][0]
-    if ban is not None:
-        values = values + ban.weights[ids]
-        if support.ordered:
-            order = mx.argsort(-values)
-            ids, values, places = ids[order], values[order], mx.argsort(order)[places]
-    known = None if support.ordered or ban is not None else odds
-    return _Places(ids, values, known, listed, places)
 
 
 def _forced(
@@ -324,9 +306,5 @@ def _given(
         mx.array(keys, mx.float32),
         key,
         mx.array(-1 if force is None else force),
+        mx.zeros((1, len(METRICS))),
     )
-
-
-def _ban(logits: mx.array, banned: Sequence[int]) -> _Ban:
-    weights = mx.zeros(logits.shape[-1]).at[mx.array(list(banned))].add(-mx.inf)
-    return _Ban(weights, len(banned))

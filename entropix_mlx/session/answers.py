@@ -120,7 +120,8 @@ class Answers:
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self._first = Row(model, settings, self.calibration, self.seed)
         self._system, self._date = system, date or datetime.date.today()
-        self._rows = rows
+        # What looks ahead has rows of its own.
+        self._rows = 1 if self._first.settings.look_ahead else rows
         self._stopped = threading.Event()
         self._cached: tuple[list[int], Cache] | None = None
         self._batch = Batch(model, [], [])
@@ -249,7 +250,9 @@ class Answers:
         if (cache := self._read(ids)) is None:
             return
         try:
-            if self._shared is None:
+            if self._rows == 1:
+                cache = self.model.fork(cache)
+            elif self._shared is None:
                 cache = self.model.rows_beside([cache])
             else:
                 cache = self.model.rows_after(cache, len(new))

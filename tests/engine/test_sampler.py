@@ -16,8 +16,9 @@ from entropix_mlx.sampling import draw, metrics, sampler
 from entropix_mlx.sampling.calibration import METRICS, PROVISIONAL
 from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.entropix import State
-from entropix_mlx.sampling.sampler import CANDIDATES, Sampler, draw_key
+from entropix_mlx.sampling.sampler import Sampler, draw_key
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.sampling.support import CANDIDATES
 from entropix_mlx.sampling.vocabulary import Vocabulary
 
 ATTENTION = (2.5, 1.0, 0.5, 4.0)

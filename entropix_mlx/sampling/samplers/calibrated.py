@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from entropix_mlx.sampling import rules
 from entropix_mlx.sampling.calibration import METRICS, Calibration
 from entropix_mlx.sampling.entropix import Entropix
 from entropix_mlx.sampling.explanation import Told
@@ -30,6 +31,15 @@ class Calibrated(Entropix):
         0.01, 100, default=1.5, doc="cap of the temperature", step=(0.05, 0.25), group="limits"
     )
 
+    look_ahead: int = number(
+        0,
+        16,
+        default=0,
+        doc="candidates of the middle whose next step is looked at; 0: none",
+        step=(1, 4),
+        group="limits",
+    )
+
     summary: ClassVar[str] = (
         "strategies by entropy and varentropy, thresholds of the model (default)"
     )
@@ -38,6 +48,19 @@ class Calibrated(Entropix):
         low, high = self.min_temperature, self.max_temperature
         if low > high:
             raise UsageError(f"min_temperature {low:g} is above max_temperature {high:g}")
+        if self.look_ahead and self.clarify != "off":
+            raise UsageError(
+                f"look_ahead={self.look_ahead} goes with clarify=off: a text that is put in was "
+                "not looked at"
+            )
+
+    @classmethod
+    def documentation(cls) -> list[str]:
+        return [
+            *super().documentation(),
+            "look_ahead: of the draws the best by log p " + rules.documented_confidence(),
+            "            after the candidate",
+        ]
 
     def scaling(self, calibration: Calibration) -> dict[str, float | list[float]]:
         ranges = calibration.ranges | {"agreement": (0.0, 1.0)}
