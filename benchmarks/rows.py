@@ -3,7 +3,8 @@
 Everything on (attention of all layers, metrics, `--sampler`), rows that share a prompt of 64 tokens
 and rows that do not, in turns of a few steps with one row. `--shape`: Llama-3.2-1B's, random
 weights. Prints a Markdown table: medians over the turns of each one's ratio, what a step of one
-row costs, and the memory of the rows' keys and values.
+row costs, and the memory of the rows' keys and values; then what a token costs that looks ahead at
+so many candidates, over one that does not.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import mlx.core as mx
 from machine import describe
 
 from entropix_mlx.decoding.batch import Batch
-from entropix_mlx.decoding.decoder import prefill
+from entropix_mlx.decoding.decoder import Decoder, prefill
 from entropix_mlx.decoding.make_records import calibration_of
 from entropix_mlx.decoding.row import Row
 from entropix_mlx.sampling.past import Past
@@ -29,6 +30,7 @@ from entropix_models.sources import sources
 
 PROMPT = 64
 STEPS = 6
+CANDIDATES = 5
 
 
 def batch_of(model: LanguageModel, first: Row, rows: int, *, shared: bool) -> Batch:
@@ -60,11 +62,12 @@ def ratios(model: LanguageModel, first: Row, rows: int, rounds: int) -> Iterator
     batches = {
         name: batch_of(model, first, count, shared=shared) for name, (count, shared) in ways.items()
     }
-    turns = [{name: seconds(batch) for name, batch in batches.items()} for _ in range(rounds)]
+    turns = [{name: seconds(batch) for name, batch in batches.items()} for _ in range(rounds + 1)]
+    turns = turns[1:]  # the first warms the processor's caches
     yield str(rows)
     for name in ("shared", "own"):
         yield f"{median(turn[name] / turn['one'] for turn in turns):.2f}"
-    yield f"{rows / median(turn['shared'] for turn in turns):.1f}"
+    yield f"{median(rows * turn['one'] / turn['shared'] for turn in turns):.1f}"
     yield f"{median(turn['one'] for turn in turns) * 1e3:.1f} ms"
     for name in ("shared", "own"):
         held = [
@@ -72,6 +75,31 @@ def ratios(model: LanguageModel, first: Row, rows: int, rounds: int) -> Iterator
         ]
         mx.eval(held)
         yield f"{sum(part.nbytes for part in held) / 2**20:.0f} MiB"
+
+
+def ahead(model: LanguageModel, candidates: int, rounds: int) -> str:
+    """The line of `calibrated` that looks ahead."""
+    runs = []
+    for count in (0, candidates):
+        made = Settings.make("calibrated", {"look_ahead": str(count)})
+        decoder = Decoder(model, made, calibration_of(model), 7)
+        ids = [100 + n for n in range(PROMPT)]
+        decoder.remember([Past.of_prompt(ids)])
+        decoder.prefill(ids)
+        runs.append(decoder.generate(ids[-1], 10_000))
+    for run in runs:
+        next(run)
+    turns = []
+    for _ in range(rounds):
+        taken = []
+        for run in runs:
+            began = time.perf_counter()
+            for _ in range(STEPS):
+                next(run)
+            taken.append((time.perf_counter() - began) / STEPS)
+        turns.append(taken)
+    ratio = median(there / here for here, there in turns)
+    return f"look_ahead={candidates}: {ratio:.2f} times a token that does not"
 
 
 def main() -> None:
@@ -92,13 +120,14 @@ def main() -> None:
         print(describe(model), end="\n\n")
         first = Row(model, Settings.make(options.sampler), calibration_of(model), 0)
         print(
-            "| rows | sharing a prompt, over one row | each with its own | tokens/s, sharing |",
+            "| rows | sharing a prompt, over one row | each with its own | rows for the time of one |",
             end="",
         )
         print(" one row | keys and values, sharing | each with its own |")
         print("|---|---|---|---|---|---|---|")
         for rows in options.rows:
             print(f"| {' | '.join(ratios(model, first, rows, options.rounds))} |", flush=True)
+        print(f"\n{ahead(model, CANDIDATES, 3 * options.rounds)}")
     devices.release_thread()
 
 
