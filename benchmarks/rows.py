@@ -119,12 +119,17 @@ def main() -> None:
         model = loader.load(source, devices.choose("cpu"))
         print(describe(model), end="\n\n")
         first = Row(model, Settings.make(options.sampler), calibration_of(model), 0)
-        print(
-            "| rows | sharing a prompt, over one row | each with its own | rows for the time of one |",
-            end="",
+        heads = (
+            "rows",
+            "sharing a prompt, over one row",
+            "each with its own",
+            "rows in the time of one",
+            "one row",
+            "keys and values, sharing",
+            "each with its own",
         )
-        print(" one row | keys and values, sharing | each with its own |")
-        print("|---|---|---|---|---|---|---|")
+        print(f"| {' | '.join(heads)} |")
+        print(f"|{'---|' * len(heads)}")
         for rows in options.rows:
             print(f"| {' | '.join(ratios(model, first, rows, options.rounds))} |", flush=True)
         print(f"\n{ahead(model, CANDIDATES, 3 * options.rounds)}")
