@@ -84,7 +84,8 @@ def generate_batch(
     Each answer's seed, in its header, follows from `seed` and its place: `generate` by that seed
     gives the same within rounding.
     """
-    chosen = Settings.make(sampler, {name: str(value) for name, value in settings.items()})
+    overrides = {name: str(value) for name, value in settings.items()}
+    chosen = Settings.make(own.chosen(sampler), overrides)
     answers = Answers(model, chosen, seed=seed, system=system, date=date, rows=rows)
     asked = [Asked(prompt, sample) for prompt in range(len(prompts)) for sample in range(n)]
     requests = [

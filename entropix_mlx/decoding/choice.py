@@ -13,7 +13,7 @@ from entropix_mlx.records.record import REGIONS, Region
 from entropix_mlx.sampling import draw, metrics
 from entropix_mlx.sampling.decision import Decision, forces
 from entropix_mlx.sampling.draw import Scalars
-from entropix_mlx.sampling.past import Past
+from entropix_mlx.sampling.past import LISTED, Past
 from entropix_mlx.sampling.support import CANDIDATES
 from entropix_models.errors import DamagedFileError
 
@@ -52,7 +52,8 @@ class Choice(NamedTuple):
         """What a sampler may remember of it."""
         attention = self.attention or (0.0, 0.0, 0.0, 0.0)
         measured = (self.entropy, self.varentropy, *attention)
-        return Past(self.id, self.forced, measured, self.measures)
+        logprobs = tuple(logprob for _, logprob, _ in self.candidates[:LISTED])
+        return Past(self.id, self.forced, measured, self.measures, logprobs)
 
 
 def drawn(decision: Decision, *, attention: bool) -> Choice:

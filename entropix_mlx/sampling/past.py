@@ -7,19 +7,24 @@ from entropix_mlx.records.record import TokenRecord
 from entropix_mlx.records.tree import Node
 from entropix_mlx.sampling.calibration import METRICS
 
+LISTED = 8
+"""So many of the most likely tokens a decision lists."""
+
 
 class Past(NamedTuple):
     """A token of a path, or a prompt on it.
 
     `id` of the token, or the last of the prompt, whose others are `before`; `forced`: what forced
     it; `measured`: its metrics in the order of `METRICS`, 0 where they were not measured, and None
-    of a prompt; `measures`: the sampler's own by name, None for what is no number.
+    of a prompt; `measures`: the sampler's own by name, None for what is no number; `logprobs` of
+    the most likely tokens, in their order, as many as a decision lists.
     """
 
     id: int
     forced: str | None = None
     measured: tuple[float, ...] | None = None
     measures: Mapping[str, float | None] = {}
+    logprobs: tuple[float, ...] = ()
     before: tuple[int, ...] = ()
 
     @property
@@ -33,7 +38,8 @@ class Past(NamedTuple):
         for node in path:
             if isinstance(node, TokenRecord):
                 measured = tuple(getattr(node, name) or 0.0 for name in METRICS)
-                pasts.append(Past(node.id, node.forced, measured, node.measures or {}))
+                listed = tuple(logprob for _, _, logprob, _ in node.candidates[:LISTED])
+                pasts.append(Past(node.id, node.forced, measured, node.measures or {}, listed))
             elif node.ids:
                 pasts.append(Past.of_prompt(node.ids))
         return pasts

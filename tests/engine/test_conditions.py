@@ -50,7 +50,8 @@ PROBABILITIES = {" yes": 0.75, "no": 0.125, '"\n': 0.5}
 
 def proposed(before: TokenRecord | None = None, **changes: Any) -> Proposed:
     own = {name: changes.pop(name) for name in ("step", "so_far") if name in changes}
-    of_sampler = {"mu": 4.5, "mean_p": 0.5}
+    of_sampler = {"mu": 4.5, "mean_p": 0.5, "outlier": 1.5}
+    of_sampler |= {"usual_entropy": 2.25, "dirichlet_level": 7.5}
     record = token(7, **{"rank": 1, "logprob": -math.log(4), "measures": of_sampler, **changes})
     return Proposed(
         record, before, **{"step": 3, "so_far": "Un thé\n", **own}, p_of=PROBABILITIES.get
@@ -87,6 +88,9 @@ def holds(text: str, at: Proposed | None = None, /, **changes: Any) -> bool:
         ("ms", 70.5),
         ("mu", 4.5),
         ("mean_p", 0.5),
+        ("outlier", 1.5),
+        ("usual_entropy", 2.25),
+        ("dirichlet_level", 7.5),
         ('p(" yes")', 0.75),
         (r'p("\"\n")', 0.5),
     ],

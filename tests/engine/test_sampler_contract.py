@@ -33,7 +33,10 @@ from entropix_mlx.session.resume import settings_of
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 
-CHAINS = ("top-k,min-p,temperature", "xtc,top-p,temperature", "top-n-sigma,calibrated")
+CHAINS = (
+    *("top-k,min-p,temperature", "xtc,top-p,temperature", "repetition,dry,min-p,mirostat"),
+    *("top-n-sigma,calibrated", "repetition,dirichlet"),
+)
 every_sampler = pytest.mark.parametrize("name", [*declared(), *CHAINS])
 every_row = pytest.mark.parametrize("row", range(4))
 
