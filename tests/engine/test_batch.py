@@ -12,6 +12,7 @@ from entropix_mlx.decoding.decoder import Decoder, prefill
 from entropix_mlx.decoding.row import Row
 from entropix_mlx.sampling.calibration import PROVISIONAL
 from entropix_mlx.sampling.past import Past
+from entropix_mlx.sampling.sampler import draw_key
 from entropix_mlx.sampling.settings import Settings, declared
 from entropix_models.language_model import Cache, LanguageModel
 
@@ -154,3 +155,60 @@ def test_without_attention(llama: LanguageModel) -> None:
     batch.begin([text[-1]] * 2)
     assert [choice.attention for choice in batch.land()] == [None, None]
     mx.eval([layer.state for layer in batch.cache])
+
+
+def reason(model: Decoder, found: int, other: int) -> str:
+    """Why the step under way may well be decided otherwise by other roundings; "" if it may not."""
+    assert model.pending is not None
+    seen = model.stages(model.pending)
+    log_p = np.array(seen.outcome.stages[-1].weights).astype(np.float64)
+    p = np.exp(log_p - log_p.max())
+    edges = np.cumsum(p / p.sum())
+    keys = model.pending.distribution.keys
+    drawn = mx.random.uniform(
+        shape=(len(np.array(seen.outcome.drawn)),), key=draw_key(model.row.seed, keys)
+    )
+    nearest = np.abs(np.array(drawn)[:, None] - edges[None]).min()
+    if nearest < METRICS:
+        return f"a draw {nearest:.1e} from an edge"
+    logits = np.array(model.pending.distribution.logits)
+    apart = abs(float(logits[found] - logits[other]))
+    return f"a tie, {apart:.1e}" if apart < METRICS else ""
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("shared", [True, False])
+def test_rows_of_the_real_model(smollm2: LanguageModel, shared: bool) -> None:
+    """Each row against a decoder of its own that is given the row's tokens: its metrics all along,
+    and its tokens, but where rounding may decide.
+    """
+    texts = ["The capital of France is", "Once upon a time there was a robot", "1 2 3"]
+    prompts = [smollm2.tokenizer.encode(text) for text in texts[: 1 if shared else 3]]
+    first = row(smollm2, "calibrated", 1, temperature="1")
+    rows = [first.like(seed) for seed in range(6)]
+    own = [prompts[n % len(prompts)] for n in range(6)]
+    for one, ids in zip(rows, own, strict=True):
+        one.remember([Past.of_prompt(ids)])
+    if shared:
+        cache = smollm2.rows_after(read(smollm2, prompts[0][:-1]), 6)
+    else:
+        cache = smollm2.rows_beside([read(smollm2, ids[:-1]) for ids in own])
+    batch = Batch(smollm2, rows, cache)
+    batch.begin([ids[-1] for ids in own])
+    for one, ids, found in zip(rows, own, landed(batch, 24), strict=True):
+        alone_ = Decoder(smollm2, one.settings, PROVISIONAL, one.seed)
+        alone_.remember([Past.of_prompt(ids)])
+        alone_.prefill(ids[:-1])
+        alone_.begin(ids[-1])
+        for choice in found:
+            proposed = alone_.peek()
+            for name in ("entropy", "varentropy", "logprob"):
+                if name == "logprob" and proposed.id != choice.id:
+                    continue
+                assert getattr(choice, name) == pytest.approx(getattr(proposed, name), abs=METRICS)
+            assert choice.attention == pytest.approx(proposed.attention, abs=METRICS)
+            if proposed.id != choice.id:
+                assert reason(alone_, choice.id, proposed.id)
+                alone_.reconsider(force=choice.id)
+            next(alone_.generate(None, 1))
+            alone_.begin(choice.id)
