@@ -147,6 +147,23 @@ def test_presets_and_what_each_has() -> None:
     drive(panel, steps, SIDE)
 
 
+def test_a_chain_has_its_settings_in_a_column() -> None:
+    panel = SamplerPanel()
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        panel.show(Settings.make("dry,dynatemp").bind(PROVISIONAL))
+        panel.focus()
+        await pilot.press("down")
+        rows = [row for row in host.rows() if "\u25c2" in row]
+        assert any("dry_allowed_length " in row for row in rows)
+        values = [row for row in rows if "preset" not in row]
+        assert len({row.index("\u25c2") for row in values}) == 1
+        await pilot.press("right")
+        assert (await posted(host, pilot, 1)).preset == "dry,dynatemp"
+
+    drive(panel, steps, SIDE)
+
+
 def test_saving_under_a_name_and_deleting_it() -> None:
     panel = panel_of()
 

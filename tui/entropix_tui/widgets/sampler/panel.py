@@ -15,7 +15,7 @@ from entropix_mlx.sampling.settings import Settings, declared, delete_preset
 from entropix_mlx.terminal.glyphs import one_line
 from entropix_models.errors import EntropixError
 from entropix_tui.widgets.sampler.editor import ways
-from entropix_tui.widgets.sampler.setting_rows import NAME, PRESET, SettingRows, value_width
+from entropix_tui.widgets.sampler.setting_rows import PRESET, SettingRows, value_width
 
 HELD = 0.05
 """Seconds in which changes are gathered: a key that is held down says no more than that."""
@@ -245,10 +245,11 @@ class SamplerPanel(SettingRows):
             return
         self._leave()
         self._at = at
-        if offset.x == NAME:
+        values, width = self.name_width, value_width(self._chosen)
+        if offset.x == values:
             self.action_move(-1, event.shift)
-        elif offset.x == NAME + 1 + value_width(self._chosen):
+        elif offset.x == values + 1 + width:
             self.action_move(1, event.shift)
-        elif NAME < offset.x <= NAME + value_width(self._chosen):
+        elif values < offset.x <= values + width:
             self.action_type()
         self.refresh()

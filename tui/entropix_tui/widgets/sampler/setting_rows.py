@@ -58,6 +58,11 @@ class SettingRows(Styled, can_focus=True):
         return self._rows[self._at].name
 
     @property
+    def name_width(self) -> int:
+        """Columns before the values: a chain's settings may have long names."""
+        return max(NAME, *(len(row.name) + 3 for row in self._rows))
+
+    @property
     def _room(self) -> int:
         """Rows of the list: all but the last line, which are two where they can be spared."""
         height = self.size.height
@@ -142,7 +147,7 @@ class SettingRows(Styled, can_focus=True):
         mark = Style(reverse=True) if here and self.has_focus else Style.null()
         after = f" {CHANGED} " if changed else "   "
         return [
-            (f"{HERE if here else ' '} {row.name}".ljust(NAME), look),
+            (f"{HERE if here else ' '} {row.name}".ljust(self.name_width), look),
             (LESS, faint),
             (f" {_fit(value, cells)} ", look + mark),
             (MORE, faint),
