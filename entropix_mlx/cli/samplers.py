@@ -37,10 +37,11 @@ def samplers(preset: str | None, checked: str | None, as_json: bool) -> int:
     if as_json:
         say(json.dumps({name: _values(name) for name in (*declared(), *yours)}, indent=2))
         return 0
+    width = max(map(len, (*declared(), *yours)))
     for name, sampler in declared().items():
-        say(f"{name:<16} {sampler.summary}")
+        say(f"{name:<{width}} {sampler.summary}")
     for name, mine in yours.items():
-        say(f"{name:<16} {_about(mine)}")
+        say(f"{name:<{width}} {_about(mine)}")
     return 0
 
 

@@ -214,9 +214,9 @@ def of(
 
 def _documented(parts: Sequence[type[Link]]) -> list[str]:
     lines = []
+    width = max(16, *(len(link.called()) for link in parts))
     for link in parts:
-        first, *more = link.formula
-        lines += [f"{link.called():<16} {first}", *(f"{'':<16} {line}" for line in more)]
-        if link.takes_best:
-            lines.append(f"{'':<16} may remove the most likely token")
+        may = ["may remove the most likely token"] if link.takes_best else []
+        first, *more = (*link.formula, *may)
+        lines += [f"{link.called():<{width}} {first}", *(f"{'':<{width}} {line}" for line in more)]
     return lines

@@ -22,9 +22,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_preset_of_ones_own(call: Call) -> None:
     save_preset("warm", Settings.make("calibrated", {"temperature": "1.25"}))
     listed = call("samplers")
-    assert (
-        listed.text.splitlines()[-1] == "warm             yours: calibrated with temperature 1.25"
-    )
+    *_, last = listed.text.splitlines()
+    assert last.split(maxsplit=1) == ["warm", "yours: calibrated with temperature 1.25"]
+    columns = {line.index(line.split(maxsplit=1)[1]) for line in listed.text.splitlines()}
+    assert len(columns) == 1
     shown = call("samplers", "warm")
     assert shown.status == 0
     lines = dict(line.split(maxsplit=1) for line in shown.text.splitlines())
