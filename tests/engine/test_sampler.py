@@ -388,7 +388,12 @@ def test_the_compiled_decision_is_the_same() -> None:
             row = np.random.default_rng(depth).normal(0, depth / 2, 300).astype(np.float32)
             forced = mx.array(5 if depth == 6 else -1)
             given = sampler._Given(
-                mx.array(row)[None], mx.array(ATTENTION), mx.array(9.0), draw_key(3, depth), forced
+                mx.array(row)[None],
+                mx.array(ATTENTION),
+                mx.array(9.0),
+                draw_key(3, depth),
+                forced,
+                mx.zeros((1, 6)),
             )
             one = plain(given, state, chooser.scalars)
             two = compiled(given, other, chooser.scalars)

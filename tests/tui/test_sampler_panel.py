@@ -113,7 +113,7 @@ def test_what_makes_no_sense_is_told_in_one_line_and_not_posted() -> None:
         assert panel.settings == BOUND
         await pilot.press("down")
         assert "give a number" not in "\n".join(host.rows())
-        await pilot.press("end", "up", "up", "up", "up")
+        await pilot.press("end", "up", "up", "up", "up", "up")
         assert panel._chosen == "min_temperature"
         await pilot.press("9", "enter")
         assert "above max_temperature" in "\n".join(host.rows())
@@ -246,7 +246,7 @@ def test_a_drawer_scrolls_to_the_setting() -> None:
             assert len(rows) == 1
             assert name in rows[0]
         await pilot.press("end")
-        assert "clarify" in host.rows()[-3]
+        assert "look_ahead" in host.rows()[-3]
         await pilot.press("home")
         assert "preset" in host.rows()[1]
         await pilot._post_mouse_events([events.MouseScrollDown], SamplerPanel)
@@ -261,7 +261,7 @@ def test_one_of_a_few_words() -> None:
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         panel.focus()
-        await pilot.press("end", "right")
+        await pilot.press("end", "up", "right")
         assert (await posted(host, pilot, 1)).clarify == "insert"
         await pilot.press("enter")
         assert (await posted(host, pilot, 2)).clarify == "ask"
