@@ -200,7 +200,7 @@ class Scripted:
 
     def _back(self, rest: str) -> None:
         at = self.tree.leaf + 1 if self._cursor is None else self._cursor
-        self._cursor = at - int(rest or 1)
+        self._cursor = max(at - int(rest or 1), 0)  # as the debugger, not before the beginning
         self.give(Looking(self._cursor))
 
     def _rewind(self, _rest: str) -> None:

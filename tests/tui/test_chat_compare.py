@@ -140,7 +140,7 @@ async def test_two_samplers_are_made_one_after_the_other() -> None:
         await chat.until(lambda: "three four" in chat.text() and "five" in chat.text())
         assert "two" not in chat.text()
         made = [call["settings"] for name, call in session.calls if name == "continue_"]
-        assert [settings.preset for settings in made] == ["calibrated", "entropixplained"]
+        assert [settings.preset for settings in made] == ["calibrated", "dirichlet"]
         await chat.pilot.press("1")
         await chat.until(lambda: session.calls[-1] == ("return_to", {"index": 5, "seed": 7}))
         assert answers(chat.screen.conversation) == ["one three four"]
