@@ -35,7 +35,7 @@ from entropix_models.language_model import LanguageModel
 
 CHAINS = (
     *("top-k,min-p,temperature", "xtc,top-p,temperature", "repetition,dry,min-p,mirostat"),
-    *("top-n-sigma,calibrated", "repetition,dirichlet"),
+    "top-n-sigma,calibrated",
 )
 every_sampler = pytest.mark.parametrize("name", [*declared(), *CHAINS])
 every_row = pytest.mark.parametrize("row", range(4))
