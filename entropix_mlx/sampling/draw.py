@@ -7,6 +7,7 @@ import mlx.core as mx
 
 from entropix_mlx.records.quadrants import QUADRANTS, Quadrant, QuadrantSplit, is_met, segments
 from entropix_mlx.records.record import REGIONS
+from entropix_mlx.sampling import metrics
 from entropix_mlx.sampling.filters import SamplingParams, Stage
 from entropix_mlx.sampling.regions import names
 
@@ -69,7 +70,7 @@ class Outcome(NamedTuple):
 
 def places(log_p: mx.array, n: int, key: mx.array) -> mx.array:
     """`n` independent draws by `log_p` `[support]`, up to a constant, see `of_odds`."""
-    return of_odds(mx.exp(log_p - mx.max(log_p)), n, key)
+    return of_odds(metrics.exp(log_p - mx.max(log_p)), n, key)
 
 
 def of_odds(odds: mx.array, n: int, key: mx.array) -> mx.array:

@@ -40,13 +40,13 @@ class Temperature(Settings):
     def step(cls, seen: "Seen") -> "Outcome":
         import mlx.core as mx
 
-        from entropix_mlx.sampling import draw, filters
+        from entropix_mlx.sampling import draw, filters, metrics
 
         p = seen.p
         params = filters.SamplingParams(p["temperature"], p["top_k"], p["top_p"], p["min_p"])
         stages = filters.filtered(seen.logits, params, ordered=seen.ordered)
-        log_p = filters.log_p(stages)
-        odds = mx.exp(log_p - mx.max(log_p))
+        left = stages[-1].weights
+        odds = metrics.exp(left - mx.max(left))
         drawn = draw.of_odds(odds, 1, seen.key)
         return draw.Outcome(
             region=draw.region(seen.measured[0], seen.measured[1], seen.p),
