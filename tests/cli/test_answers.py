@@ -217,7 +217,8 @@ def test_ctrl_c_keeps_what_was_made(
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out = process.stdout.read()  # with what was read ahead of the first line
+    process.wait(timeout=60)
     assert process.returncode == 130
     for line in out.splitlines():
         json.loads(line)
