@@ -166,8 +166,9 @@ class Sampler:
         measured, _, odds = _measured(given.logits, given.attention)
         places = places_of(self._program.support, given.logits, ban, odds)
         outcome = _stepped(program, given, places, measured, state, self.scalars)
-        all_ = places_of(Support(None), given.logits, ban, odds)
-        whole = _stepped(program, given, all_, measured, state, self.scalars)
+        everything = dataclasses.replace(program, support=Support(None))  # which is in order
+        all_ = places_of(everything.support, given.logits, ban, odds)
+        whole = _stepped(everything, given, all_, measured, state, self.scalars)
         return Stages(outcome, places.ids, all_.ids, whole.stages)
 
 

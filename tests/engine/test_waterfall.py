@@ -7,6 +7,7 @@ import pytest
 from entropix_mlx.decoding.decoder import Decoder
 from entropix_mlx.decoding.waterfall import SHOWN, waterfall
 from entropix_mlx.sampling.calibration import PROVISIONAL
+from entropix_mlx.sampling.past import Past
 from entropix_mlx.sampling.settings import Settings
 from entropix_models.language_model import LanguageModel
 
@@ -99,3 +100,28 @@ def test_greedy_and_banned(llama: LanguageModel) -> None:
     assert seen.stages[1].p[0] == 0
     assert seen.stages[1].removed == pytest.approx(seen.stages[0].p[0])
     assert seen.token == made.peek().id == seen.tokens[1][0]
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "repetition=1.5:0.5:0.2:64,typical,min-p=0.1,temperature=1.2",
+        "dry,top-p,temperature",
+        "xtc=1:0.05,temperature",
+        "repetition,top-h",
+        "top-k=9,min-p,temperature",
+    ],
+)
+def test_the_last_link_is_what_is_drawn_from(llama: LanguageModel, chain: str) -> None:
+    """What a link remembers is of ids, wherever they stand among the most likely."""
+    made = Decoder(llama, Settings.make(chain), PROVISIONAL, 7)
+    made.remember([Past.of_prompt(PROMPT)])
+    made.prefill(PROMPT[:-1])
+    running = made.generate(PROMPT[-1], 9)
+    for _ in range(8):
+        next(running)
+        seen = waterfall(made)
+        *_, last, draws = seen.stages
+        assert draws.name == "draws"
+        assert draws.p == pytest.approx(last.p, abs=1e-5)
+        assert dict(zip([id for id, _ in seen.tokens], last.p, strict=True))[seen.token] > 0

@@ -124,7 +124,10 @@ class WaterfallFoot(Styled):
     def _draws(self, what: "Waterfall", width: int, faint: Style) -> Text:
         """The draws in order with their scores; the one that is kept is marked, once."""
         names, kept = dict(what.tokens), False
-        lines = [Text(f" {what.strategy}, draws in order (ln p): ", faint)]
+        # Where it looked ahead, more than its likelihood makes a draw the best.
+        looked = any(stage.name == "looked at" for stage in what.stages)
+        scored = "ln p + confidence" if looked and what.strategy == "adaptive" else "ln p"
+        lines = [Text(f" {what.strategy}, draws in order ({scored}): ", faint)]
         for id_, score in zip(what.drawn, what.scores, strict=True):
             best = id_ == what.token and not kept
             kept = kept or best
