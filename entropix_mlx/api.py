@@ -57,8 +57,7 @@ def generate(
     trace: TraceWriter | None = None,
 ) -> Run:
     """The tokens of one answer as they come. `settings` override the preset's values by name."""
-    overrides = {name: str(value) for name, value in settings.items()}
-    chosen = Settings.make(own.chosen(sampler), overrides)
+    chosen = _settings(sampler, settings)
     session = Session(model, chosen, seed=seed, system=system, date=date, trace=trace)
     return Run(session.header, session.send(prompt, max_tokens=max_tokens, stop=stop, raw=raw))
 
@@ -84,8 +83,7 @@ def generate_batch(
     Each answer's seed, in its header, follows from `seed` and its place: `generate` by that seed
     gives the same within rounding.
     """
-    overrides = {name: str(value) for name, value in settings.items()}
-    chosen = Settings.make(own.chosen(sampler), overrides)
+    chosen = _settings(sampler, settings)
     answers = Answers(model, chosen, seed=seed, system=system, date=date, rows=rows)
     asked = [Asked(prompt, sample) for prompt in range(len(prompts)) for sample in range(n)]
     requests = [
@@ -133,8 +131,7 @@ class EntropixSampler:
         seed: int | None = None,
         settings: Mapping[str, object] = {},
     ) -> None:
-        overrides = {name: str(value) for name, value in settings.items()}
-        chosen = Settings.make(own.chosen(preset), overrides)
+        chosen = _settings(preset, settings)
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self._sampler = Sampler(chosen, PROVISIONAL, Vocabulary(), attention=False)
         self._states: dict[int, tuple[mx.array, ...]] = {}
@@ -172,3 +169,8 @@ class EntropixSampler:
             self._states[row] = decision.state
             self._depths[row] += 1
         return mx.stack([decision.token for decision in decisions])
+
+
+def _settings(sampler: str, values: Mapping[str, object]) -> Settings:
+    """A sampler that a program names, with some values replaced. Raises UsageError."""
+    return Settings.make(own.chosen(sampler), {name: str(value) for name, value in values.items()})

@@ -3,22 +3,22 @@
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entropix_mlx.analysis import agreement
 from entropix_mlx.cli.input import AskedPrompt
-from entropix_mlx.cli.options import SessionOptions, note_calibration
+from entropix_mlx.cli.options import SessionOptions
 from entropix_mlx.cli.output import Format, Output, columns
 from entropix_mlx.cli.say import tell
-from entropix_mlx.records.record import End, TokenRecord
+from entropix_mlx.records.record import End
 from entropix_mlx.records.summary import Summary
+from entropix_mlx.run import Run
 from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.terminal.visible import escaped
 from entropix_models.progress import Progress
 
 if TYPE_CHECKING:
-    from entropix_mlx.records.record import TurnRecord
     from entropix_mlx.session.answers import Answers, Asked
     from entropix_models.language_model import LanguageModel
 
@@ -39,26 +39,6 @@ class Many:
     prefill: str
 
 
-@dataclass
-class _Made:
-    """One answer so far."""
-
-    records: "list[TurnRecord]" = field(default_factory=list)
-
-    @property
-    def tokens(self) -> list[TokenRecord]:
-        return [record for record in self.records if isinstance(record, TokenRecord)]
-
-    @property
-    def text(self) -> str:
-        return "".join(token.text for token in self.tokens)
-
-    @property
-    def end(self) -> End | None:
-        last = self.records[-1] if self.records else None
-        return last if isinstance(last, End) else None
-
-
 def answers_of(model: "LanguageModel", asked: SessionOptions, rows: int) -> "Answers":
     """What is to make them. Thresholds and a seed that are not the user's, and what the model
     lacks for the settings, are told on standard error.
@@ -72,11 +52,7 @@ def answers_of(model: "LanguageModel", asked: SessionOptions, rows: int) -> "Ans
     made = Answers(
         model, asked.settings, seed=seed, system=asked.system, date=asked.date, rows=rows
     )
-    note_calibration(model, made.calibration, asked.model)
-    if made.lacks is not None:
-        tell(f"note: {made.lacks}")
-    if asked.seed is None and asked.settings.temperature is not None:
-        tell(f"seed: {made.seed}")
+    asked.note(made)
     return made
 
 
@@ -98,14 +74,14 @@ def write_all(
         )
         for prompt in many.prompts
     ]
-    made = {one: _Made() for one in wanted}
+    made = {one: Run(answers.header(one), iter(())) for one in wanted}
     folder = None
     if asked.trace is not None:
         folder = AnswerFolder(asked.trace)
         folder.go_on(_run(answers, asked, many))
         for one in wanted:
             seed, text = answer_seed(answers.seed, one), many.prompts[one.prompt].text
-            made[one].records = list(folder.finished(one, seed, text) or ())
+            made[one].records += folder.finished(one, seed, text) or ()
     missing = [one for one in wanted if not made[one].records]
     if folder and len(missing) < len(wanted):
         tell(f"{len(wanted) - len(missing)} of {len(wanted)} answers are there already")
@@ -118,17 +94,20 @@ def write_all(
             if isinstance(record, End):
                 done += 1
                 progress("answering", done, len(missing), unit="answers")
-            while written < len(wanted) and made[wanted[written]].end is not None:
-                _write(output, wanted[written], made[wanted[written]], many, answers.seed)
+            while written < len(wanted) and _end(made[wanted[written]]):
+                _write(output, wanted[written], made[wanted[written]], many)
                 written += 1
     for one in wanted[written:]:
-        if made[one].end is not None:
-            _write(output, one, made[one], many, answers.seed)
+        if _end(made[one]):
+            _write(output, one, made[one], many)
     tell("\n".join(_table(many, made, answers)))
-    return all(
-        answer.end is not None and answer.end.finish_reason != "interrupted"
-        for answer in made.values()
-    )
+    return all(_end(answer) not in ("", "interrupted") for answer in made.values())
+
+
+def _end(answer: Run) -> str:
+    """Why an answer ended; nothing as long as it has not."""
+    last = answer.records[-1] if answer.records else None
+    return last.finish_reason if isinstance(last, End) else ""
 
 
 def _run(answers: "Answers", asked: SessionOptions, many: Many) -> dict[str, Any]:
@@ -150,17 +129,15 @@ def _run(answers: "Answers", asked: SessionOptions, many: Many) -> dict[str, Any
     }
 
 
-def _write(output: Output, asked: "Asked", answer: _Made, many: Many, seed: int) -> None:
+def _write(output: Output, asked: "Asked", answer: Run, many: Many) -> None:
     """One answer, as the format wants it."""
-    from entropix_mlx.session.answers import answer_seed
-
     prompt, summary = many.prompts[asked.prompt], Summary.of(answer.records)
     if output.format == "jsonl":
         line = {
             "prompt": prompt.text,
             "id": prompt.id,
             "sample": asked.sample + 1,
-            "seed": answer_seed(seed, asked),
+            "seed": answer.header.seed,
             "text": answer.text,
             "tokens": summary.tokens,
             "entropy": summary.mean_entropy,
@@ -178,18 +155,18 @@ def _write(output: Output, asked: "Asked", answer: _Made, many: Many, seed: int)
     output.finish()
 
 
-def _table(many: Many, made: "dict[Asked, _Made]", answers: "Answers") -> list[str]:
+def _table(many: Many, made: "dict[Asked, Run]", answers: "Answers") -> list[str]:
     """A line a prompt: how long, how sure, how far its answers agree, how they ended."""
     several = many.samples > 1
     heads = ["prompt", "answers", "tokens", "entropy", "ended"]
     rows = [[*heads, "the same", "alike for"] if several else heads]
     for number, prompt in enumerate(many.prompts[:_LISTED]):
-        of = [answer for one, answer in made.items() if one.prompt == number and answer.end]
+        of = [answer for one, answer in made.items() if one.prompt == number and _end(answer)]
         rows.append([_title(prompt), *_figures(of, several)])
     if len(many.prompts) > 1:
         if len(many.prompts) > _LISTED:
             rows.append([f"… and {len(many.prompts) - _LISTED} more"])
-        over = [answer for answer in made.values() if answer.end]
+        over = [answer for answer in made.values() if _end(answer)]
         rows.append(["all", *_figures(over, False)])
     width = len(rows[0])
     lines = columns([*row, *[""] * (width - len(row))] for row in rows)
@@ -201,11 +178,11 @@ def _title(prompt: AskedPrompt) -> str:
     return title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
 
 
-def _figures(of: Sequence[_Made], several: bool) -> list[str]:
+def _figures(of: Sequence[Run], several: bool) -> list[str]:
     if not of:
         return ["0"]
     counts = Summary.of(record for answer in of for record in answer.records)
-    ends = [answer.end.finish_reason for answer in of if answer.end is not None]
+    ends = [_end(answer) for answer in of]
     ended = ", ".join(f"{reason} {ends.count(reason)}" for reason in dict.fromkeys(ends))
     entropy = "-" if counts.mean_entropy is None else f"{counts.mean_entropy:.2f} bits"
     cells = [str(len(of)), f"{counts.tokens / len(of):.0f}", entropy, ended]

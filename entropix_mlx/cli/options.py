@@ -20,6 +20,7 @@ from entropix_models.errors import UsageError
 from entropix_models.progress import Progress, quiet
 
 if TYPE_CHECKING:
+    from entropix_mlx.session.answers import Answers
     from entropix_mlx.session.session import Session
     from entropix_mlx.trace.attention_file import AttentionWriter
     from entropix_mlx.trace.trace import TraceWriter
@@ -157,12 +158,16 @@ class SessionOptions:
             trace=Storage(*written),
             progress=progress,
         )
-        note_calibration(model, session.calibration, self.model)
-        if session.lacks is not None:
-            tell(f"note: {session.lacks}")
-        if self.seed is None and self.settings.is_random:
-            tell(f"seed: {session.seed}")
+        self.note(session)
         return session
+
+    def note(self, made: "Session | Answers") -> None:
+        """Tell what is not the user's, and what the model lacks for the settings."""
+        note_calibration(made.model, made.calibration, self.model)
+        if made.lacks is not None:
+            tell(f"note: {made.lacks}")
+        if self.seed is None and self.settings.is_random:
+            tell(f"seed: {made.seed}")
 
 
 def session_options(least_tokens: int) -> Callable[[Callable[..., int]], Callable[..., int]]:

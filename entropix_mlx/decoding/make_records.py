@@ -108,8 +108,11 @@ def header_of(
 ) -> RunHeader:
     """The first line of a trace; without settings nothing is sampled.
 
-    `split`: by which quadrants are told, if not by the calibrated one.
+    `date`: the one that a template prints, if it prints any; `split`: by which quadrants are told,
+    if not by the calibrated one.
     """
+    tokenizer = model.tokenizer
+    prints = tokenizer.has_chat_template and tokenizer.template_prints_date
     return RunHeader(
         model=model.info.name,
         revision=model.info.revision,
@@ -118,7 +121,7 @@ def header_of(
         sampler=settings.to_dict() if settings else {},
         calibration=None if calibration is PROVISIONAL else calibration.name,
         seed=seed,
-        date=date.isoformat() if date else None,
+        date=date.isoformat() if date and prints else None,
         versions=versions(),
         created=now(),
         quadrant_split=split or calibration.split_of("calibrated"),

@@ -151,10 +151,15 @@ def spelt(text: str) -> tuple[str, dict[str, str]]:
         order.append(name)
         if not equals:
             continue
-        known = links()[name].parameters() if name in links() else []
+        if name not in links():
+            raise UsageError(
+                f"{part.strip()!r}: {name!r} is no link{did_you_mean(name, links())}; a preset "
+                "takes its values by --set"
+            )
+        known = links()[name].parameters()
         texts = given.split(":")
         if len(texts) > len(known):
-            can = f"values of {', '.join(known)}" if known else "none: give its settings with --set"
+            can = f"values of {', '.join(known)}" if known else "no value"
             raise UsageError(f"{part.strip()!r}: {name} takes {can}")
         values |= dict(zip(known, texts, strict=False))
     return ",".join(order), values

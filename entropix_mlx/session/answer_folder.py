@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from entropix_mlx.records.record import End, PromptRecord, RunHeader, TurnRecord
+from entropix_mlx.records.record import End, PromptRecord, TurnRecord
 from entropix_mlx.session.answers import Asked
 from entropix_mlx.trace.trace import TraceWriter, read_trace
 from entropix_models.errors import DamagedFileError, TraceError, UsageError
@@ -39,12 +39,15 @@ class AnswerFolder:
 
         Raises UsageError if what is here is another's, EntropixError for a disk that refuses.
         """
-        there = self._run()
-        for name, value in there.items():
-            if run.get(name) != value:
+        for name, value in self._run().items():
+            now = run.get(name)
+            if isinstance(value, dict) and isinstance(now, dict) and value != now:
+                part = next(key for key in {**value, **now} if value.get(key) != now.get(key))
+                name, value, now = f"{name}'s {part}", value.get(part), now.get(part)
+            if now != value:
                 raise UsageError(
-                    f"{self.path} holds answers of a run whose {name} is {value!r}, not "
-                    f"{run.get(name)!r}: name another folder"
+                    f"{self.path} holds answers of a run whose {name} is {value!r}, not {now!r}: "
+                    "name another folder"
                 )
         write_whole(self.path / _RUN, msgspec.json.format(msgspec.json.encode(run)) + b"\n")
 
@@ -52,7 +55,7 @@ class AnswerFolder:
         """An answer's trace."""
         return self.path / f"{asked.prompt + 1:04}-{asked.sample + 1}.jsonl"
 
-    def open(self, asked: Asked, _header: RunHeader) -> TraceWriter:
+    def open(self, asked: Asked) -> TraceWriter:
         """A writer of an answer's trace; what was there is replaced by the first record."""
         return TraceWriter(self.file(asked))
 

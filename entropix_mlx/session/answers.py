@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     sample: int
 
 
-Open = Callable[[Asked, RunHeader], Writer | None]
+Open = Callable[[Asked], Writer | None]
 """Gives what keeps an answer's records, once it begins."""
 
 
@@ -141,15 +141,12 @@ class Answers:
 
     def header(self, asked: Asked) -> RunHeader:
         """That of an answer's trace, with its seed."""
-        tokenizer = self.model.tokenizer
         return header_of(
             self.model,
             self._first.settings,
             self.calibration,
             seed=answer_seed(self.seed, asked),
-            date=self._date
-            if tokenizer.has_chat_template and tokenizer.template_prints_date
-            else None,
+            date=self._date,
             split=self._first.split,
         )
 
@@ -157,7 +154,7 @@ class Answers:
         self,
         requests: Sequence[TurnRequest],
         asked: Sequence[Asked],
-        open: Open = lambda *_: None,
+        open: Open = lambda _: None,
     ) -> Generator[Told]:
         """What comes of `asked`, which are answers to some of the `requests`.
 
@@ -231,7 +228,7 @@ class Answers:
         for asked in group:
             header = self.header(asked)
             assert header.seed is not None
-            journal = Journal(header, Storage(open(asked, header)))
+            journal = Journal(header, Storage(open(asked)))
             for record in told_prompts(prompts, journal, tokenizer):
                 yield Told(asked, record)
             answer = Answer(

@@ -68,13 +68,12 @@ class Session:
         self._cache_file = storage.cache_file
         self._progress = progress
         self._stopped = threading.Event()
-        prints_date = model.tokenizer.has_chat_template and model.tokenizer.template_prints_date
         self.header = header_of(
             model,
             self._decoder.settings,
             self.calibration,
             seed=seed,
-            date=self._date if prints_date else None,
+            date=self._date,
             split=self._decoder.row.split,
         )
         self._journal = Journal(self.header, storage)

@@ -77,8 +77,10 @@ def write(network: nn.Module, copy: Path) -> None:
             mx.save_safetensors(str(unfinished), weights)
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())  # a file that has its name after a crash has its contents
-        copies = sorted(copy.parent.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
-        _remove(path for path in copies[:-KEPT] if not path.name.startswith("."))
+        copies = sorted(
+            copy.parent.glob("[!.]*.safetensors"), key=lambda path: path.stat().st_mtime
+        )
+        _remove(copies[:-KEPT])
     except (OSError, RuntimeError):
         return
 

@@ -189,11 +189,11 @@ class LanguageModel:
 
         Raises UnsupportedError for caches of other things than plain keys and values.
         """
-        return list(row_cache.after(cache, rows, whole=not self._is_joined))
+        return row_cache.after(cache, rows, whole=not self._is_joined)
 
     def rows_beside(self, caches: Sequence[Cache]) -> Cache:
         """A cache of rows that go on each after what one of `caches` holds. Raises as above."""
-        return list(row_cache.beside(caches, whole=not self._is_joined))
+        return row_cache.beside(caches, whole=not self._is_joined)
 
     @staticmethod
     def cached(cache: Cache) -> int:

@@ -173,7 +173,8 @@ class TestFolder:
         [
             (("--seed", 8), "whose seed is 7, not 8"),
             (("--max-tokens", 7), "whose max_tokens is 6, not 7"),
-            (("--set", "temperature=0.5"), "whose sampler is"),
+            (("--set", "temperature=0.5"), "whose sampler's temperature is 0.7, not 0.5"),
+            (("--sampler", "p-less"), "whose sampler's preset is 'temperature', not 'p-less'"),
         ],
     )
     def test_another_run(
