@@ -25,7 +25,7 @@ FLOORS = {
         "sampling",
         "conditions analysis decoding export",
         "session run",
-        "debugger checks",
+        "debugger checks evaluation",
         "api",
         "",
         "cli",

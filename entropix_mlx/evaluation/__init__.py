@@ -1,0 +1,1 @@
+"""Whether a sampler helps: tasks, answers to them in rows, and what they come to."""
