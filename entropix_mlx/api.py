@@ -84,7 +84,7 @@ def generate_batch(
     gives the same within rounding.
     """
     chosen = _settings(sampler, settings)
-    answers = Answers(model, chosen, seed=seed, system=system, date=date, rows=rows)
+    answers = Answers(model, [chosen], seed=seed, system=system, date=date, rows=rows)
     asked = [Asked(prompt, sample) for prompt in range(len(prompts)) for sample in range(n)]
     requests = [
         TurnRequest(text, max_tokens=max_tokens, stop=tuple(stop), raw=raw) for text in prompts

@@ -48,9 +48,10 @@ def answers_of(model: "LanguageModel", asked: SessionOptions, rows: int) -> "Ans
 
     seed = asked.seed
     if seed is None and asked.trace is not None:
-        seed = AnswerFolder(asked.trace).seed()  # a run that was broken off goes on
+        found = AnswerFolder(asked.trace).run.read().get("seed")
+        seed = found if isinstance(found, int) else None  # a run that was broken off goes on
     made = Answers(
-        model, asked.settings, seed=seed, system=asked.system, date=asked.date, rows=rows
+        model, [asked.settings], seed=seed, system=asked.system, date=asked.date, rows=rows
     )
     asked.note(made)
     return made
@@ -78,7 +79,9 @@ def write_all(
     folder = None
     if asked.trace is not None:
         folder = AnswerFolder(asked.trace)
-        folder.go_on(_run(answers, asked, many))
+        run = _run(answers, asked, many)
+        folder.run.require(run)
+        folder.run.write(run)
         for one in wanted:
             seed, text = answer_seed(answers.seed, one), many.prompts[one.prompt].text
             made[one].records += folder.finished(one, seed, text) or ()

@@ -1,19 +1,17 @@
 """`entropix-mlx calibrate`: thresholds and words that are a model's own."""
 
-import os
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from entropix_mlx.cli.estimate import Estimate
 from entropix_mlx.cli.exit_status import debug_option
 from entropix_mlx.cli.input import read_text
 from entropix_mlx.cli.options import load_model, model_options
 from entropix_mlx.cli.output import columns
 from entropix_mlx.cli.progress import stderr_progress
-from entropix_mlx.cli.say import say, tell, tell_over
+from entropix_mlx.cli.say import say, tell
 from entropix_mlx.records.measures import percent
 from entropix_mlx.records.quadrants import QUADRANTS, sentence, word
 from entropix_mlx.terminal.visible import escaped
@@ -21,9 +19,6 @@ from entropix_models.errors import EntropixError, UsageError
 
 if TYPE_CHECKING:
     from entropix_mlx.sampling.calibration import Calibration
-
-_OFTEN = 0.2
-"""Seconds between two pictures of the progress on a terminal."""
 
 
 @click.command()
@@ -86,7 +81,7 @@ def calibrate(
         info = loaded.info
         target = out or own_file(key(info.name, info.revision, info.quantization))
         require_writable(target)
-        shown = _Shown(len(lines))
+        shown = Estimate("prompts", len(lines))
         try:
             found = survey(loaded, lines, tokens=tokens, seed=seed, told=shown.told)
         except UsageError:
@@ -107,40 +102,6 @@ def _prompts(file: Path | None) -> list[str]:
     from entropix_mlx.sampling.calibration import own_prompts, prompts_of
 
     return own_prompts() if file is None else prompts_of(read_text(None, file))
-
-
-class _Shown:
-    """Progress on standard error: a line that is written over on a terminal, else one a prompt."""
-
-    def __init__(self, prompts: int) -> None:
-        self._prompts = prompts
-        self._began = time.monotonic()
-        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._last = -1
-        self._next = 0.0
-
-    def told(self, answered: int, tokens: int) -> None:
-        now = time.monotonic()
-        if answered >= self._prompts or (now < self._next if self._terminal else False):
-            return
-        if not self._terminal and answered == self._last:
-            return
-        self._last, self._next = answered, now + _OFTEN
-        line = self._line(answered, tokens, now - self._began)
-        (tell_over if self._terminal else tell)(line)
-
-    def close(self) -> None:
-        if self._terminal:
-            tell_over("")
-
-    def _line(self, answered: int, tokens: int, seconds: float) -> str:
-        parts = [f"prompt {answered + 1} of {self._prompts}", f"{tokens} tokens"]
-        if tokens and seconds > 0:
-            parts.append(f"{tokens / seconds:.1f} tokens/s")
-        if answered:
-            left = seconds / answered * (self._prompts - answered)
-            parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
-        return " · ".join(parts)
 
 
 def _table(found: "Calibration") -> list[str]:

@@ -14,6 +14,8 @@ _COMMANDS = {
     "trace": "Show, verify, compare and export what was recorded.",
     "models": "List, fetch, inspect and import models.",
     "calibrate": "Measure a model, for thresholds and words of its own.",
+    "eval": "Have samplers answer a task, and compare them.",
+    "tune": "Look for the settings of a sampler that a task likes best.",
     "samplers": "List the sampler presets and their settings.",
     "doctor": "Check this machine: device, libraries, numbers, speed.",
 }

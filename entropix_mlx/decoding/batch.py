@@ -69,12 +69,17 @@ class Batch:
         self.model, self.rows, self.cache = model, list(rows), cache
         self.pending: list[PendingStep] = []
         """The rows' next tokens, if their step is under way: the cache holds all ids before it."""
-        self.reducer: Reducer | None = None
-        """What is made of a step's attention."""
-        if all(row.captures for row in rows):
-            self.reducer = partial(metrics.attention_statistics, by_head=heads)
         self._heads = heads
+        self._last: list[int] = []
+        """The ids that rows without a step under way, which are the last ones, read next."""
         self._steps = 0
+
+    @property
+    def reducer(self) -> Reducer | None:
+        """What is made of a step's attention."""
+        if not all(row.captures for row in self.rows):
+            return None
+        return partial(metrics.attention_statistics, by_head=self._heads)
 
     def advance(self, ids: mx.array) -> list[Distribution]:
         """Read `ids` (int `[rows, n]`, n >= 1); the distributions are of the tokens after them."""
@@ -126,14 +131,17 @@ class Batch:
 
     def land(self, *, more: bool = True) -> list[Choice]:
         """The tokens of the step under way; before the host waits for them, the next step is handed
-        to the device, if there are to be `more`.
+        to the device, if there are to be `more`, or rows that joined. These have no choice yet.
         """
         landed, self.pending = self.pending, []
         proposals = [step.proposal for step in landed]
-        if more:
-            self.pending = self.decide(self._next(landed), [made.state for made in proposals])
-        choices = [self._read(row, step) for row, step in zip(self.rows, landed, strict=True)]
-        for row, made, proposal in zip(self.rows, choices, proposals, strict=True):
+        if more or self._last:
+            states = [made.state for made in proposals]
+            states += [row.state for row in self.rows[len(landed) :]]
+            self.pending = self.decide(self._next(landed), states)
+        under_way = self.rows[: len(landed)]
+        choices = [self._read(row, step) for row, step in zip(under_way, landed, strict=True)]
+        for row, made, proposal in zip(under_way, choices, proposals, strict=True):
             row.state = proposal.state
             row.path.append(made.past)
         self._steps += 1
@@ -142,10 +150,15 @@ class Batch:
         return choices
 
     def _next(self, landed: Sequence[PendingStep]) -> list[Distribution]:
-        """Read what is proposed; what has looked ahead has read it."""
-        probe = landed[0].probe
+        """Read what is proposed, and what rows that joined read first; what has looked ahead has
+        read it.
+        """
+        probe = landed[0].probe if landed else None
         if probe is None:
-            return self.advance(mx.stack([step.proposal.token for step in landed])[:, None])
+            ids = [step.proposal.token for step in landed]
+            ids += [mx.array(id, mx.int32) for id in self._last]
+            self._last = []
+            return self.advance(mx.stack(ids)[:, None])
         logits, attention = probe.taken(self.cache, landed[0].proposal.token)
         return [Distribution(logits, attention, self.model.cached(self.cache))]
 
@@ -173,18 +186,19 @@ class Batch:
     def leave(self, rows: Sequence[int]) -> None:
         """Go on without some rows, whose step under way comes to nothing."""
         staying = [n for n in range(len(self.rows)) if n not in rows]
+        begun = len(self.rows) - len(self._last)
         self.cache = row_cache.taken(self.cache, staying) if staying else []
+        self._last = [self._last[n - begun] for n in staying if n >= begun]
+        self.pending = [self.pending[n] for n in staying if n < begun] if self.pending else []
         self.rows = [self.rows[n] for n in staying]
-        self.pending = [self.pending[n] for n in staying] if self.pending else []
 
-    def join(self, other: "Batch") -> None:
-        """Go on with the rows of another too, whose step is under way if it is here."""
-        if self.rows:
-            self.cache = row_cache.joined(self.cache, other.cache)
-        else:
-            self.cache, self.reducer = other.cache, other.reducer
-        self.rows += other.rows
-        self.pending += other.pending
+    def join(self, rows: Sequence[Row], cache: Cache, last: Sequence[int]) -> None:
+        """Have rows come with the next step, in which each reads its id of `last`; `cache` is
+        theirs. All capture or none do, as those that are here.
+        """
+        self.cache = row_cache.joined(self.cache, cache) if self.rows else cache
+        self.rows += rows
+        self._last += last
 
     def _alone(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import count, takewhile
 from typing import NamedTuple
 
-from entropix_models.language_model import Cache
+from entropix_models.language_model import Cache, LanguageModel
 
 BUDGET = 2**30
 """Bytes: some 40 branches of 500 tokens of SmolLM2-135M in float32, 60 of Llama-3.2-1B."""
@@ -60,6 +60,15 @@ class PromptCachePool:
     def take(self, number: int) -> Kept:
         """A cache that goes."""
         return self._kept.pop(number)
+
+
+def beginning(model: LanguageModel, cache: Cache, length: int) -> Cache:
+    """Another cache, that holds the first `length` ids of one; or none, if it can't be cut."""
+    cut = model.fork(cache)
+    excess = model.cached(cut) - length
+    if not length or (excess and not model.trim(cut, excess)):
+        return model.new_cache()
+    return cut
 
 
 def nbytes(cache: Cache) -> int:

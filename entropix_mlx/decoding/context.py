@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from entropix_mlx.decoding.cache_pool import PromptCachePool, common
+from entropix_mlx.decoding.cache_pool import PromptCachePool, beginning, common
 from entropix_mlx.decoding.decoder import Decoder, OnChunk, prefill
 from entropix_mlx.decoding.make_records import given_records
 from entropix_mlx.records.record import TokenRecord
@@ -93,10 +93,7 @@ class PromptContext:
         number, better = self.pool.best(ids)
         if better > held:
             held, source = better, self.pool.look(number).cache
-        cache = model.fork(source)
-        excess = model.cached(cache) - held
-        if not held or (excess and not model.trim(cache, excess)):
-            cache = model.new_cache()
+        cache = beginning(model, source, held)
         prefill(model, cache, ids[model.cached(cache) :])
         return cache
 

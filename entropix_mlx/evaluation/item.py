@@ -48,10 +48,10 @@ class Result(msgspec.Struct, frozen=True):
     """One answer, judged: a line of `results.jsonl`.
 
     `sampler`: as the command line has it. `sample`: from 1, with its `seed`. `text`: the answer
-    without the item's opening. `ms`: a step's, mean over its tokens; `entropy` (bits), `varentropy`
-    (bits^2) and `logprob` (nats): means over its tokens. `first_fork`: the place, from 0, of the
-    first token of high entropy. `repetition`: the share of trigrams of words that were there
-    before. `trace`: its file, in the run's folder.
+    without the item's opening. `ms`: a step's time over the rows that share it, mean over its
+    tokens, as are `entropy` (bits), `varentropy` (bits^2) and `logprob` (nats). `first_fork`: the
+    place, from 0, of the first token of high entropy. `repetition`: the share of trigrams of words
+    that were there before. `trace`: its file, in the run's folder; empty where nothing was drawn.
     """
 
     sampler: str

@@ -49,6 +49,11 @@ class Task(ABC):
         """Under which the command line knows it, without an argument."""
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
 
+    @property
+    def spelt(self) -> str:
+        """As the command line has it."""
+        return self.name if self.given is None else f"{self.name}:{self.given}"
+
     @abstractmethod
     def items(self, n: int, seed: int, progress: Progress = quiet) -> Items:
         """At most `n`, always the same ones for a seed; fewer where the source has no more.

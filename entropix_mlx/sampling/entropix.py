@@ -62,11 +62,20 @@ class Fixed(NamedTuple):
 class Entropix(Settings):
     """A region calls for a strategy, which brings its temperature and filters."""
 
-    temperature: float = number(0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25))
-    top_p: float = number(0.01, 1, default=0.9, doc="base nucleus mass", step=(0.01, 0.1))
+    temperature: float = number(
+        0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25), tune=(0.1, 2.0)
+    )
+    top_p: float = number(
+        0.01, 1, default=0.9, doc="base nucleus mass", step=(0.01, 0.1), tune=(0.5, 1.0)
+    )
     top_k: int = number(1, 100, default=27, doc="base number of candidates", step=(1, 10))
     min_p: float = number(
-        0, 1, default=0.03, doc="base share of the top probability", step=(0.01, 0.05)
+        0,
+        1,
+        default=0.03,
+        doc="base share of the top probability",
+        step=(0.01, 0.05),
+        tune=(0.0, 0.3),
     )
     draws: int = number(1, 64, default=12, doc="draws in the middle, best one kept", step=(1, 4))
     lelv_entropy: float | None = threshold("greedy below this entropy (bits)")

@@ -43,11 +43,15 @@ def number(
     doc: str,
     step: tuple[float, float],
     group: str = "base",
+    tune: tuple[float, float] | None = None,
 ) -> Any:
-    """A number, in the range that is given; a whole one, if its ends and its steps are."""
+    """A number, in the range that is given; a whole one, if its ends and its steps are. `tune`: the
+    range in which good values are looked for, if it is worth it.
+    """
     whole = all(isinstance(value, int) for value in (low, high, *step))
     kind = Number(low, high, step, whole)
-    return field(default=default, metadata={"kind": kind, "doc": doc, "group": group})
+    metadata = {"kind": kind, "doc": doc, "group": group, "tune": tune}
+    return field(default=default, metadata=metadata)
 
 
 def threshold(doc: str, *, default: float | None = None) -> Any:

@@ -1,18 +1,13 @@
 """The traces of many answers in one folder, which a run that was broken off goes on with."""
 
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from entropix_mlx.records.record import End, PromptRecord, TurnRecord
 from entropix_mlx.session.answers import Asked
+from entropix_mlx.session.run_file import RunFile
 from entropix_mlx.trace.trace import TraceWriter, read_trace
-from entropix_models.errors import DamagedFileError, TraceError, UsageError
-from entropix_models.paths import disk_errors, write_whole
-
-_RUN = "run.json"
-"""Says what the answers of a folder have in common."""
+from entropix_models.errors import TraceError, UsageError
+from entropix_models.paths import disk_errors
 
 
 class AnswerFolder:
@@ -25,31 +20,7 @@ class AnswerFolder:
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         self.path = path
-
-    def seed(self) -> int | None:
-        """That of the run whose answers are here; None if there are none.
-
-        Raises DamagedFileError.
-        """
-        found = self._run().get("seed")
-        return found if isinstance(found, int) else None
-
-    def go_on(self, run: dict[str, Any]) -> None:
-        """Be the folder of a run; `run`: what its answers have in common.
-
-        Raises UsageError if what is here is another's, EntropixError for a disk that refuses.
-        """
-        for name, value in self._run().items():
-            now = run.get(name)
-            if isinstance(value, dict) and isinstance(now, dict) and value != now:
-                part = next(key for key in {**value, **now} if value.get(key) != now.get(key))
-                name, value, now = f"{name}'s {part}", value.get(part), now.get(part)
-            if now != value:
-                raise UsageError(
-                    f"{self.path} holds answers of a run whose {name} is {value!r}, not {now!r}: "
-                    "name another folder"
-                )
-        write_whole(self.path / _RUN, msgspec.json.format(msgspec.json.encode(run)) + b"\n")
+        self.run = RunFile(path)
 
     def file(self, asked: Asked) -> Path:
         """An answer's trace."""
@@ -77,14 +48,3 @@ class AnswerFolder:
         last = trace.records[-1] if trace.records else None
         is_over = isinstance(last, End) and last.finish_reason in ("stop", "length", "exit")
         return list(trace.records) if is_over and not trace.problems else None
-
-    def _run(self) -> dict[str, Any]:
-        path = self.path / _RUN
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise DamagedFileError(
-                f"{path} cannot be read ({error}): name another folder"
-            ) from error

@@ -6,13 +6,14 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import NamedTuple
 
 from entropix_mlx.decoding.answer import Answer
 from entropix_mlx.decoding.batch import Batch
+from entropix_mlx.decoding.cache_pool import PromptCachePool, beginning
 from entropix_mlx.decoding.choice import Choice
 from entropix_mlx.decoding.decoder import prefill
 from entropix_mlx.decoding.make_records import calibration_of, header_of
@@ -29,12 +30,21 @@ from entropix_models.language_model import Cache, LanguageModel
 ROWS = 8
 """Answers side by side, where nobody says how many."""
 
+_READ = 2**28
+"""Bytes of prompts that were read and may be answered again, or begin like others."""
+
+_SHARED = 256
+"""Ids from which it takes longer to read a prompt's keys for every row than to let rows stand empty
+until the last answer to it has ended.
+"""
+
 
 class Asked(NamedTuple):
-    """One answer: number `sample` of prompt number `prompt`, both from 0."""
+    """One answer: number `sample` of prompt number `prompt`, by a sampler's; all from 0."""
 
     prompt: int
     sample: int
+    sampler: int = 0
 
 
 Open = Callable[[Asked], Writer | None]
@@ -49,7 +59,7 @@ class Told(NamedTuple):
 
 
 def answer_seed(seed: int, asked: Asked) -> int:
-    """The seed of one answer: with it alone a session gives the same."""
+    """The seed of one answer, by whatever sampler: with it alone a session gives the same."""
     place = f"{seed}/{asked.prompt}/{asked.sample}".encode()
     return int.from_bytes(hashlib.blake2b(place, digest_size=4).digest())
 
@@ -100,30 +110,37 @@ class _Begun:
 class Answers:
     """Answers of one model, each what a session of its own would give by its seed, within rounding.
 
-    Belongs to the thread that made it, but for `stop`. `rows`: so many side by side. Without a
-    `seed` one is drawn; each answer's own follows from it. Models whose caches cannot be put side
-    by side answer one after another.
+    Belongs to the thread that made it, but for `stop`. `samplers`: those that an `Asked` names;
+    `rows`: so many side by side. Without a `seed` one is drawn; each answer's own is made of it by
+    `seeds`.
+    Models whose caches cannot be put side by side answer one after another, and so does what looks
+    ahead, which has rows of its own.
     """
 
     def __init__(
         self,
         model: LanguageModel,
-        settings: Settings,
+        samplers: Sequence[Settings],
         *,
         seed: int | None = None,
         system: str = "",
         date: datetime.date | None = None,
         rows: int = ROWS,
+        seeds: Callable[[int, Asked], int] = answer_seed,
     ) -> None:
         self.model = model
+        self._seeds = seeds
         self.calibration = calibration_of(model)
         self.seed = secrets.randbelow(2**32) if seed is None else seed
-        self._first = Row(model, settings, self.calibration, self.seed)
+        self._first = [Row(model, of, self.calibration, self.seed) for of in samplers]
         self._system, self._date = system, date or datetime.date.today()
-        # What looks ahead has rows of its own.
-        self._rows = 1 if self._first.settings.look_ahead else rows
+        self._rows = rows
+        try:
+            model.rows_after(model.new_cache(), 1)
+        except UnsupportedError:
+            self._rows = 1
         self._stopped = threading.Event()
-        self._cached: tuple[list[int], Cache] | None = None
+        self._read = PromptCachePool(_READ)
         self._batch = Batch(model, [], [])
         self._begun: list[_Begun] = []
         self._shared: int | None = None
@@ -132,8 +149,8 @@ class Answers:
 
     @property
     def lacks(self) -> str | None:
-        """What the settings ask for that this model cannot do, in a sentence."""
-        return self._first.lacks
+        """What some settings ask for that this model cannot do, in a sentence."""
+        return next((row.lacks for row in self._first if row.lacks), None)
 
     def stop(self) -> None:
         """End the running answers after the current step; from any thread, at any time."""
@@ -141,14 +158,24 @@ class Answers:
 
     def header(self, asked: Asked) -> RunHeader:
         """That of an answer's trace, with its seed."""
+        row = self._first[asked.sampler]
         return header_of(
             self.model,
-            self._first.settings,
+            row.settings,
             self.calibration,
-            seed=answer_seed(self.seed, asked),
+            seed=self._seeds(self.seed, asked),
             date=self._date,
-            split=self._first.split,
+            split=row.split,
         )
+
+    def side_by_side(self, asked: Asked) -> int:
+        """How many rows there are for answers of its kind."""
+        return 1 if self._kind(asked).is_alone else self._rows
+
+    def length(self, request: TurnRequest) -> int:
+        """How many tokens the model is told. Raises UsageError for a prompt that says nothing."""
+        tokenizer = self.model.tokenizer
+        return len(_ids(prompts_of(request, [], tokenizer, system=self._system, date=self._date)))
 
     def run(
         self,
@@ -161,14 +188,14 @@ class Answers:
         Raises UsageError or ContextLengthError before anything is yielded or written. What a stop
         or a later error breaks off has an `End` that says so.
         """
-        prompts = [self._said(request, n) for n, request in enumerate(requests)]
+        prompts = {n: self._said(requests[n], n) for n in sorted({one.prompt for one in asked})}
         self._stopped.clear()
         self._batch, self._begun = Batch(self.model, [], []), []
         waiting = deque(asked)
         reason: FinishReason = "error"
         try:
             while (waiting or self._begun) and not self._stopped.is_set():
-                while group := self._next(waiting):
+                while group := self._next(waiting, prompts):
                     n = group[0].prompt
                     yield from self._begin(group, requests[n], prompts[n], open)
                 if not self._stopped.is_set():
@@ -200,28 +227,41 @@ class Answers:
             )
         return prompts
 
-    def _next(self, waiting: "deque[Asked]") -> list[Asked]:
+    def _next(self, waiting: "deque[Asked]", prompts: Mapping[int, list[Prompt]]) -> list[Asked]:
         """Those of the waiting that begin now: samples of one prompt, if there is room for them."""
         room = self._rows - len(self._begun)
         if not waiting or room < 1 or self._stopped.is_set():
             return []
-        prompt = waiting[0].prompt
-        if self._begun and self._shared not in (None, prompt):
+        prompt, kind = waiting[0].prompt, self._kind(waiting[0])
+        if self._begun and (
+            self._shared not in (None, prompt) or kind != self._kind(self._begun[0].asked)
+        ):
             return []
-        alike = list(takewhile(lambda one: one.prompt == prompt, islice(waiting, room)))
-        if not self._begun:  # shared where no others could fill the rows
+        if kind.is_alone:
+            return [] if self._begun else [waiting.popleft()]
+        alike = [
+            one
+            for one in takewhile(lambda one: one.prompt == prompt, islice(waiting, room))
+            if self._kind(one) == kind
+        ]
+        if not self._begun:  # shared where that is worth waiting for the last of them to end
             fills = len(alike) == min(room, len(waiting))
-            self._shared = prompt if fills and len(alike) > 1 else None
+            long = len(_ids(prompts[prompt])) >= _SHARED or len(alike) == len(waiting)
+            self._shared = prompt if fills and long and len(alike) > 1 else None
         if self._shared is None:
             alike = alike[:1]
         for _ in alike:
             waiting.popleft()
         return alike
 
+    def _kind(self, asked: Asked) -> "_Kind":
+        row = self._first[asked.sampler]
+        return _Kind(row.captures, self._rows == 1 or row.settings.look_ahead > 0)
+
     def _begin(
         self, group: list[Asked], request: TurnRequest, prompts: list[Prompt], open: Open
     ) -> Generator[Told]:
-        """Have answers to one prompt begun, and their first step under way."""
+        """Have answers to one prompt come with the next step."""
         tokenizer, ids = self.model.tokenizer, _ids(prompts)
         room = self.model.info.context_length - len(ids)
         new = []
@@ -240,52 +280,60 @@ class Answers:
                 valley_delta=self.calibration.valley_delta,
                 stop=request.stop,
             )
-            row = self._first.like(header.seed)
+            row = self._first[asked.sampler].like(header.seed)
             row.remember([Past.of_prompt(ids)])
             new.append(_Begun(asked, row, journal, answer, min(request.max_tokens, room)))
             self._begun.append(new[-1])
-        if (cache := self._read(ids)) is None:
+        if (cache := self._after(ids[:-1])) is None:
             return
-        try:
-            if self._rows == 1:
-                cache = self.model.fork(cache)
-            elif self._shared is None:
-                cache = self.model.rows_beside([cache])
-            else:
-                cache = self.model.rows_after(cache, len(new))
-        except UnsupportedError:
-            self._rows, cache = 1, self.model.fork(cache)
+        if self._kind(group[0]).is_alone:
+            cache = self.model.fork(cache)
+        elif self._shared is None:
+            cache = self.model.rows_beside([cache])
+        else:
+            cache = self.model.rows_after(cache, len(new))
         for one in new:
             one.prefill_seconds = time.perf_counter() - one.began
-        other = Batch(self.model, [one.row for one in new], cache)
-        other.begin([ids[-1]] * len(new))
-        self._batch.join(other)
+        self._batch.join([one.row for one in new], cache, [ids[-1]] * len(new))
         self._last = time.perf_counter()
 
-    def _read(self, ids: list[int]) -> Cache | None:
-        """A cache of all ids but the last; None if that was stopped."""
-        if self._cached is None or self._cached[0] != ids:
-            cache = self.model.new_cache()
-            read = prefill(self.model, cache, ids[:-1], lambda *_: not self._stopped.is_set())
-            if read < len(ids) - 1:
-                return None
-            self._cached = ids, cache
-        return self._cached[1]
+    def _after(self, ids: list[int]) -> Cache | None:
+        """A cache of these ids, which is to stay as it is; None if reading them was stopped."""
+        number, shared = self._read.best(ids)
+        cache = self.model.new_cache()
+        if number >= 0:
+            kept = self._read.look(number)
+            if kept.ids == ids:
+                return kept.cache
+            cache = beginning(self.model, kept.cache, shared)
+        unread = ids[self.model.cached(cache) :]
+        if prefill(self.model, cache, unread, lambda *_: not self._stopped.is_set()) < len(unread):
+            return None
+        self._read.put(ids, cache)
+        return cache
 
     def _step(self) -> Generator[Told]:
-        """A token of each answer; those that end with it leave."""
+        """A token of each answer whose step is under way; those that end with it leave."""
         more = any(one.tokens + 1 < one.most for one in self._begun)
         choices = self._batch.land(more=more)
         now = time.perf_counter()
         ms, self._last = (now - self._last) * 1e3, now
-        for one, choice in zip(self._begun, choices, strict=True):
+        landed = self._begun[: len(choices)]
+        for one, choice in zip(landed, choices, strict=True):
             one.take(choice, ms)
-        for one in self._begun:
+        for one in landed:
             yield from one.told()
         over = [n for n, one in enumerate(self._begun) if one.is_over]
         if over:
             self._batch.leave(over)
             self._begun = [one for one in self._begun if not one.is_over]
+
+
+class _Kind(NamedTuple):
+    """Answers side by side are of one kind."""
+
+    captures: bool
+    is_alone: bool
 
 
 def _ids(prompts: list[Prompt]) -> list[int]:

@@ -3,11 +3,12 @@
 import datetime
 from collections.abc import Callable, Sequence
 
-from entropix_mlx.records.record import TokenRecord
+from entropix_mlx.records.record import End, TokenRecord
 from entropix_mlx.sampling.calibration import Calibration
 from entropix_mlx.sampling.fit import fit
 from entropix_mlx.sampling.settings import Settings
-from entropix_mlx.session.session import Session
+from entropix_mlx.session.answers import Answers, Asked
+from entropix_mlx.session.request import TurnRequest
 from entropix_models.errors import UsageError
 from entropix_models.language_model import LanguageModel
 
@@ -38,7 +39,7 @@ def survey(
     Answers are up to `tokens` long; the same seed gives the same ones. A model without a chat
     template goes on from the prompt as it stands; one whose attention cannot be captured is
     measured without it. Raises UsageError for too few prompts, ValueError
-    as `fit`, and what a session raises.
+    as `fit`, and what `Answers.run` raises.
     """
     if len(prompts) < HELD_OUT:
         raise UsageError(
@@ -48,18 +49,22 @@ def survey(
     capture = {} if model.shows_attention else {"capture": "false"}
     settings = Settings.make("temperature", {**_SAMPLER, **capture})
     raw = not model.tokenizer.has_chat_template
-    answers: list[list[TokenRecord]] = []
-    count = 0
-    for number, prompt in enumerate(prompts):
-        told(number, count)
-        session = Session(model, settings, seed=seed + number, date=_DATE)
-        answers.append([])
-        for record in session.send(prompt, max_tokens=tokens, raw=raw):
-            if isinstance(record, TokenRecord):
-                answers[-1].append(record)
-                count += 1
-                told(number, count)
-    told(len(prompts), count)
+    run = Answers(
+        model, [settings], seed=seed, date=_DATE, seeds=lambda first, one: first + one.prompt
+    )
+    requests = [TurnRequest(prompt, max_tokens=tokens, raw=raw) for prompt in prompts]
+    answers: list[list[TokenRecord]] = [[] for _ in prompts]
+    answered = count = 0
+    told(0, 0)
+    for asked, record in run.run(requests, [Asked(n, 0) for n in range(len(prompts))]):
+        if isinstance(record, TokenRecord):
+            answers[asked.prompt].append(record)
+            count += 1
+        elif isinstance(record, End):
+            answered += 1
+        else:
+            continue
+        told(answered, count)
     held_out = answers[HELD_OUT - 1 :: HELD_OUT]
     return fit(
         [answer for n, answer in enumerate(answers) if n % HELD_OUT != HELD_OUT - 1],

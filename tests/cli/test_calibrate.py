@@ -63,12 +63,11 @@ def test_a_file_of_ones_own(call: Call, model: Path, prompts: Path) -> None:
     assert f"from {found.split.entropy:.2f} bits" in made.text
     for name, value in found.thresholds.items():
         assert [name, f"{value:.2f}"] in [line.split() for line in made.text.splitlines()]
-    progress = [line for line in made.err.splitlines() if line.startswith("prompt ")]
-    assert [line.split(" · ")[0] for line in progress] == [
-        f"prompt {n} of 32" for n in range(1, 33)
-    ]
-    assert " · 40 tokens · " in progress[1]
-    assert progress[1].endswith(" left")
+    progress = [line for line in made.err.splitlines() if " prompts · " in line]
+    assert progress[0] == "0 of 32 prompts · 0 tokens"
+    assert 1 < len(progress) <= 20, "a twentieth of them, or more, between two lines"
+    assert progress[1].startswith("8 of 32 prompts · 320 tokens · "), "eight side by side"
+    assert all(line.endswith(" left") for line in progress[1:])
 
     # It is used from then on, and the same seed makes the same file.
     run = call("generate", "Hi", "--model", model, "--device", "cpu", "--seed", 1, "--max-tokens",
@@ -138,7 +137,7 @@ def test_a_place_of_ones_own_that_cannot_be_written_is_told_first(
     made = call("calibrate", *arguments)
     assert made.status == 2
     assert "is no regular file" in made.err.splitlines()[-1]
-    assert "prompt 1 " not in made.err, "before anything was measured"
+    assert " prompts" not in made.err, "before anything was measured"
     data.rename(tmp_path / "other")
     data.write_text("a file, where a folder is to be")
     made = call("calibrate", *arguments)
@@ -207,7 +206,7 @@ def test_an_interrupt_leaves_nothing(
     said = []
     for line in child.stderr:
         said.append(line.decode())
-        if line.startswith(b"prompt 3 "):
+        if b" prompts " in line and not line.startswith(b"0 of"):
             child.send_signal(signal.SIGINT)
             break
     rest, err = child.communicate()
@@ -219,14 +218,14 @@ def test_an_interrupt_leaves_nothing(
 def test_on_a_terminal_one_line_is_written_over(
     call: Call, model: Path, tmp_path: Path, terminal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("entropix_mlx.cli.calibrate._OFTEN", 0.0)
+    monkeypatch.setattr("entropix_mlx.cli.estimate._OFTEN", 0.0)
     prompts = tmp_path / "prompts"
     prompts.write_text("\n".join(LINES[:4]))
     made = call("calibrate", "--model", model, "--device", "cpu", "--prompts", prompts,
                 "--tokens", 5, stderr=terminal.file)  # fmt: skip
     assert made.status == 1, "so few tokens are not enough"
     said = terminal.read()
-    shown = [part for part in said.split(b"\r") if part.startswith(b"prompt ")]
-    assert len(shown) == 4 * 6, "before each prompt, and at each token"
+    shown = [part for part in said.split(b"\r") if b" of 4 prompts" in part]
+    assert len(shown) == 1 + 4 * 5 + 3, "first, at each token, and as each but the last ends"
     assert all(part.endswith(b"\x1b[K") for part in shown)
     assert b"\r\x1b[Kerror: tiny is not calibrated: " in said

@@ -21,7 +21,7 @@ PROMPTS = ("Hello there", "One", "A longer prompt than the others are")
 
 def made_by(model: LanguageModel, rows: int, preset: str = "temperature", **of: Any) -> Answers:
     settings = Settings.make(preset, of.pop("overrides", {}))
-    return Answers(model, settings, seed=11, date=DATE, rows=rows, **of)
+    return Answers(model, [settings], seed=11, date=DATE, rows=rows, **of)
 
 
 def requests(count: int, **of: Any) -> list[TurnRequest]:

@@ -93,20 +93,24 @@ def test_rows_leave_and_come(llama: LanguageModel) -> None:
     first = row(llama, "calibrated", 1)
     rows = [first, first.like(2), first.like(3)]
 
-    def started(one: Row, text: Sequence[int]) -> Batch:
+    def come(number: int) -> None:
+        one, text = rows[number], TEXTS[number]
         one.remember([Past(text[-1])])
-        made = Batch(llama, [one], llama.rows_beside([read(llama, text[:-1])]))
-        made.begin([text[-1]])
-        return made
+        batch.join([one], llama.rows_beside([read(llama, text[:-1])]), [text[-1]])
 
-    batch = started(rows[0], TEXTS[0])
-    batch.join(started(rows[1], TEXTS[1]))
+    batch = Batch(llama, [], [])
+    come(0)
+    come(1)
+    assert batch.land(more=False) == [], "they come with the next step"
     one, other = landed(batch, 3)
-    batch.join(started(rows[2], TEXTS[2]))
+    come(2)
+    for choices, choice in zip((one, other), batch.land(more=False), strict=True):
+        choices.append(choice)
     ends = landed(batch, 2)
     one += ends[0]
     other += ends[1]
-    batch.leave([0])
+    come(0)
+    batch.leave([0, 3])  # the other of them before its first step
     late = ends[2]
     for choices, more in zip((other, late), landed(batch, 4), strict=True):
         choices += more

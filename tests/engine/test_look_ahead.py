@@ -158,7 +158,7 @@ def test_a_text_that_is_put_in_was_not_looked_at() -> None:
 
 def test_many_answers_look_ahead_one_by_one(llama: LanguageModel) -> None:
     overrides = {"look_ahead": "3", "temperature": "2"}
-    answers = Answers(llama, Settings.make("calibrated", overrides), seed=4, date=DATE)
+    answers = Answers(llama, [Settings.make("calibrated", overrides)], seed=4, date=DATE)
     asked = [Asked(0, 0), Asked(0, 1)]
     found = list(answers.run([TurnRequest("Hello", max_tokens=5)], asked))
     for one in asked:

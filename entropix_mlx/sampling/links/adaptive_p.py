@@ -26,7 +26,7 @@ class AdaptiveP(Link):
     """
 
     adaptive_target: float = number(
-        0, 1, default=0.5, doc="probability that is aimed at", step=(0.05, 0.25)
+        0, 1, default=0.5, doc="probability that is aimed at", step=(0.05, 0.25), tune=(0.2, 0.9)
     )
     adaptive_decay: float = number(
         0, 0.99, default=0.9, doc="weight of the past in the mean", step=(0.01, 0.1)

@@ -28,7 +28,12 @@ class Dry(Link):
     """ "Don't repeat yourself", as llama.cpp has it, over the last tokens, the prompt's too."""
 
     dry_multiplier: float = number(
-        0, 10, default=0.8, doc="subtracted for a repetition as long as allowed", step=(0.1, 0.5)
+        0,
+        10,
+        default=0.8,
+        doc="subtracted for a repetition as long as allowed",
+        step=(0.1, 0.5),
+        tune=(0.1, 2.0),
     )
     dry_base: float = number(
         1, 10, default=1.75, doc="times so much for every token more", step=(0.05, 0.25)

@@ -21,10 +21,20 @@ class Dynatemp(Link):
     """
 
     dynatemp: float = number(
-        0.01, 10, default=0.8, doc="the middle of the temperatures", step=(0.05, 0.25)
+        0.01,
+        10,
+        default=0.8,
+        doc="the middle of the temperatures",
+        step=(0.05, 0.25),
+        tune=(0.1, 1.5),
     )
     dynatemp_range: float = number(
-        0, 10, default=0.5, doc="from so far below it to so far above", step=(0.05, 0.25)
+        0,
+        10,
+        default=0.5,
+        doc="from so far below it to so far above",
+        step=(0.05, 0.25),
+        tune=(0.0, 1.0),
     )
     dynatemp_exponent: float = number(
         0.01, 10, default=1.0, doc="of the entropy's share", step=(0.05, 0.25)

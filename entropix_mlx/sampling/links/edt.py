@@ -19,10 +19,15 @@ class Edt(Link):
     """Entropy-based dynamic temperature (Zhang and others, 2024, arXiv 2403.14541); nats."""
 
     edt_temperature: float = number(
-        0.01, 10, default=0.8, doc="T0, where nothing is certain", step=(0.05, 0.25)
+        0.01,
+        10,
+        default=0.8,
+        doc="T0, where nothing is certain",
+        step=(0.05, 0.25),
+        tune=(0.1, 1.5),
     )
     edt_theta: float = number(
-        0.0, 20.0, default=1.0, doc="how much certainty cools", step=(0.1, 0.5)
+        0.0, 20.0, default=1.0, doc="how much certainty cools", step=(0.1, 0.5), tune=(0.1, 3.0)
     )
 
     summary: ClassVar[str] = "a temperature that falls where the entropy is low"

@@ -21,10 +21,20 @@ class Flow(Link):
     """
 
     flow_cool: float = number(
-        0.01, 10, default=0.5, doc="temperature up to the low percentile", step=(0.05, 0.25)
+        0.01,
+        10,
+        default=0.5,
+        doc="temperature up to the low percentile",
+        step=(0.05, 0.25),
+        tune=(0.1, 1.0),
     )
     flow_heat: float = number(
-        0.01, 10, default=1.1, doc="temperature from the high percentile on", step=(0.05, 0.25)
+        0.01,
+        10,
+        default=1.1,
+        doc="temperature from the high percentile on",
+        step=(0.05, 0.25),
+        tune=(0.5, 2.0),
     )
 
     summary: ClassVar[str] = (

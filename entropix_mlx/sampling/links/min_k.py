@@ -22,7 +22,12 @@ class MinK(Link):
     """Ding and others, 2026 (arXiv 2604.11012)."""
 
     min_k_tau: float = number(
-        0.0, 1000.0, default=3.0, doc="at least tau / range are kept", step=(0.5, 5.0)
+        0.0,
+        1000.0,
+        default=3.0,
+        doc="at least tau / range are kept",
+        step=(0.5, 5.0),
+        tune=(0.5, 20.0),
     )
 
     summary: ClassVar[str] = "the most likely tokens before the steepest fall of the logits"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class MinP(Link):
     """Nguyen and others, 2024 (arXiv 2407.01082)."""
 
-    min_p: float = number(0, 1, default=0.05, doc="share of the top probability", step=(0.01, 0.05))
+    min_p: float = number(
+        0, 1, default=0.05, doc="share of the top probability", step=(0.01, 0.05), tune=(0.01, 0.5)
+    )
 
     summary: ClassVar[str] = "tokens with a share of the favourite's probability"
     formula: ClassVar[tuple[str, ...]] = ("p >= min_p max p",)

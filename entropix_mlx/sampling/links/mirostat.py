@@ -24,7 +24,12 @@ class Mirostat(Link):
     """
 
     mirostat_tau: float = number(
-        0.1, 20, default=5.0, doc="surprisal that is aimed at (bits)", step=(0.1, 1.0)
+        0.1,
+        20,
+        default=5.0,
+        doc="surprisal that is aimed at (bits)",
+        step=(0.1, 1.0),
+        tune=(1.0, 8.0),
     )
     mirostat_eta: float = number(
         0, 1, default=0.1, doc="how fast the bound follows", step=(0.01, 0.1)

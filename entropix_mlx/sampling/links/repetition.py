@@ -23,7 +23,7 @@ class Repetition(Link):
 
     repeat_penalty: float = number(
         0.1, 10, default=1.1, doc="positive logits are divided by, others multiplied with",
-        step=(0.05, 0.25),
+        step=(0.05, 0.25), tune=(1.0, 1.5),
     )  # fmt: skip
     frequency_penalty: float = number(
         -10, 10.0, default=0.0, doc="subtracted for every time", step=(0.05, 0.25)

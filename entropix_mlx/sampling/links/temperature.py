@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Temperature(Link):
     """The same for every token."""
 
-    temperature: float = number(0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25))
+    temperature: float = number(
+        0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25), tune=(0.1, 2.0)
+    )
 
     summary: ClassVar[str] = "logits divided by a temperature"
     formula: ClassVar[tuple[str, ...]] = ("logit / temperature",)

@@ -19,7 +19,12 @@ class TopH(Link):
     """
 
     top_h: float = number(
-        0.01, 1, default=0.4, doc="share of the entropy that is kept", step=(0.01, 0.1)
+        0.01,
+        1,
+        default=0.4,
+        doc="share of the entropy that is kept",
+        step=(0.01, 0.1),
+        tune=(0.1, 0.9),
     )
 
     summary: ClassVar[str] = "as many of the most likely tokens as keep a share of the entropy"

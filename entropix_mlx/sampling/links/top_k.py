@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class TopK(Link):
     """Equally likely ones in the order of their ids; 0 keeps all."""
 
-    top_k: int = number(0, 10_000_000, default=40, doc="how many are kept; 0: all", step=(1, 10))
+    top_k: int = number(
+        0, 10_000_000, default=40, doc="how many are kept; 0: all", step=(1, 10), tune=(2, 100)
+    )
 
     summary: ClassVar[str] = "the k most likely tokens"
     formula: ClassVar[tuple[str, ...]] = ("rank < top_k",)

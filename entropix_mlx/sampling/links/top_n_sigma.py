@@ -19,7 +19,12 @@ class TopNSigma(Link):
     """
 
     n_sigma: float = number(
-        0.0, 20.0, default=1.0, doc="standard deviations of the logits; 0: all", step=(0.1, 0.5)
+        0.0,
+        20.0,
+        default=1.0,
+        doc="standard deviations of the logits; 0: all",
+        step=(0.1, 0.5),
+        tune=(0.3, 3.0),
     )
 
     summary: ClassVar[str] = "logits within n standard deviations of the greatest"

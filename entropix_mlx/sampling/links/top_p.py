@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class TopP(Link):
     """Holtzman and others, 2019. A mass of 1 keeps all."""
 
-    top_p: float = number(0.01, 1, default=0.9, doc="mass of the nucleus", step=(0.01, 0.1))
+    top_p: float = number(
+        0.01, 1, default=0.9, doc="mass of the nucleus", step=(0.01, 0.1), tune=(0.5, 1.0)
+    )
 
     summary: ClassVar[str] = "the fewest of the most likely tokens with a mass together"
     formula: ClassVar[tuple[str, ...]] = ("sum of the p before it < top_p",)

@@ -22,7 +22,7 @@ class Typical(Link):
     """Meister and others, 2022 (arXiv 2202.00666). A mass of 1 keeps all."""
 
     typical_p: float = number(
-        0.01, 1, default=0.9, doc="mass of the typical tokens", step=(0.01, 0.1)
+        0.01, 1, default=0.9, doc="mass of the typical tokens", step=(0.01, 0.1), tune=(0.2, 1.0)
     )
 
     summary: ClassVar[str] = "the tokens whose surprisal is nearest to the entropy"

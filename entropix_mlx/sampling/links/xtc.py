@@ -19,10 +19,15 @@ class Xtc(Link):
     """
 
     xtc_probability: float = number(
-        0, 1, default=0.5, doc="how often the favourites go", step=(0.05, 0.25)
+        0, 1, default=0.5, doc="how often the favourites go", step=(0.05, 0.25), tune=(0.1, 0.9)
     )
     xtc_threshold: float = number(
-        0, 0.5, default=0.1, doc="what a favourite's p is at least", step=(0.01, 0.05)
+        0,
+        0.5,
+        default=0.1,
+        doc="what a favourite's p is at least",
+        step=(0.01, 0.05),
+        tune=(0.02, 0.4),
     )
 
     summary: ClassVar[str] = "now and then without the favourites, but for the least of them"

@@ -20,8 +20,12 @@ _LONG = 1024
 class Temperature(Settings):
     """The same for every token, whatever was measured."""
 
-    temperature: float = number(0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25))
-    top_p: float = number(0.01, 1, default=1.0, doc="base nucleus mass", step=(0.01, 0.1))
+    temperature: float = number(
+        0.01, 10, default=0.7, doc="base temperature T0", step=(0.05, 0.25), tune=(0.1, 2.0)
+    )
+    top_p: float = number(
+        0.01, 1, default=1.0, doc="base nucleus mass", step=(0.01, 0.1), tune=(0.5, 1.0)
+    )
     top_k: int = number(0, 10_000_000, default=0, doc="base number of candidates", step=(1, 10))
     min_p: float = number(
         0, 1, default=0.0, doc="base share of the top probability", step=(0.01, 0.05)
