@@ -1,5 +1,7 @@
 """`entropix-mlx eval`: a task, answered by several samplers, and what it comes to."""
 
+from pathlib import Path
+
 import click
 
 from entropix_mlx.cli.evaluation import (
@@ -13,7 +15,6 @@ from entropix_mlx.cli.exit_status import INTERRUPTED, debug_option
 from entropix_mlx.cli.output import columns
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.say import say, tell
-from entropix_mlx.evaluation.run_folder import RunFolder
 from entropix_mlx.evaluation.sampler_text import samplers_of
 from entropix_mlx.evaluation.task import declared
 from entropix_mlx.terminal.visible import escaped
@@ -29,7 +30,7 @@ SAMPLERS = ("greedy", "temperature", "min-p", "calibrated")
     "texts",
     multiple=True,
     metavar='"NAME [KEY=VALUE ...]"',
-    help='A preset, links, or one of your own, perhaps with settings ("min-p temperature=1.5"); '
+    help='A preset, links, or one of your own, perhaps with settings ("min-p min_p=0.1"); '
     f"repeatable. Default: {', '.join(SAMPLERS)}.",
 )
 @click.option("--report", is_flag=True, help="Only write the table, the page and the pictures.")
@@ -49,7 +50,7 @@ def eval(texts: tuple[str, ...], report: bool, lists: bool, asked: EvaluationOpt
         return 0
     folder = asked.folder("eval")
     if report:
-        return _report(folder)
+        return _report(folder.path)
     there = folder.run.read()
     asked = asked.known(there)
     task = asked.chosen()
@@ -63,7 +64,7 @@ def eval(texts: tuple[str, ...], report: bool, lists: bool, asked: EvaluationOpt
         is_over = answered(loaded(asked), task, items, samplers, folder, asked)
     finally:
         release_thread()
-    status = _report(folder)
+    status = _report(folder.path)
     if not is_over:
         tell(f"interrupted; entropix-mlx eval --out {escaped(str(folder.path))} goes on")
     return status if is_over else INTERRUPTED
@@ -76,10 +77,12 @@ def _listed() -> list[tuple[str, str]]:
     ]
 
 
-def _report(folder: RunFolder) -> int:
-    from entropix_mlx.evaluation import report_files
+def _report(folder: Path) -> int:
+    from entropix_mlx.evaluation import documents, report_text
 
     with stderr_progress() as progress:
-        report = report_files.write(folder.path, progress)
-    say(report.text())
+        made = documents.write(folder, progress)
+    for sentence in made.lacking:
+        tell(f"note: {sentence}")
+    say(report_text.plain(made.report).removesuffix("\n"))
     return 0

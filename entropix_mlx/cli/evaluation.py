@@ -14,7 +14,7 @@ from entropix_mlx.cli.options import load_model, model_options, note_calibration
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.say import tell
 from entropix_mlx.evaluation.item import Items
-from entropix_mlx.evaluation.run_folder import RunFolder, slug
+from entropix_mlx.evaluation.recorder import Recorder, slug
 from entropix_mlx.evaluation.task import Task
 from entropix_mlx.evaluation.task import named as task_named
 from entropix_mlx.sampling.settings import Settings
@@ -91,14 +91,14 @@ class EvaluationOptions:
     system: str | None
     out: Path | None
 
-    def folder(self, command: str) -> RunFolder:
+    def folder(self, command: str) -> Recorder:
         """Where the run is, or will be. Raises UsageError if nobody said which."""
         if self.out is None and self.task is None:
             raise UsageError(
                 "no task: name one with --task (eval --list has them), or with --out the folder "
                 "of a run to go on with"
             )
-        return RunFolder(self.out or Path(slug(f"{command}-{Path(self.task or '').stem}")))
+        return Recorder(self.out or Path(slug(f"{command}-{Path(self.task or '').stem}")))
 
     def known(self, there: Mapping[str, Any]) -> "EvaluationOptions":
         """With what a folder's run has for what was not asked. Raises UsageError without a task."""
@@ -176,7 +176,7 @@ def answered(
     task: Task,
     items: Items,
     samplers: Mapping[str, Settings],
-    folder: RunFolder,
+    folder: Recorder,
     asked: EvaluationOptions,
 ) -> bool:
     """Have all answered that is not; whether that came to its end."""

@@ -15,9 +15,10 @@ from entropix_mlx.cli.evaluation import (
 from entropix_mlx.cli.exit_status import INTERRUPTED, debug_option
 from entropix_mlx.cli.progress import stderr_progress
 from entropix_mlx.cli.say import say, tell
-from entropix_mlx.evaluation import search
+from entropix_mlx.evaluation import run_folder, search
 from entropix_mlx.evaluation.item import Items
-from entropix_mlx.evaluation.run_folder import RunFolder
+from entropix_mlx.evaluation.recorder import Recorder
+from entropix_mlx.evaluation.run_folder import Problems
 from entropix_mlx.evaluation.sampler_text import samplers_of
 from entropix_mlx.records.measures import percent
 from entropix_mlx.session.run_file import RunFile
@@ -126,14 +127,14 @@ def _tuned(
     task: "Task",
     items: Items,
     tried: Mapping[str, list[str]],
-    folder: RunFolder,
+    folder: Recorder,
     asked: EvaluationOptions,
 ) -> bool:
     """Search, judge what was found, tell both; whether that came to its end."""
-    from entropix_mlx.evaluation import report_files
+    from entropix_mlx.evaluation import documents, report_text
 
     halves = [items._replace(items=items.items[n::2]) for n in (0, 1)]
-    searched, held_out = (RunFolder(folder.path / name) for name in ("search", "held-out"))
+    searched, held_out = (Recorder(folder.path / name) for name in ("search", "held-out"))
     everything = samplers_of(text for of in tried.values() for text in of)
     tell(f"looking among {len(everything)} on {len(halves[0].items)} items")
     if not answered(model, task, halves[0], everything, searched, asked):
@@ -145,8 +146,8 @@ def _tuned(
     if not answered(model, task, halves[1], samplers_of(judged), held_out, asked):
         return False
     with stderr_progress() as progress:
-        report_files.write(searched.path, progress)
-        report = report_files.write(held_out.path, progress)
+        documents.write(searched.path, progress)
+        made = documents.write(held_out.path, progress)
     kept = _right(held_out)
     for name, found in best.items():
         better = "as it is" if found == name else found.removeprefix(f"{name} ")
@@ -156,13 +157,13 @@ def _tuned(
             f"{percent(kept[found])} (as it is {percent(kept[name])})"
         )
     say("")
-    say(report.text())
+    say(report_text.plain(made.report).removesuffix("\n"))
     return True
 
 
-def _right(folder: RunFolder) -> dict[str, float]:
+def _right(folder: Recorder) -> dict[str, float]:
     """Of each sampler the share of right answers."""
     found: dict[str, list[bool]] = {}
-    for result in folder.results():
+    for result in run_folder.results(folder.path, Problems()):
         found.setdefault(result.sampler, []).append(bool(result.right))
     return {name: sum(of) / len(of) for name, of in found.items()}

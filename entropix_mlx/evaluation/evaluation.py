@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from entropix_mlx.evaluation.item import Items, Result, Verdict
-from entropix_mlx.evaluation.run_folder import RunFolder
+from entropix_mlx.evaluation.recorder import Recorder
 from entropix_mlx.evaluation.task import Task
 from entropix_mlx.evaluation.text_measures import repetition
 from entropix_mlx.records.record import End, TokenRecord, TurnRecord
@@ -56,7 +56,7 @@ class Evaluation:
         task: Task,
         items: Items,
         samplers: Mapping[str, Settings],
-        folder: RunFolder,
+        folder: Recorder,
         terms: Terms,
     ) -> None:
         """`samplers`: by the name that a table has for them. Raises UsageError if the folder is
@@ -114,11 +114,15 @@ class Evaluation:
                 name: settings.to_dict()
                 for name, settings in zip(self._names, self._settings, strict=True)
             },
+            "asked": {
+                name: self._samples(settings)
+                for name, settings in zip(self._names, self._settings, strict=True)
+            },
             "versions": header.versions,
             "problems": list(items.problems),
             "left_out": items.left_out,
             "judges": self.task.judges,
-            "chance": self.task.chance,
+            "chance": self.task.chance(items.items),
             "notes": self.task.notes(
                 items.items, lambda text: [token_text(id) for id in encode(text)]
             ),
@@ -133,17 +137,21 @@ class Evaluation:
         """How many answers there will be."""
         return sum(1 for _ in self._asked())
 
+    def _samples(self, settings: Settings) -> int:
+        """What does not draw answers once."""
+        return self._terms.samples if settings.is_random else 1
+
     def _asked(self) -> Iterator[Asked]:
-        """All answers in their order. What does not draw has one to an item."""
+        """All answers in their order."""
         for begin in range(0, len(self.items), BLOCK):
             block = range(begin, min(begin + BLOCK, len(self.items)))
             for sampler, settings in enumerate(self._settings):
-                samples = self._terms.samples if settings.is_random else 1
+                samples = self._samples(settings)
                 yield from (Asked(item, n, sampler) for item in block for n in range(samples))
 
     def missing(self) -> list[Asked]:
-        """The answers that are not there yet. Raises DamagedFileError."""
-        there = {(r.sampler, r.item, r.sample) for r in self.folder.results()}
+        """The answers that are not there yet. Raises EntropixError."""
+        there = self.folder.answered()
         return [
             one
             for one in self._asked()

@@ -9,7 +9,7 @@ from entropix_models.errors import UsageError
 
 
 def settings_of(text: str) -> Settings:
-    """`min-p temperature=1.5`: a sampler's name, then settings. One of the user's own is imported.
+    """`min-p min_p=0.1`: a sampler's name, then settings. One of the user's own is imported.
 
     Raises UsageError.
     """

@@ -18,6 +18,10 @@ _LOGARITHMIC = 10
 """Of a range whose ends differ by so many times, magnitudes are equally likely."""
 
 
+_TRIES = 100
+"""Draws for a trial that is like no other; there may be no more of a whole number."""
+
+
 class Range(NamedTuple):
     """Values from `low` to `high`, whole ones if `whole`."""
 
@@ -67,11 +71,14 @@ def trials(
     """
     varied = ranges(sampler, over)
     place = int.from_bytes(hashlib.blake2b(f"{seed}/{sampler}".encode(), digest_size=8).digest())
-    chance, found = random.Random(place), [" ".join(sampler.split())]
-    while varied and len(found) < count:
+    chance, untouched = random.Random(place), " ".join(sampler.split())
+    found = {untouched: None}
+    for _ in range(count * _TRIES if varied else 0):
+        if len(found) == count:
+            break
         values = (f"{name}={range_.drawn(chance):g}" for name, range_ in varied.items())
-        found.append(" ".join((found[0], *values)))
-    return list(dict.fromkeys(found))
+        found[" ".join((untouched, *values))] = None
+    return list(found)
 
 
 def best(right: Mapping[str, float], tried: Sequence[str]) -> str:

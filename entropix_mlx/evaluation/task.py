@@ -33,8 +33,6 @@ class Task(ABC):
     """Texts that an answer ends before."""
     judges: ClassVar[bool] = True
     """Whether answers are right or wrong; otherwise they are only measured."""
-    chance: ClassVar[float | None] = None
-    """The share of right answers that guessing has, if it is known."""
 
     def __init__(self, argument: str | None = None) -> None:
         """Raises UsageError for an argument that it cannot have."""
@@ -64,6 +62,11 @@ class Task(ABC):
     @abstractmethod
     def judge(self, item: Item, text: str) -> Verdict:
         """What an answer comes to; `text` begins after the item's opening."""
+
+    def chance(self, items: Sequence[Item]) -> float | None:
+        """The share of right answers that guessing has, where every item says what it may be."""
+        del items
+        return None
 
     def notes(self, items: Sequence[Item], encode: Encode) -> list[str]:
         """What else is worth knowing beside the table, in lines."""

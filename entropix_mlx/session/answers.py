@@ -256,7 +256,7 @@ class Answers:
 
     def _kind(self, asked: Asked) -> "_Kind":
         row = self._first[asked.sampler]
-        return _Kind(row.captures, self._rows == 1 or row.settings.look_ahead > 0)
+        return _Kind(row.captures, self._rows == 1 or bool(row.settings.look_ahead))
 
     def _begin(
         self, group: list[Asked], request: TurnRequest, prompts: list[Prompt], open: Open
