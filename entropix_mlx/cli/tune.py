@@ -1,6 +1,6 @@
 """`entropix-mlx tune`: settings of samplers, looked for on half of a task, judged on the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -77,21 +77,16 @@ def tune(
     named = [" ".join(text.split()) for text in texts] or there.get("tuned", [])
     if not named:
         raise UsageError("no sampler: name what is to be tuned with --sampler")
-    values = {
-        "tuned": named,
-        "trials": trials or there.get("trials", TRIALS),
-        "over": list(over) or there.get("over", []),
-    }
-    tried = {
-        name: search.trials(name, values["trials"], asked.seed or 0, _ranges(values["over"]))
-        for name in named
-    }
+    count: int = trials or there.get("trials", TRIALS)
+    between: list[str] = list(over) or there.get("over", [])
+    tried = {name: search.trials(name, count, asked.seed or 0, _ranges(between)) for name in named}
     for name, of in tried.items():
         if len(of) < 2:
             raise UsageError(f"{name} declares nothing to tune: name it with --over KEY=LOW:HIGH")
     items = items_of(task, asked)
     if len(items.items) < 2:
         raise UsageError(f"{task.spelt} has one item: tuning needs some to look and some to judge")
+    values: dict[str, object] = {"tuned": named, "trials": count, "over": between}
     values |= {"task": task.spelt, "source": asked.model, "items": asked.items}
     values |= {"samples": asked.samples, "seed": asked.seed, "rows": asked.rows}
     values |= {"max_tokens": asked.max_tokens, "system": asked.system}
@@ -109,7 +104,7 @@ def tune(
     return 0 if is_over else INTERRUPTED
 
 
-def _ranges(over: "list[str] | tuple[str, ...]") -> dict[str, tuple[float, float]]:
+def _ranges(over: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Raises UsageError."""
     found = {}
     for text in over:

@@ -50,7 +50,8 @@ def ranges(sampler: str, over: Mapping[str, tuple[float, float]] = {}) -> dict[s
     for name, declared in parameters.items():
         kind, own = declared.metadata["kind"], declared.metadata.get("tune")
         if isinstance(kind, Number) and own is not None and name not in fixed and not over:
-            found[name] = Range(*own, kind.whole)
+            low, high = own
+            found[name] = Range(low, high, kind.whole)
     for name, (low, high) in over.items():
         kind = parameters[name].metadata["kind"] if name in parameters else None
         if not isinstance(kind, Number):

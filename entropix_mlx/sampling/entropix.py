@@ -70,12 +70,7 @@ class Entropix(Settings):
     )
     top_k: int = number(1, 100, default=27, doc="base number of candidates", step=(1, 10))
     min_p: float = number(
-        0,
-        1,
-        default=0.03,
-        doc="base share of the top probability",
-        step=(0.01, 0.05),
-        tune=(0.0, 0.3),
+        0, 1, default=0.03, doc="base share of the top probability", step=(0.01, 0.05)
     )
     draws: int = number(1, 64, default=12, doc="draws in the middle, best one kept", step=(1, 4))
     lelv_entropy: float | None = threshold("greedy below this entropy (bits)")
