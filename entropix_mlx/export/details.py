@@ -10,9 +10,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-import msgspec
-
 from entropix_mlx.export.passage import Cell, Passage, number
+from entropix_mlx.export.template import data
 from entropix_mlx.records.measures import probability
 from entropix_mlx.terminal.glyphs import one_line, shown
 
@@ -39,14 +38,10 @@ _measured = attrgetter(*FIELDS[FIELDS.index("entropy") : FIELDS.index("valley")]
 def pieces(passage: Passage) -> Iterator[str]:
     """As JSON, for the inside of a script element of type `application/json`."""
     cells = passage.cells
-    encoder = msgspec.json.Encoder()
     for begin in range(0, len(cells), PIECE):
         texts: dict[str, int] = {}
         rows = [_row(passage, cell, texts) for cell in cells[begin : begin + PIECE]]
-        data = encoder.encode({"t": list(texts), "r": rows})
-        for char in (b"<", b">", b"&"):  # they only occur in its strings
-            data = data.replace(char, b"\\u%04x" % ord(char))
-        yield data.decode()
+        yield data({"t": list(texts), "r": rows})
 
 
 def _row(passage: Passage, cell: Cell, texts: dict[str, int]) -> list[Any]:

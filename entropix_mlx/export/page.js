@@ -1,15 +1,7 @@
-"use strict";
 (() => {
   const by = (id) => document.getElementById(id);
   const panel = by("panel"), slider = by("at"), told = by("told"), more = by("more");
-  const theme = by("theme"), root = document.documentElement;
 
-  theme.hidden = false;
-  theme.addEventListener("click", () => {
-    const dark = root.dataset.theme
-      ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-  });
   if (!slider) return;
   panel.hidden = false;
 

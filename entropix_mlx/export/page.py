@@ -1,26 +1,16 @@
 """A passage as one HTML page that needs nothing else: no network, no other file, no trust.
 
-The page's own style and program are named to the browser by their digests, and nothing else may
-run or load. Tokens are plain elements in blocks that the browser lays out when they come into
-view; what is known of each is data that is read when it is looked at.
+Tokens are plain elements in blocks that the browser lays out when they come into view; what is
+known of each is data that is read when it is looked at.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterator
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from entropix_mlx.export import charts, details, style, text
 from entropix_mlx.export.passage import Passage, Turn
+from entropix_mlx.export.template import asset, data, program, sheet, template
 from entropix_mlx.records.quadrants import KINDS, QUADRANTS, sentence, word
 from entropix_mlx.terminal.palette import FORCED, VALLEY
-
-if TYPE_CHECKING:
-    import jinja2
 
 BLOCK = 200
 """Tokens after which a block ends, at the next line break."""
@@ -38,11 +28,11 @@ def page(passage: Passage) -> str:
         "units": details.UNITS,
         "words": {quadrant: word(quadrant, split) for quadrant in QUADRANTS},
     }
-    return _template().render(
+    return template(__name__, "page.html").render(
         passage=passage,
         subtitle=_subtitle(passage),
-        sheet=_sheet(),
-        program=_asset("page.js"),
+        sheet=sheet(asset(__name__, "page.css")),
+        program=program(asset(__name__, "page.js")),
         quadrants=[
             (quadrant, word(quadrant, split), sentence(quadrant, split), KINDS[quadrant].caption)
             for quadrant in QUADRANTS
@@ -53,7 +43,7 @@ def page(passage: Passage) -> str:
         turns=_turns(passage),
         charts=charts,
         tables=[("Summary", text.summary(passage)), ("Settings", text.settings(passage))],
-        data=(msgspec.json.encode(names).decode(), *details.pieces(passage)),
+        data=(data(names), *details.pieces(passage)),
     )
 
 
@@ -63,21 +53,6 @@ def fragment(passage: Passage, height: int = 560) -> str:
         f'<iframe title="{style.line(passage.title)}" width="100%" height="{height}"'
         f' sandbox="allow-scripts" srcdoc="{_attribute(page(passage))}"></iframe>'
     )
-
-
-@cache
-def _template() -> "jinja2.Template":
-    """What is not marked as safe is escaped, on one line."""
-    import jinja2  # screens offer exports before they need it
-
-    environment = jinja2.Environment(
-        finalize=lambda value: value if hasattr(value, "__html__") else style.line(value),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["digest"] = _digest
-    return environment.from_string(_asset("page.html"))
 
 
 def _subtitle(passage: Passage) -> str:
@@ -128,30 +103,6 @@ def _lines(turn: Turn) -> Iterator[str]:
     for at in range(0, len(lines), BLOCK):
         block = "\n".join(lines[at : at + BLOCK])
         yield f'<div class="t">{block}{"" if at + BLOCK >= len(lines) else chr(10)}</div>'
-
-
-@cache
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
-def _sheet() -> str:
-    light, dark = (
-        "".join(f"--{name}:{value};" for name, value in style.colours(theme).items())
-        for theme in ("light", "dark")
-    )
-    return (
-        f":root{{color-scheme:light;{light}}}"
-        "@media(prefers-color-scheme:dark){"
-        f":root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"
-        f":root[data-theme=dark]{{color-scheme:dark;{dark}}}\n{_asset('page.css')}"
-    )
-
-
-def _digest(source: str) -> str:
-    """How a policy names an inline style or program."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 def _attribute(document: str) -> str:
