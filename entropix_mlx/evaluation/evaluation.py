@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from entropix_mlx.evaluation.item import Items, Result, Verdict
+from entropix_mlx.evaluation.item import TOO_LONG, Items, Result, Verdict
 from entropix_mlx.evaluation.recorder import Recorder
 from entropix_mlx.evaluation.task import Task
 from entropix_mlx.evaluation.text_measures import repetition
@@ -25,9 +25,6 @@ BLOCK = 16
 """Items that all samplers answer before the next ones: what is there is paired whenever a run ends,
 and a sampler's rows, which are decided in one go, stay together.
 """
-
-TOO_LONG = "context"
-"""How an answer ends that has no room in the model's context after its prompt."""
 
 _UNCERTAIN = ("HELV", "HEHV")
 

@@ -34,6 +34,9 @@ class Items(NamedTuple):
 
 PROBLEMS = 20
 
+TOO_LONG = "context"
+"""How an answer ends that has no room in the model's context after its prompt."""
+
 
 class Verdict(NamedTuple):
     """`given`: the answer that a text settles on, None if it has none; `right`: whether it is the
