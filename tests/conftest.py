@@ -260,6 +260,7 @@ class HubServer:
 
     url: str = ""
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Files by the name of their model, or of "datasets/" and their data set."""
     gated: set[str] = field(default_factory=set)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     """`(method, path, Range)` in the order of arrival."""
@@ -299,8 +300,10 @@ class _Handler(BaseHTTPRequestHandler):
         hub.requests.append((self.command, path, self.headers.get("Range")))
         if hub.status is not None:
             return self.refuse(hub.status, "")
-        api = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path)
-        file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        path = path.replace("/api/models/", "/api/", 1)
+        name = r"((?:datasets/)?[^/]+/[^/]+)"
+        api = re.fullmatch(rf"/api/{name}(?:/(revision|tree)/(.+))?", path)
+        file = re.fullmatch(rf"/{name}/resolve/([^/]+)/(.+)", path)
         match = api or file
         if match is None:
             return self.refuse(404, "EntryNotFound")
@@ -310,7 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository in hub.gated and file:
             return self.refuse(401, "GatedRepo")
         revision = file[2] if file else (api[3] or "main")
-        if revision not in ("main", COMMIT):
+        if revision not in ("main", "refs/convert/parquet", COMMIT):
             return self.refuse(404, "RevisionNotFound")
         files = hub.repositories[repository]
         if file:

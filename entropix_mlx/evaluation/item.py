@@ -1,5 +1,6 @@
 """What is asked of a sampler, and what a judge says of the answer."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,12 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     accepted: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     data: dict[str, str] = {}
+
+
+def guessing(items: Sequence[Item]) -> float | None:
+    """The share of right answers that guessing among each item's `accepted` and `rejected` has."""
+    shares = [len(item.accepted) / len(item.accepted + item.rejected) for item in items]
+    return sum(shares) / len(shares) if shares else None
 
 
 class Items(NamedTuple):

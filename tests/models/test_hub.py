@@ -229,7 +229,12 @@ def test_the_download_ends_with_the_process_that_asked_for_it(
     hub_server: Any, private_cache: Path
 ) -> None:
     hub_server.hold["model.safetensors"] = 20_000
-    request = {"repo_id": REPOSITORY, "revision": "main", "cache_dir": str(hub.cache_folder())}
+    request = {
+        "repo_id": REPOSITORY,
+        "repo_type": "model",
+        "revision": "main",
+        "cache_dir": str(hub.cache_folder()),
+    }
     child = subprocess.Popen(
         [sys.executable, "-m", hub_fetch.__name__, json.dumps(request)],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What the download's process may write: one model's place in the Hub's cache, and nothing else.
+"""What the download's process may write: one repository's place in the Hub's cache, no more.
 
 The Hub names the files that `huggingface_hub` writes, and its mirror may be anybody's.
 """
@@ -15,7 +15,7 @@ _ONE_PATH = ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os
 
 
 class OutsideError(PermissionError):
-    """Something was to be written outside the model's place in the cache."""
+    """Something was to be written outside the repository's place in the cache."""
 
 
 class CacheGuard:
@@ -25,9 +25,9 @@ class CacheGuard:
     soon as it is known.
     """
 
-    def __init__(self, cache: Path, repository: str) -> None:
+    def __init__(self, cache: Path, repository: str, repo_type: str = "model") -> None:
         self._cache = cache.resolve()
-        self._name = f"models--{repository.replace('/', '--')}"
+        self._name = f"{repo_type}s--{repository.replace('/', '--')}"
         # Users move what is large to another disk, and leave a link.
         self._roots = [(self._cache / room / self._name).resolve() for room in ("", ".locks")]
         self.revision: str | None = None

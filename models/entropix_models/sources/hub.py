@@ -27,7 +27,8 @@ PATTERNS = [
 """The files that a model is made of here; nothing that is code or that unpickles."""
 
 _FETCH = "entropix_models.sources.hub_fetch"
-_UNREACHED = ("offline", "unreachable", "silent")
+UNREACHED = ("offline", "unreachable", "silent")
+"""What keeps the Hub from being asked, where what is in the cache is as good."""
 _LARGEST_INDEX = 1 << 25
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -80,13 +81,41 @@ def fetch(repository: str, revision: str, progress: Progress) -> tuple[Path, boo
     """
     if _COMMIT.fullmatch(revision) and (here := cached(repository, revision)):
         return here, False
+    answer = ask(repository, revision, PATTERNS, progress)
+    if "path" not in answer:
+        if answer["error"] in UNREACHED and (here := cached(repository, revision)):
+            return here, False
+        detail = one_line(answer["detail"])
+        raise _explained(repository, revision, answer["error"], detail)
+    path = Path(answer["path"])
+    if not _has_weights(path):
+        raise ModelNotFoundError(
+            f"{repository} on the Hub has no config.json with model*.safetensors beside it; "
+            "name a repository in the format of mlx-lm or transformers"
+        )
+    return path, answer["done"] > 0
+
+
+def ask(
+    repository: str,
+    revision: str,
+    patterns: list[str],
+    progress: Progress,
+    repo_type: str = "model",
+) -> dict[str, Any]:
+    """Have a process bring the files that fit the patterns into the Hub's cache.
+
+    The answer has `path`, the folder of that revision, and `done`, the bytes that were downloaded;
+    or else `error` and `detail`.
+    """
     stage = f"fetching {repository}"
     progress(stage, 0, None)
     request = {
         "repo_id": repository,
+        "repo_type": repo_type,
         "revision": revision,
         "cache_dir": str(cache_folder()),
-        "allow_patterns": PATTERNS,
+        "allow_patterns": patterns,
     }
     answer: dict[str, Any] = {"done": 0, "total": None}
 
@@ -99,21 +128,10 @@ def fetch(repository: str, revision: str, progress: Progress) -> tuple[Path, boo
     # Xet's own code fetches and writes where nothing of ours can watch it.
     env = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
     _, errors = run_child(_FETCH, [json.dumps(request)], env, tick)
-    if "path" not in answer:
-        if "error" not in answer:
-            last = (errors.strip().splitlines() or ["it ended without a word"])[-1]
-            answer.update(error="broken", detail=last[:200])
-        if answer["error"] in _UNREACHED and (here := cached(repository, revision)):
-            return here, False
-        detail = one_line(answer["detail"])
-        raise _explained(repository, revision, answer["error"], detail)
-    path = Path(answer["path"])
-    if not _has_weights(path):
-        raise ModelNotFoundError(
-            f"{repository} on the Hub has no config.json with model*.safetensors beside it; "
-            "name a repository in the format of mlx-lm or transformers"
-        )
-    return path, answer["done"] > 0
+    if "path" not in answer and "error" not in answer:
+        last = (errors.strip().splitlines() or ["it ended without a word"])[-1]
+        answer.update(error="broken", detail=last[:200])
+    return answer
 
 
 def _has_weights(folder: Path) -> bool:
@@ -173,27 +191,28 @@ def _explained(repository: str, revision: str, kind: str, detail: str) -> Except
             return DownloadError(f"{repository}: the Hub answered with {detail}; try again later")
         case "unreachable":
             return DownloadError(
-                f"{repository}: {_host()} could not be reached ({detail}) and the model is not in "
+                f"{repository}: {host()} could not be reached ({detail}) and the model is not in "
                 f"the local cache; check the network and {again}"
             )
         case "silent":
             return DownloadError(
-                f"{repository}: {_host()} sent next to nothing for {detail} seconds and the model "
+                f"{repository}: {host()} sent next to nothing for {detail} seconds and the model "
                 f"is not in the local cache; check the network and {again}"
             )
         case "strange":
             return DownloadError(
-                f"{repository}: {_host()} answered with {detail}, as no Hub does; check "
+                f"{repository}: {host()} answered with {detail}, as no Hub does; check "
                 "HF_ENDPOINT and the network, then try again"
             )
         case "outside":
             return DownloadError(
-                f"{repository}: {_host()} would have written outside the model's place in the "
+                f"{repository}: {host()} would have written outside the model's place in the "
                 f"cache ({detail}), and was stopped; check HF_ENDPOINT, and don't use this model"
             )
         case _:
             return DownloadError(f"{repository}: the download failed ({detail}); {again}")
 
 
-def _host() -> str:
+def host() -> str:
+    """Where the Hub is."""
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"

@@ -45,7 +45,8 @@ def main() -> int:
     # What would be written elsewhere: compiled modules, and trials of where there is room.
     sys.dont_write_bytecode = True
     tempfile.tempdir = str(cache)
-    guard = CacheGuard(cache, request["repo_id"])
+    repository, repo_type = request["repo_id"], request["repo_type"]
+    guard = CacheGuard(cache, repository, repo_type)
 
     def give_up(kind: str, detail: str) -> None:
         _fail(kind, detail)
@@ -57,7 +58,9 @@ def main() -> int:
 
         HubLimits(give_up).watch()
         # Asked first because this question is not repeated for half a minute when nobody answers.
-        info = HfApi().model_info(request["repo_id"], revision=revision, timeout=_TIMEOUT)
+        info = HfApi().repo_info(
+            repository, revision=revision, repo_type=repo_type, timeout=_TIMEOUT
+        )
         if not COMMIT.fullmatch(str(info.sha)):
             raise StrangeAnswerError(f"a revision that is no 40 hex digits: {str(info.sha)[:50]!r}")
         guard.revision = commit = str(info.sha)
