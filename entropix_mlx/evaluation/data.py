@@ -61,7 +61,7 @@ def sample(
         good += 1
     if not good:
         why = f"has no row that can be used: {problems[0]}" if problems else "is empty"
-        raise EntropixError(f"{source} {why}; give a file with the fields of the task")
+        raise EntropixError(f"{source} {why}; take another source")
     kept.sort(key=itemgetter(0))
     return Items(_told_apart(item for _, item in kept), tuple(problems), left_out)
 

@@ -43,8 +43,7 @@ class Gym(Task):
         if (wanted := value(right)) is not None:
             number = final_number(text)
             return Verdict(None if number is None else written(number), number == wanted)
-        length = right.strip().count("\n") + 1
-        given = _said(text, length)
+        given = _said(text, len(_lines(right)))
         return Verdict(given, given is not None and _bare(given) == _bare(right))
 
     def _rows(self, n: int, seed: int, progress: Progress) -> Iterator[tuple[str, Row]]:
@@ -90,11 +89,14 @@ def _said(text: str, length: int) -> str | None:
     """The answer of so many lines."""
     text = plain(text).strip()
     if length > 1:
-        _, _, behind = text.rpartition("Answer:")
-        lines = [line for line in behind.split("\n") if line.strip()]
+        lines = _lines(text.rpartition("Answer:")[2])
     else:
         lines = stated(text)[-1:] or text.split("\n")
     return "\n".join(lines) if len(lines) == length else None
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def _bare(text: str) -> str:
