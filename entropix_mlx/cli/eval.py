@@ -78,10 +78,11 @@ def _listed() -> list[tuple[str, str]]:
 
 
 def _report(folder: Path) -> int:
-    from entropix_mlx.evaluation import documents, report_text
+    from entropix_mlx.evaluation import report_text
+    from entropix_mlx.evaluation.documents import write
 
     with stderr_progress() as progress:
-        made = documents.write(folder, progress)
+        made = write(folder, progress)
     for sentence in made.lacking:
         tell(f"note: {sentence}")
     say(report_text.plain(made.report).removesuffix("\n"))

@@ -126,7 +126,8 @@ def _tuned(
     asked: EvaluationOptions,
 ) -> bool:
     """Search, judge what was found, tell both; whether that came to its end."""
-    from entropix_mlx.evaluation import documents, report_text
+    from entropix_mlx.evaluation import report_text
+    from entropix_mlx.evaluation.documents import write
 
     halves = [items._replace(items=items.items[n::2]) for n in (0, 1)]
     searched, held_out = (Recorder(folder.path / name) for name in ("search", "held-out"))
@@ -141,8 +142,8 @@ def _tuned(
     if not answered(model, task, halves[1], samplers_of(judged), held_out, asked):
         return False
     with stderr_progress() as progress:
-        documents.write(searched.path, progress)
-        made = documents.write(held_out.path, progress)
+        write(searched.path, progress)
+        made = write(held_out.path, progress)
     kept = _right(held_out)
     for name, found in best.items():
         better = "as it is" if found == name else found.removeprefix(f"{name} ")

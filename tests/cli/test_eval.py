@@ -40,9 +40,18 @@ def test_a_run(call: Call, tiny_model: Path, questions: Path, out: Path) -> None
     assert made.status == 0, made.err
     found = results(out)
     assert len(found) == 6 * (1 + 2)
-    for name in ("greedy", "min-p min_p=0.2"):
-        (line,) = [line for line in made.text.splitlines() if line.startswith(name)]
-        assert line.split()[len(name.split())] == str(sum(one["sampler"] == name for one in found))
+    told = json.loads((out / "report.json").read_text())
+    assert (told["answers"], told["wanted"]) == (18, 18)
+    for row in told["rows"]:
+        of = [one for one in found if one["sampler"] == row["sampler"]]
+        assert row["answers"] == len(of)
+        right = sum(one["right"] for one in of) / len(of)
+        assert row["right"]["mean"] == pytest.approx(right)
+        assert any(
+            f" {100 * right:.1f} (" in line
+            for line in made.text.splitlines()
+            if line.startswith(row["sampler"])
+        )
     for one in found:
         trace = read_trace(out / one["trace"])
         assert one["text"] == "".join(getattr(r, "text", "") for r in trace.records[1:])
@@ -79,7 +88,7 @@ def test_an_interrupt_and_a_kill(
             assert err.decode().splitlines()[-1] == (
                 f"interrupted; entropix-mlx eval --out {out} goes on"
             )
-    there = len([line for line in (out / "results.jsonl").open() if line.endswith("\n")])
+    there = (out / "results.jsonl").read_bytes().count(b"\n")
     assert 0 < there < 6 * 300
     made = call("eval", "--out", out)
     assert made.status == 0, made.err
@@ -106,7 +115,7 @@ def test_what_cannot_be_used_is_counted(
     [
         ((), 2, "no task: name one with --task"),
         (("--task", "eazy"), 2, "did you mean 'easy'"),
-        (("--task", "nowhere.jsonl"), 1, "nowhere.jsonl"),
+        (("--task", "nowhere.jsonl"), 2, "nowhere.jsonl"),
         (("--out", "nothing"), 2, "has no run to go on with"),
         (("--out", "nothing", "--report"), 2, "nothing"),
         (("--task", "easy", "--sampler", "nobody"), 2, "unknown sampler"),
