@@ -12,8 +12,9 @@ from turns import DATE, session, tokens, whole
 from entropix_mlx.evaluation.evaluation import BLOCK, TOO_LONG, Evaluation, Terms
 from entropix_mlx.evaluation.item import Item, Items, Result, Verdict
 from entropix_mlx.evaluation.recorder import Recorder, slug
+from entropix_mlx.evaluation.report import Report
 from entropix_mlx.evaluation.sampler_text import samplers_of
-from entropix_mlx.evaluation.task import Task
+from entropix_mlx.evaluation.task import Task, named
 from entropix_mlx.evaluation.text_measures import repetition
 from entropix_mlx.records.record import End
 from entropix_models.errors import EntropixError, UsageError
@@ -241,3 +242,35 @@ def test_results_are_one_line_each() -> None:
     one = Result("a", "b", "", 1, 2, "x\n\u2028\0", None, None, "stop", 1, None, None, None,
                  None, None, 0.0, "")  # fmt: skip
     assert msgspec.json.encode(one).count(b"\n") == 0
+
+
+def test_twenty_items_of_the_real_model(smollm2: LanguageModel, tmp_path: Path) -> None:
+    """A row of the table is what its records come to, read and judged anew."""
+    task = named("easy")
+    samplers = samplers_of(("greedy", "temperature"))
+    made = Evaluation(
+        smollm2, task, task.items(20, 1), samplers, Recorder(tmp_path), Terms(date=DATE)
+    )
+    assert sum(1 for _ in made.run()) == 40
+    report = Report.of(tmp_path)
+    kept = [
+        msgspec.json.decode(line, type=Item)
+        for line in (tmp_path / "items.jsonl").read_bytes().splitlines()
+    ]
+    for row in report.rows:
+        right, entropies, lengths = [], [], []
+        for number, item in enumerate(kept, 1):
+            trace = whole(tmp_path / "traces" / row.sampler / f"{number:04}-1.jsonl")
+            records = tokens(trace.records)
+            text = "".join(record.text for record in records)
+            right.append(bool(task.judge(item, text).right))
+            entropies.append(sum(r.entropy or 0.0 for r in records) / len(records))
+            lengths.append(len(records))
+        assert row.right is not None
+        assert row.right.mean == pytest.approx(sum(right) / 20)
+        assert row.right.low <= row.right.mean <= row.right.high
+        assert row.entropy == pytest.approx(sum(entropies) / 20)
+        assert row.tokens == pytest.approx(sum(lengths) / 20)
+    greedy = report.rows[0].right
+    assert greedy is not None
+    assert greedy.mean > 0.25, "it knows some capitals"
