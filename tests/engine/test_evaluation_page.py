@@ -204,13 +204,17 @@ class TestInABrowser:
         names = {GREEDY: {"key": long}, long: {}}
         results = [result(name, each, text=long, trace=long) for name in names for each in items]
         wide = made(tmp_path / "b", items, results, samplers=names, problems=[long], notes=[long])
-        driver = """
-        const wide = document.documentElement;
-        tell([wide.scrollWidth - wide.clientWidth, document.body.scrollWidth - wide.clientWidth]);
+        # A window is no narrower than 500 pixels.
+        driver = f"""
+        document.documentElement.style.width = "{width}px";
+        const cut = [document.body, ...document.querySelectorAll("article")];
+        for (const each of cut) each.style.contentVisibility = "visible";
+        const over = cut.map((e) => e.scrollWidth - e.clientWidth);
+        tell([document.body.offsetWidth, Math.max(...over)]);
         """
         for source in (browsed(tmp_path / "a"), wide):
-            over = told(source, driver, tmp_path / "page.html", f"--window-size={width},900")
-            assert max(over) <= 0
+            across, over = told(source, driver, tmp_path / "page.html", "--window-size=1400,900")
+            assert (across, over) == (width, 0)
 
     @pytest.mark.slow
     def test_hostile_text_stays_text(self, tmp_path: Path) -> None:
