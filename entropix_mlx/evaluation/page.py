@@ -23,6 +23,9 @@ ANSWERS = 12_000
 LONGEST = 4000
 """Characters of a prompt or an answer."""
 
+NAMED = 8
+"""Accepted answers to an item, and rejected ones; the rest are counted."""
+
 PIECE = 50
 """Items in a piece of data."""
 
@@ -130,10 +133,15 @@ def _row(item: Item, results: Sequence[Result], kinds: Sequence[str]) -> list[An
         kinds.index(item.kind),
         _cut(item.prompt),
         _cut(item.opening),
-        [_cut(text) for text in item.accepted],
-        [_cut(text) for text in item.rejected],
+        _listed(item.accepted),
+        _listed(item.rejected),
         [_answer(result) for result in results],
     ]
+
+
+def _listed(texts: Sequence[str]) -> list[str]:
+    rest = len(texts) - NAMED
+    return [*map(_cut, texts[:NAMED]), *([f"and {rest} more"] if rest > 0 else [])]
 
 
 def _answer(result: Result) -> list[Any]:

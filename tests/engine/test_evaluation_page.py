@@ -16,7 +16,7 @@ from test_export_page import HOSTILE
 
 from entropix_mlx.evaluation import page as report_page
 from entropix_mlx.evaluation.item import Item, Result
-from entropix_mlx.evaluation.page import ANSWERS, LONGEST, MARKS, PIECE, page
+from entropix_mlx.evaluation.page import ANSWERS, LONGEST, MARKS, NAMED, PIECE, page
 from entropix_mlx.evaluation.report import Report
 from entropix_mlx.terminal.glyphs import one_line, shown
 
@@ -75,9 +75,10 @@ def test_a_big_run_is_bounded_and_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     _, rows = data(source)
     assert len(rows) == 10
     assert "The first 10 items; 15 more are in items.jsonl" in " ".join(Page(source).words)
-    long = item(0, prompt="p" * (LONGEST + 7))
-    _, ((_, _, prompt, *_),) = data(made(tmp_path / "long", [long], []))
+    long = item(0, prompt="p" * (LONGEST + 7), rejected=tuple(map(str, range(NAMED + 3))))
+    _, ((_, _, prompt, _, _, rejected, _),) = data(made(tmp_path / "long", [long], []))
     assert prompt == "p" * LONGEST + "… (7 more characters)"
+    assert rejected == [*map(str, range(NAMED)), "and 3 more"]
 
 
 @pytest.mark.slow
