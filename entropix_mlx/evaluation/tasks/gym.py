@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from entropix_mlx.evaluation.answer import final_number, folded, plain, stated
+from entropix_mlx.evaluation.answer import final_number, folded, plain, stated, yes_no
 from entropix_mlx.evaluation.data import BadRowError, Row, sample, text
 from entropix_mlx.evaluation.item import Item, Items, Verdict
 from entropix_mlx.evaluation.numeral import value, written
@@ -12,13 +12,17 @@ from entropix_mlx.sampling.parameters import did_you_mean
 from entropix_models.errors import EntropixError, UsageError, one_line
 from entropix_models.progress import Progress, quiet
 
+_SHORT = 80
+"""Characters of a line that may be an answer and nothing else."""
+
 
 class Gym(Task):
     """Right is the answer of reasoning-gym, strictly: its own scorer gives points for less.
 
     A number is compared by value: what is stated as the answer, or else the last number. Other
     answers are compared word by word, without regard to case and to marks around them: what follows
-    "Answer:", or else a text of a single line (as many lines as the right answer has).
+    "Answer:", or else a text that is nothing else (a short line, or as many lines as the right
+    answer has). Yes or no is read as such.
     """
 
     summary: ClassVar = "a generator of reasoning-gym: chain_sum, letter_counting, ..."
@@ -43,7 +47,8 @@ class Gym(Task):
         if (wanted := value(right)) is not None:
             number = final_number(text)
             return Verdict(None if number is None else written(number), number == wanted)
-        given = _said(text, len(_lines(right)))
+        is_yes_no = _bare(right) in ("yes", "no")
+        given = yes_no(text) if is_yes_no else _said(text, len(_lines(right)))
         return Verdict(given, given is not None and _bare(given) == _bare(right))
 
     def _rows(self, n: int, seed: int, progress: Progress) -> Iterator[tuple[str, Row]]:
@@ -91,8 +96,8 @@ def _said(text: str, length: int) -> str | None:
     if length > 1:
         lines = _lines(text.rpartition("Answer:")[2])
     else:
-        lines = stated(text)[-1:] or text.split("\n")
-    return "\n".join(lines) if len(lines) == length else None
+        lines = stated(text)[-1:] or ([text] if len(text) < _SHORT and "\n" not in text else [])
+    return "\n".join(lines) if len(lines) == length and lines[0] else None
 
 
 def _lines(text: str) -> list[str]:

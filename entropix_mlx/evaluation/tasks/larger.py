@@ -63,7 +63,7 @@ class Larger(Task):
     An answer settles on the number that it says is the wanted one (`9.9 is larger`, `the larger
     number is 9.9`, `9.9 > 9.11`; of two numbers, what it says of the other one counts too). If it
     says so of several, it settles on none. If it says so of none, it settles on the number that it
-    begins with, unless another one follows in the same breath, or on the only one that it names.
+    begins with, unless another one follows in the same breath, or on the only number that it names.
     Where yes or no is asked for, nothing else is an answer.
     """
 
@@ -149,24 +149,23 @@ def settled(text: str, numbers: Sequence[str], sign: int) -> str | None:
     says.
     """
     places = {Fraction(number): str(place) for place, number in enumerate(numbers)}
-    marked, end, named = "", 0, []
+    marked, end = "", 0
+    known: dict[str | None, None] = {}
     text = plain(text).strip()
     for numeral in numerals(text):
         place = places.get(numeral.value) if numeral.value is not None else None
         marked += text[end : numeral.start] + f"#{place or len(numbers)}"
         end = numeral.end
-        named.append((place, numeral.start))
+        known[place] = None
     marked = " ".join((marked + text[end:]).lower().replace("isn't", "is not").split())
     claims = set(_claims(marked, len(numbers), sign))
     if claims:
         return numbers[claims.pop()] if len(claims) == 1 else None
-    known = dict.fromkeys(place for place, _ in named if place)
-    if not known:
-        return None
-    begins = re.match(r"\W*#(\d+)(?![ ]?(?:,|and\b|or\b|vs\b|/|-|to\b)[ ]?#)", marked)
-    if begins and begins[1] in known:
+    begins = re.match(r"\W*#(\d+)(?![ ]?(?:,|:|and\b|or\b|vs\b|/|-|to\b)[ ]?#)", marked)
+    if begins and int(begins[1]) < len(numbers):
         return numbers[int(begins[1])]
-    return numbers[int(next(iter(known)))] if len(known) == 1 else None
+    only = next(iter(known)) if len(known) == 1 else None
+    return None if only is None else numbers[int(only)]
 
 
 def _claims(marked: str, of: int, sign: int) -> Iterator[int]:
