@@ -85,7 +85,7 @@ def _generators() -> Any:
         from reasoning_gym.factory import DATASETS
     except ImportError as error:
         raise UsageError(
-            "gym needs reasoning-gym, which is not installed: pip install 'entropix-mlx[eval]'"
+            "gym needs reasoning-gym, which is not installed: pip install 'entropix-mlx[gym]'"
         ) from error
     return DATASETS
 
