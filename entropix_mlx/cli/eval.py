@@ -86,4 +86,5 @@ def _report(folder: Path) -> int:
     for sentence in made.lacking:
         tell(f"note: {sentence}")
     say(report_text.plain(made.report).removesuffix("\n"))
+    tell(f"every answer, with its trace: {escaped(str(folder / 'report.html'))}")
     return 0
