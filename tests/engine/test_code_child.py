@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,7 @@ class TestHarm:
             "import shutil; shutil.rmtree('{folder}')",
             "import os; os.chmod('{outside}', 0)",
             "import os; os.open('{outside}', os.O_RDWR)",
+            "import os; open(os.__file__, 'ab')",
         ],
     )
     def test_it_is_refused(self, body: str, tmp_path: Path) -> None:
@@ -207,33 +209,29 @@ def f(name): return resource.getrlimit(getattr(resource, name))
             assert limits["RLIMIT_NPROC"] == [0, 0]
             assert limits["RLIMIT_AS"] == [Limits().memory] * 2
 
-    def test_whoever_gets_around_python_ends_with_it(self) -> None:
-        """A process that outlives the guest and holds its channel: made here by way of a module
-        that Python does not tell its hooks of.
-        """
-        script = """
-import json, os, sys
-from entropix_mlx.evaluation import child
-child._GUEST = __import__("pathlib").Path(sys.argv[1])
-print(json.dumps(child.called("", "f", [[1]], child.Limits(wall_seconds=60))))
+    def test_whoever_gets_around_python_ends_with_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that outlives the guest and holds its channel, and a pipe that tells of it."""
+        os.mkfifo(tmp_path / "pipe")
+        forks = f"""
+import os, time
+pipe = os.open({str(tmp_path / "pipe")!r}, os.O_WRONLY)
+if os.fork():
+    os._exit(0)
+time.sleep(10**6)
 """
-        guest = Path(child.__file__).with_name("guest.py").read_text()
-        forks = guest.replace(
-            'if __name__ == "__main__":\n',
-            'if __name__ == "__main__":\n    if not os.fork():\n        '
-            "import time\n        time.sleep(10**6)\n    os._exit(0)\n",
-        )
-        assert forks != guest
-        folder = Path(os.environ["ENTROPIX_DATA"])
-        folder.mkdir(parents=True)
-        (folder / "guest.py").write_text(forks)
-        ended = subprocess.run(
-            [sys.executable, "-c", script, str(folder / "guest.py")],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert json.loads(ended.stdout) == [["ended too early"]]
+        (tmp_path / "guest.py").write_text(forks)
+        monkeypatch.setattr(child, "_GUEST", tmp_path / "guest.py")
+        pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            limits = Limits(wall_seconds=60)
+            assert called("", "f", [[1]], limits) == [Failed("ended too early")]
+            ended, _, _ = select.select([pipe], [], [], 30)
+            assert ended, "it goes on"
+            assert os.read(pipe, 1) == b""
+        finally:
+            os.close(pipe)
 
 
 class TestForgery:
@@ -263,6 +261,10 @@ class TestForgery:
         item = replace(ITEM, opening="")
         assert Code().judge(item, f"```python\n{RIGHT}```").right
         assert Code().judge(item, f"```python\n{code}\n```").right is False
+
+    def test_who_says_too_much_has_said_nothing(self) -> None:
+        code = said_everywhere('{"value": 1}', 2) + "def f(x): return x"
+        assert called(code, "f", [[1]]) == [Failed("said more than was asked")]
 
     def test_the_right_values_are_not_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         told: list[bytes] = []
