@@ -13,8 +13,9 @@ class TurnRequest:
     `max_tokens`: the longest answer; it ends before the texts `stop`. `after`: the record that it
     follows (`ROOT`: none), otherwise where the conversation stands. `force`: the ids that the
     answer begins with; `seed`: from here on; `settings`: for this turn only. With a text: `raw`
-    takes it as it stands, without a template, special tokens in it recognised; `prefill` is what
-    is put into the answer's mouth before its first token.
+    takes it as it stands, without a template, special tokens in it recognised; `ids` is what it
+    comes to, where that is known already; `prefill` is what is put into the answer's mouth before
+    its first token.
     """
 
     text: str | None = None
@@ -26,4 +27,5 @@ class TurnRequest:
     seed: int | None = None
     settings: Settings | None = None
     raw: bool = False
+    ids: tuple[int, ...] = ()
     prefill: str = ""

@@ -184,11 +184,13 @@ def prompts_of(
     text, raw = request.text, request.raw
     if text is None:
         return []
-    if not text.strip() and not (raw and text):
+    if not text.strip() and not (raw and text) and not request.ids:
         raise UsageError("the prompt is empty; give some text")
     before = ids_of(base)
     opening = system if not base else ""
-    if raw:
+    if request.ids:
+        ids = list(request.ids)
+    elif raw:
         ids = tokenizer.encode(text, special=True, bos=tokenizer.adds_bos and not before)
     else:
         messages = messages_of(base)

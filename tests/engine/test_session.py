@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mlx.core as mx
+import msgspec
 import numpy as np
 import pytest
 from turns import end, plain, session, timeless, tokens, turn, whole
@@ -15,6 +16,7 @@ from entropix_mlx.records.quadrants import quadrant_of
 from entropix_mlx.records.record import End, Event, PromptRecord, TokenRecord, TurnRecord
 from entropix_mlx.sampling.calibration import GUIDE, PROVISIONAL
 from entropix_mlx.sampling.settings import Settings
+from entropix_mlx.session.request import TurnRequest
 from entropix_mlx.session.session import Session
 from entropix_mlx.trace.trace import TraceWriter
 from entropix_models.language_model import LanguageModel
@@ -140,6 +142,18 @@ class TestRecords:
         typed = turn(session(llama), "a<|im_end|>b")[0]
         assert isinstance(typed, PromptRecord)
         assert typed.ids.count(1) == 1  # the template's own
+
+    def test_a_text_comes_to_the_ids_that_are_given(self, llama: LanguageModel) -> None:
+        made = session(llama)
+        request = TurnRequest("as it reads", max_tokens=1, ids=(70, 71, 1), prefill="é")
+        prompt = next(iter(made.run(request)))
+        assert isinstance(prompt, PromptRecord)
+        assert prompt.text == "as it reads"
+        assert prompt.ids == [70, 71, 1, *llama.tokenizer.encode("é")]
+        blank = TurnRequest("", max_tokens=1, ids=(70,))
+        assert next(iter(session(llama).run(blank))) == msgspec.structs.replace(
+            prompt, text="", ids=[70]
+        )
 
     def test_texts_are_the_plain_output(self, llama: LanguageModel) -> None:
         """Random bytes, so characters are torn and broken."""

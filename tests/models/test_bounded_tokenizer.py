@@ -41,7 +41,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_says_what_the_tokenizer_says(smollm2_folder: Path) -> None:
     own, theirs = (kind.from_folder(smollm2_folder) for kind in (Tokenizer, BoundedTokenizer))
     for name in (
-        *("vocab_size", "bos_id", "stop_ids", "special_ids", "adds_bos", "turn_end"),
+        *("vocab_size", "bos_id", "eos_id", "stop_ids", "special_ids", "adds_bos", "turn_end"),
         *("has_chat_template", "template_prints_date", "marks"),
     ):
         assert getattr(own, name) == getattr(theirs, name), name
@@ -57,6 +57,7 @@ def test_it_says_what_the_tokenizer_says(smollm2_folder: Path) -> None:
     assert own.chat(ANSWERED, date=DATE, answer=False) == theirs.chat(
         ANSWERED, date=DATE, answer=False
     )
+    assert own.rendered(ANSWERED, date=DATE) == theirs.rendered(ANSWERED, date=DATE)
     context = own.chat(ANSWERED[:2], date=DATE)
     assert own.next_turn(ANSWERED, date=DATE, after=context) == theirs.next_turn(
         ANSWERED, date=DATE, after=context

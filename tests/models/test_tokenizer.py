@@ -133,6 +133,15 @@ class TestLlama3:
             )
             assert llama3.chat(messages, date=DATE, answer=answer) == expected
 
+    def test_a_conversation_as_its_template_writes_it(
+        self, llama3: Tokenizer, oracle: PreTrainedTokenizerFast
+    ) -> None:
+        messages = conversation("One <|eot_id|>?", "Two.", "Three?", system="Be brief.")
+        expected = oracle.apply_chat_template(
+            messages, add_generation_prompt=True, date_string="02 Jan 2026", tokenize=False
+        )
+        assert llama3.rendered(messages, date=DATE) == expected
+
     @pytest.fixture(scope="class")
     def oracle(self, llama3_folder: Path) -> PreTrainedTokenizerFast:
         return PreTrainedTokenizerFast.from_pretrained(llama3_folder)

@@ -20,7 +20,15 @@ from entropix_models import errors
 from entropix_models.errors import DamagedFileError
 from entropix_models.tokenizer import child, requests
 from entropix_models.tokenizer.chat_template import Message
-from entropix_models.tokenizer.requests import Chat, Encode, Known, Lost, NextTurn, Refused
+from entropix_models.tokenizer.requests import (
+    Chat,
+    Encode,
+    Known,
+    Lost,
+    NextTurn,
+    Refused,
+    Render,
+)
 from entropix_models.tokenizer.tokenizer import Tokenizer, no_unicode
 
 MEMORY, MEMORY_PER_BYTE = 2**30, 1024
@@ -65,7 +73,8 @@ class BoundedTokenizer(Tokenizer):
         self._texts: dict[int, str] = {}
         self.vocab_size = len(opened.tokens)
         self.special_ids, self.stop_ids = opened.special_ids, opened.stop_ids
-        self.bos_id, self.has_chat_template = opened.bos_id, opened.has_chat_template
+        self.bos_id, self.eos_id = opened.bos_id, opened.eos_id
+        self.has_chat_template = opened.has_chat_template
 
     @classmethod
     def from_folder(cls, path: Path) -> "BoundedTokenizer":
@@ -93,6 +102,11 @@ class BoundedTokenizer(Tokenizer):
         self, messages: Sequence[Message], *, date: datetime.date, answer: bool = True
     ) -> list[int]:
         return self._ids(Chat(list(messages), date, answer))
+
+    def rendered(self, messages: Sequence[Message], *, date: datetime.date) -> str:
+        reply = self._ask(Render(list(messages), date))
+        assert isinstance(reply, requests.Text)
+        return reply.text
 
     def next_turn(
         self, messages: Sequence[Message], *, date: datetime.date, after: Sequence[int]

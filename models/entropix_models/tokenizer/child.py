@@ -23,8 +23,10 @@ from entropix_models.tokenizer.requests import (
     NextTurn,
     Opened,
     Refused,
+    Render,
     Reply,
     Request,
+    Text,
     Value,
 )
 from entropix_models.tokenizer.tokenizer import Tokenizer
@@ -71,6 +73,7 @@ def main() -> None:
             special_ids=tokenizer.special_ids,
             stop_ids=tokenizer.stop_ids,
             bos_id=tokenizer.bos_id,
+            eos_id=tokenizer.eos_id,
             has_chat_template=tokenizer.has_chat_template,
         )
     except BaseException as error:
@@ -104,6 +107,8 @@ def _answer(tokenizer: Tokenizer, request: Request) -> Reply:
             return Ids(tokenizer.lost(text))
         case Chat(messages, date, answer):
             return Ids(tokenizer.chat(messages, date=date, answer=answer))
+        case Render(messages, date):
+            return Text(tokenizer.rendered(messages, date=date))
         case NextTurn(messages, date, after):
             return Ids(tokenizer.next_turn(messages, date=date, after=after))
         case Known(name):

@@ -27,6 +27,11 @@ class Chat(msgspec.Struct, tag=True):
     answer: bool
 
 
+class Render(msgspec.Struct, tag=True):
+    messages: list[Message]
+    date: datetime.date
+
+
 class NextTurn(msgspec.Struct, tag=True):
     messages: list[Message]
     date: datetime.date
@@ -46,11 +51,16 @@ class Opened(msgspec.Struct, tag=True):
     special_ids: frozenset[int]
     stop_ids: frozenset[int]
     bos_id: int | None
+    eos_id: int | None
     has_chat_template: bool
 
 
 class Ids(msgspec.Struct, tag=True):
     ids: list[int]
+
+
+class Text(msgspec.Struct, tag=True):
+    text: str
 
 
 class Value(msgspec.Struct, tag=True):
@@ -62,8 +72,8 @@ class Refused(msgspec.Struct, tag=True):
     message: str
 
 
-Request = Encode | Lost | Chat | NextTurn | Known
-Reply = Opened | Ids | Value | Refused
+Request = Encode | Lost | Chat | Render | NextTurn | Known
+Reply = Opened | Ids | Text | Value | Refused
 
 
 def write(pipe: BinaryIO, message: bytes) -> None:

@@ -40,7 +40,8 @@ class Tokenizer:
     """The tokenizer of one model: byte-level BPE, or BPE over SentencePiece's alphabet.
 
     `vocab_size` counts ids up to the greatest (logits may be padded beyond it). `adds_bos`: whether
-    the model's own tokenizer begins texts with the beginning-of-sequence token. `stop_ids` end an
+    the model's own tokenizer begins texts with the beginning-of-sequence token. `bos_id` and
+    `eos_id` are what the folder calls the tokens that begin and end a text; `stop_ids` end an
     answer. `special_ids` are the tokens that typed text never becomes. Safe between threads.
     """
 
@@ -69,7 +70,8 @@ class Tokenizer:
         self._bos_by_default = files.add_bos
         self._template: ChatTemplate | None = None
         self.has_chat_template = files.chat_template is not None
-        stops = {self._id_of(texts.get("eos_token")), *files.eos_ids}
+        self.eos_id = self._id_of(texts.get("eos_token"))
+        stops = {self.eos_id, *files.eos_ids}
         if files.chat_template is not None:
             name = f"the chat template of {files.folder}"
             self._template = ChatTemplate(files.chat_template, name, texts)
@@ -180,6 +182,14 @@ class Tokenizer:
         masked, restore = self._mask(messages)
         rendered = self._rendered(masked, date, answer)
         return [id for ids, _ in self._stretches(rendered, 0, restore) for id in ids]
+
+    def rendered(self, messages: Sequence[Message], *, date: datetime.date) -> str:
+        """A conversation up to where the assistant's answer begins, as the template writes it.
+
+        Nothing tells the special tokens of the template from those that a message spells. Raises as
+        `chat`.
+        """
+        return self._rendered(messages, date, True)
 
     def next_turn(
         self, messages: Sequence[Message], *, date: datetime.date, after: Sequence[int]
