@@ -73,6 +73,7 @@ def _defined(code: str, name: str) -> Callable[..., Any]:
 
 
 def _told(error: BaseException) -> str:
+    error.__traceback__ = None  # and with it whatever has filled the memory
     text = " ".join(f"{type(error).__name__}: {error}"[:1000].split())
     return text.removesuffix(":")[:200]
 

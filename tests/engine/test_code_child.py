@@ -109,7 +109,7 @@ class TestCalls:
     @pytest.mark.slow
     def test_memory_that_grows_is_bounded(self) -> None:
         code = "def f(x):\n    kept = []\n    while True: kept.append(bytearray(1 << 20))"
-        assert outcome(code) == "MemoryError"
+        assert outcome(code, Limits(cpu_seconds=60, wall_seconds=120)) == "MemoryError"
 
     def test_what_it_prints_goes_nowhere(self, capfd: pytest.CaptureFixture[str]) -> None:
         code = "import sys\ndef f(x):\n    print('x' * 10**7); sys.stderr.write('y'); return x"
