@@ -244,7 +244,7 @@ class TestGym:
     def test_it_says_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "reasoning_gym", None)
         monkeypatch.setitem(sys.modules, "reasoning_gym.factory", None)
-        with pytest.raises(UsageError, match=r"pip install 'entropix-mlx\[eval\]'"):
+        with pytest.raises(UsageError, match=r"pip install 'entropix-mlx\[gym\]'"):
             named("gym:chain_sum")
 
     @pytest.mark.slow
