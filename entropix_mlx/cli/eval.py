@@ -71,10 +71,14 @@ def eval(texts: tuple[str, ...], report: bool, lists: bool, asked: EvaluationOpt
 
 
 def _listed() -> list[tuple[str, str]]:
-    return [
-        (f"{name}{':' + kind.argument if kind.argument else ''}", kind.summary)
-        for name, kind in declared().items()
-    ]
+    """Each as it is named, in brackets what it need not be given."""
+    found = []
+    for name, kind in declared().items():
+        behind = f":{kind.argument}" if kind.argument else ""
+        if behind and not kind.needs_argument:
+            behind = f"[{behind}]"
+        found.append((name + behind, kind.summary))
+    return found
 
 
 def _report(folder: Path) -> int:

@@ -13,7 +13,7 @@ from entropix_models.progress import Progress, quiet
 class Dataset(Task):
     """A split of a data set, of which a sample is asked."""
 
-    argument: ClassVar = "a JSON Lines file with the fields of the data set"
+    argument: ClassVar = "FILE"
     source: ClassVar[hub.Split]
 
     @abstractmethod

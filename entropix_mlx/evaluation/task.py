@@ -25,7 +25,7 @@ class Task(ABC):
     summary: ClassVar[str]
     """In a line, for the list of tasks."""
     argument: ClassVar[str | None] = None
-    """What it can be given behind its name, in a word or two."""
+    """What it can be given behind its name, in a word: FILE."""
     needs_argument: ClassVar[bool] = False
     max_tokens: ClassVar[int]
     """Of an answer."""
@@ -37,7 +37,7 @@ class Task(ABC):
     def __init__(self, argument: str | None = None) -> None:
         """Raises UsageError for an argument that it cannot have."""
         if argument is None and self.needs_argument:
-            raise UsageError(f"{self.name} needs {self.argument}: {self.name}:...")
+            raise UsageError(f"{self.name} needs a {self.argument}: {self.name}:{self.argument}")
         if argument is not None and self.argument is None:
             raise UsageError(f"{self.name} takes nothing behind its name, not {argument!r}")
         self.given = argument

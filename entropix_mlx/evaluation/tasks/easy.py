@@ -60,7 +60,7 @@ class Easy(Task):
     the answer's mouth. Right is what names the right number or name before any wrong one.
     """
 
-    summary: ClassVar = "capitals, sums, spelling, comparisons, recall from a given text"
+    summary: ClassVar = "capitals, sums, spelling, comparisons, recall from a text"
     max_tokens: ClassVar = 16
     stop: ClassVar = ("\n",)
 

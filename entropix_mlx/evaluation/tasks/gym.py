@@ -26,7 +26,7 @@ class Gym(Task):
     """
 
     summary: ClassVar = "a generator of reasoning-gym: chain_sum, letter_counting, ..."
-    argument: ClassVar = "the name of a generator"
+    argument: ClassVar = "NAME"
     needs_argument: ClassVar = True
     max_tokens: ClassVar = 256
 

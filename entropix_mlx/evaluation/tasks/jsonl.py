@@ -26,7 +26,7 @@ class Jsonl(Task):
     """
 
     summary: ClassVar = "questions of your own: prompt, answer, choices"
-    argument: ClassVar = "a JSON Lines file"
+    argument: ClassVar = "FILE"
     needs_argument: ClassVar = True
     max_tokens: ClassVar = 256
 

@@ -67,7 +67,7 @@ class Larger(Task):
     Where yes or no is asked for, nothing else is an answer.
     """
 
-    summary: ClassVar = "which number is larger, in all phrasings and orders (9.9 or 9.11)"
+    summary: ClassVar = "which number is larger, in all phrasings (9.9 or 9.11)"
     max_tokens: ClassVar = 48
 
     def items(self, n: int, seed: int, progress: Progress = quiet) -> Items:

@@ -10,7 +10,7 @@ from entropix_mlx.evaluation.multiple_choice import MultipleChoice, Question
 class Truthfulqa(MultipleChoice):
     """Fields: `question`, `mc1_targets` with `choices` and `labels`, 1 for the right one."""
 
-    summary: ClassVar = "questions that many people answer wrong, one of the options right (mc1)"
+    summary: ClassVar = "questions that many answer wrong; one option is right (mc1)"
     source: ClassVar = Split("truthfulqa/truthful_qa", "multiple_choice", "validation")
 
     def question(self, row: Row) -> Question:
