@@ -79,11 +79,12 @@ def of_odds(odds: mx.array, n: int, key: mx.array) -> mx.array:
 
     By the inverse of summed probabilities, bit for bit as MLX draws several; but counted and not
     searched for, as only what is counted can be mapped over rows. A number that rounds up to the
-    sum is beyond the last place: the last that has any probability is given.
+    sum is taken for the float before it, so that a token is drawn that adds to the sum.
     """
-    levels = mx.random.uniform(shape=(n,), key=key) * mx.sum(odds)
-    last = mx.max(mx.where(odds > 0, mx.arange(odds.shape[0]), 0))
-    return mx.minimum(mx.sum(mx.cumsum(odds) <= levels[:, None], axis=-1), last)
+    sums = mx.cumsum(odds)
+    before = mx.view(mx.view(sums[-1:], mx.int32) - 1, mx.float32)
+    levels = mx.minimum(mx.random.uniform(shape=(n,), key=key) * sums[-1:], before)
+    return mx.sum(sums <= levels[:, None], axis=-1)
 
 
 def region(entropy: mx.array, varentropy: mx.array, p: Scalars) -> mx.array:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
+from entropix_mlx.sampling import metrics
+
 
 class SamplingParams(NamedTuple):
     """Float32 scalars."""
@@ -32,7 +34,8 @@ def filtered(logits: mx.array, params: SamplingParams, *, ordered: bool) -> tupl
     """`logits` float32 `[support]`, in descending order if `ordered`; without an order top-k and
     top-p must be off.
     """
-    scaled = (logits - mx.max(logits)) / params.temperature
+    peak = logits[0] if ordered else metrics.greatest(logits)
+    scaled = (logits - peak) / params.temperature
     likely = mx.where(scaled >= mx.log(params.min_p), scaled, -mx.inf)
     ranked = nucleus = likely
     if ordered:

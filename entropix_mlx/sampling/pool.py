@@ -27,12 +27,12 @@ class Pool:
     @cached_property
     def peak(self) -> mx.array:
         """The greatest logit, `[]`."""
-        return mx.max(self.logits)
+        return metrics.greatest(self.logits)
 
     @cached_property
     def total(self) -> mx.array:
         """The sum of the odds, `[]`."""
-        return mx.sum(self.odds)
+        return metrics.total(self.odds)
 
     @cached_property
     def p(self) -> mx.array:
@@ -41,17 +41,22 @@ class Pool:
 
     @cached_property
     def below(self) -> mx.array:
-        """Logits below the greatest, `[support]`, 0 where removed."""
-        return mx.where(self.logits > -mx.inf, self.logits - self.peak, 0.0)
+        """Logits below the greatest, `[support]`."""
+        return self.logits - self.peak
+
+    @cached_property
+    def mean(self) -> mx.array:
+        """Of what the logits are below the greatest, by their probabilities, `[]`."""
+        return metrics.total(self.odds * mx.maximum(self.below, metrics.NEVER)) / self.total
 
     @cached_property
     def entropy(self) -> mx.array:
         """In nats, `[]`."""
         # The odds may be of a peak that was removed since.
-        mean = mx.sum(self.odds * self.below) / self.total
-        return mx.maximum(mx.log(self.total / mx.max(self.odds)) - mean, 0.0)
+        greatest = metrics.greatest(self.odds)
+        return mx.maximum(mx.log(self.total / greatest) - self.mean, 0.0)
 
     def keep(self, kept: mx.array) -> "Pool":
         """Without the tokens that are not `kept` (bool `[support]`)."""
-        odds = None if self._odds is None else mx.where(kept, self._odds, 0.0)
+        odds = None if self._odds is None else self._odds * kept
         return Pool(mx.where(kept, self.logits, -mx.inf), odds)

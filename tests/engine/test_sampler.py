@@ -361,6 +361,16 @@ def test_a_place_that_was_removed_is_never_drawn(
     assert told.p > 0
 
 
+def test_what_is_hardly_possible_is_drawn_where_nothing_else_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the smallest floats a share is rounded to the whole."""
+    odds = mx.array(np.array([0, 1e-45, 0, 1e-45, 0], np.float32))
+    for number, place in ((0.0, 1), (1 - 2.0**-24, 3)):
+        monkeypatch.setattr(mx.random, "uniform", lambda number=number, **_: mx.full((2,), number))
+        assert draw.of_odds(odds, 2, draw_key(1, 1)).tolist() == [place, place]
+
+
 @pytest.mark.parametrize("size", [24, 128, 5000])
 @pytest.mark.parametrize("n", [1, 12])
 def test_draws_are_those_of_mlx(n: int, size: int) -> None:

@@ -37,6 +37,7 @@ class TopNSigma(Link):
         n = at.p["n_sigma"]
         left = pool.logits > -mx.inf
         count = mx.sum(left)
-        off = mx.where(left, pool.below - mx.sum(pool.below) / count, 0.0)
+        below = mx.where(left, pool.below, 0.0)
+        off = mx.where(left, below - mx.sum(below) / count, 0.0)
         sigma = mx.sqrt(mx.sum(off * off) / count)
         return pool.keep((pool.below >= -n * sigma) | (n == 0)), n

@@ -40,14 +40,14 @@ class Typical(Link):
 
         mass = at.p["typical_p"]
         # -log p - entropy = mean of the logits - logit: the normalisers cancel.
-        gap = mx.abs(mx.sum(pool.odds * pool.below) / pool.total - pool.below)
+        gap = mx.abs(pool.mean - pool.below)
         # What a gap is worth travels in its key, as gaps of both sides are alike.
-        gap = mx.where(pool.logits > -mx.inf, gap, mx.inf)
         keys = mx.view(mx.stack([pool.odds, gap], axis=-1), mx.int64)[:, 0]
+        enough = mx.where(mass < 1, mass * pool.total, mx.inf)
         typical = selection.leading(
             keys,
-            lambda keys: (mx.view(keys, mx.float32).reshape(-1, 2)[:, 0],),
-            lambda found: (found >= mass * pool.total) & (mass < 1),
+            lambda keys: (mx.view(keys.astype(mx.uint32), mx.float32),),
+            lambda found: found >= enough,
             _NEVER,
             through=True,
         )

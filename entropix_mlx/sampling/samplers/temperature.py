@@ -49,8 +49,7 @@ class Temperature(Settings):
         p = seen.p
         params = filters.SamplingParams(p["temperature"], p["top_k"], p["top_p"], p["min_p"])
         stages = filters.filtered(seen.logits, params, ordered=seen.ordered)
-        left = stages[-1].weights
-        odds = metrics.exp(left - mx.max(left))
+        odds = metrics.exp(stages[-1].weights)  # of which the greatest is 1
         drawn = draw.of_odds(odds, 1, seen.key)
         return draw.Outcome(
             region=draw.region(seen.measured[0], seen.measured[1], seen.p),
