@@ -37,16 +37,17 @@ class TopH(Link):
         from entropix_mlx.sampling import selection
 
         share = at.p["top_h"]
+        most = mx.where(share < 1, share * pool.entropy, mx.inf)
 
         def worth(keys: mx.array) -> tuple[mx.array, mx.array]:
-            odds = -keys
+            odds = selection.of_greatest_first(keys)
             return odds, odds * mx.log(mx.maximum(odds, _LEAST))
 
         def above(odds: mx.array, weighted: mx.array) -> mx.array:
-            entropy = mx.log(odds) - weighted / odds
-            return (entropy > share * pool.entropy) & (share < 1)
+            return mx.log(odds) - weighted / odds > most
 
-        first = selection.leading(-pool.odds, worth, above, 0.0, through=False)
+        keys = selection.greatest_first(pool.odds)
+        first = selection.leading(keys, worth, above, 0, through=False)
         return pool.keep(first | (pool.logits == pool.peak)), share
 
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from entropix_mlx.sampling.pool import Pool
 
+_NEVER = 0x7F800001
+"""The key of what was removed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Link):
@@ -28,14 +31,14 @@ class TopK(Link):
     def apply(pool: "Pool", at: At) -> "tuple[Pool, mx.array]":
         import mlx.core as mx
 
-        from entropix_mlx.sampling import selection
+        from entropix_mlx.sampling import metrics, selection
 
         k = at.p["top_k"]
         first = selection.leading(
-            -pool.logits,
-            lambda keys: ((keys < mx.inf).astype(mx.float32),),
+            -metrics.in_order(pool.logits),
+            lambda keys: ((keys < _NEVER).astype(mx.float32),),
             lambda count: (count >= k) & (k > 0),
-            mx.inf,
+            _NEVER,
             through=True,
         )
         return pool.keep(first), k

@@ -26,14 +26,17 @@ class TopP(Link):
 
     @staticmethod
     def apply(pool: "Pool", at: At) -> "tuple[Pool, mx.array]":
+        import mlx.core as mx
+
         from entropix_mlx.sampling import selection
 
         mass = at.p["top_p"]
+        enough = mx.where(mass < 1, mass * pool.total, mx.inf)
         nucleus = selection.leading(
-            -pool.odds,
-            lambda keys: (-keys,),
-            lambda found: (found >= mass * pool.total) & (mass < 1),
-            0.0,
+            selection.greatest_first(pool.odds),
+            lambda keys: (selection.of_greatest_first(keys),),
+            lambda found: found >= enough,
+            0,
             through=True,
         )
         return pool.keep(nucleus), mass
