@@ -7,7 +7,7 @@ Imports no MLX, as samplers don't.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -42,16 +42,23 @@ class At(NamedTuple):
     fixed: Any
     p: "Scalars"
 
-    def spread(self, ids: "mx.array", values: "mx.array") -> "mx.array":
-        """Float32 `[support]` with the values of some ids, 0 elsewhere; every id has to be in the
-        support. Equal ids have equal values; what is below 0 is none.
+    def changed(
+        self, pool: "Pool", ids: "mx.array", change: "Callable[[mx.array], mx.array]"
+    ) -> "Pool":
+        """Of `ids` `[n]` only, logits `[n]` are what `change` makes of them; every id has to be in
+        the support, equal ones are changed alike, and what is below 0 is none.
         """
         import mlx.core as mx
 
+        from entropix_mlx.sampling.pool import Pool
+
         size = self.ids.shape[0]
         places = mx.where((ids < 0) | (ids >= size), size, ids)  # one more than there are
-        found = mx.put_along_axis(mx.zeros(size + 1), places, values, axis=0)[:size]
-        return found[self.ids] if self.ordered else found
+        if self.ordered:
+            places = mx.concatenate([mx.argsort(self.ids), mx.array([size])])[places]
+        logits = mx.concatenate([pool.logits, mx.zeros(1)])
+        changed = mx.put_along_axis(logits, places, change(logits[places]), axis=0)
+        return Pool(changed[:size])
 
 
 class Drawn(NamedTuple):

@@ -31,14 +31,15 @@ def applied(
     key: mx.array | None = None,
     state: tuple[mx.array, ...] = (),
     fixed: Any = None,
+    ids: Rows | None = None,
 ) -> Rows:
-    """Log-probabilities after a link, -inf where it removed."""
+    """Log-probabilities after a link, -inf where it removed; `ids`: an order, if they have one."""
     link = links()[name]
     declared = {field: f.default for field, f in link.__dataclass_fields__.items()}
     p = {n: mx.array(float({**declared, **values}[n]), mx.float32) for n in link.parameters()}
     key = draw_key(1, 1) if key is None else key
-    ids = mx.arange(logits.size, dtype=mx.int32)
-    at = At(ids, False, mx.zeros(6), key, state, fixed, p)
+    places = mx.arange(logits.size, dtype=mx.int32) if ids is None else mx.array(ids, mx.int32)
+    at = At(places, ids is not None, mx.zeros(6), key, state, fixed, p)
     pool, _ = link.apply(Pool(mx.array(logits.astype(np.float32))), at)
     np.testing.assert_allclose(
         np.array(pool.p), np.exp(normalised(np.array(pool.logits))), atol=logits.size * 2e-7

@@ -67,6 +67,15 @@ class TestRepetition:
         found = applied("repetition", X, values, state=(recent.ids(path_of(ids), 16),))
         np.testing.assert_allclose(found, normalised(expected), atol=1e-5)
 
+    @pytest.mark.parametrize("name", ["repetition", "dry"])
+    def test_in_whatever_order_the_tokens_are(self, name: str) -> None:
+        order = np.argsort(-X, kind="stable")
+        state = (recent.ids(path_of([3, 9, 4, 27, 9, 4]), 16),)
+        expected = applied(name, X, state=state)
+        found = applied(name, X[order], state=state, ids=order)
+        assert (expected != normalised(X)).any()
+        np.testing.assert_allclose(found, expected[order], atol=1e-6)
+
     @pytest.mark.slow
     def test_mlx_lm_and_transformers(self) -> None:
         import torch

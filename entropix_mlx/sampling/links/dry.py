@@ -65,8 +65,6 @@ class Dry(Link):
         import mlx.core as mx
         import numpy as np
 
-        from entropix_mlx.sampling.pool import Pool
-
         (last,) = at.state
         multiplier, allowed = at.p["dry_multiplier"], at.p["dry_allowed_length"]
         back = last[::-1]  # the newest first
@@ -87,7 +85,8 @@ class Dry(Link):
         most = mx.max(mx.where(one, lengths[None, :], 0), axis=1)
         penalty = multiplier * mx.minimum(at.p["dry_base"] ** (most - allowed), _GREATEST)
         penalised = (most >= allowed) & ~breaks[:-1]
-        return Pool(pool.logits - at.spread(after, mx.where(penalised, penalty, 0.0))), multiplier
+        penalty = mx.where(penalised, penalty, 0.0)
+        return at.changed(pool, after, lambda logits: logits - penalty), multiplier
 
     @staticmethod
     def remember(entered: "Pool", at: At, drawn: Drawn) -> "tuple[State, tuple[mx.array, ...]]":

@@ -49,16 +49,15 @@ class Repetition(Link):
     def apply(pool: "Pool", at: At) -> "tuple[Pool, mx.array]":
         import mlx.core as mx
 
-        from entropix_mlx.sampling.pool import Pool
-
         (last,) = at.state
         penalty = at.p["repeat_penalty"]
         times = mx.sum(last[:, None] == last[None, :], axis=1).astype(mx.float32)
-        counts = at.spread(last, times)
-        logits = pool.logits
-        scaled = mx.where(logits > 0, logits / penalty, logits * penalty)
-        lower = scaled - counts * at.p["frequency_penalty"] - at.p["presence_penalty"]
-        return Pool(mx.where(counts > 0, lower, logits)), penalty
+
+        def lower(logits: mx.array) -> mx.array:
+            scaled = mx.where(logits > 0, logits / penalty, logits * penalty)
+            return scaled - times * at.p["frequency_penalty"] - at.p["presence_penalty"]
+
+        return at.changed(pool, last, lower), penalty
 
     @staticmethod
     def remember(entered: "Pool", at: At, drawn: Drawn) -> "tuple[State, tuple[mx.array, ...]]":
