@@ -56,6 +56,12 @@ class Pool:
         greatest = metrics.greatest(self.odds)
         return mx.maximum(mx.log(self.total / greatest) - self.mean, 0.0)
 
+    def likely(self, mass: mx.array) -> mx.array:
+        """Bool `[support]`: all but tokens so unlikely that together they have less than half of
+        what a `mass` leaves out.
+        """
+        return self.odds >= (1 - mass) * self.total / (2 * self.logits.shape[0])
+
     def keep(self, kept: mx.array) -> "Pool":
         """Without the tokens that are not `kept` (bool `[support]`)."""
         odds = None if self._odds is None else self._odds * kept

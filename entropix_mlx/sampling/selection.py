@@ -25,7 +25,8 @@ def leading(
     if `through` the one with which it is. Equal keys come in the order of their places; `blank` is
     the greatest possible, worth nothing.
 
-    Each partition leaves the half in which the sum becomes enough: in all twice what one costs.
+    Each partition leaves the half in which the sum becomes enough: in all twice what one costs, and
+    half of that or less where many keys are equal: what surely comes last had better be blank.
     """
     left, count = _padded(keys, blank), mx.array(0.0)
     sums = tuple(mx.array(0.0) for _ in worth(keys[:1]))
@@ -47,8 +48,8 @@ def leading(
 
 
 def greatest_first(odds: mx.array) -> mx.array:
-    """Keys, int32, of floats that are at least 0, whose bits are in their order: integers are
-    partitioned in three quarters of the time, as none of them is no number. 0 is the blank.
+    """Keys, int32, of float32 that are at least 0, whose bits are in their order. Integers are
+    partitioned in three quarters of the time, as each of them is a number. The blank is 0.
     """
     return -mx.view(odds, mx.int32)
 

@@ -33,7 +33,7 @@ class TopP(Link):
         mass = at.p["top_p"]
         enough = mx.where(mass < 1, mass * pool.total, mx.inf)
         nucleus = selection.leading(
-            selection.greatest_first(pool.odds),
+            selection.greatest_first(pool.odds * pool.likely(mass)),
             lambda keys: (selection.of_greatest_first(keys),),
             lambda found: found >= enough,
             0,

@@ -36,13 +36,15 @@ class Typical(Link):
     def apply(pool: "Pool", at: At) -> "tuple[Pool, mx.array]":
         import mlx.core as mx
 
-        from entropix_mlx.sampling import selection
+        from entropix_mlx.sampling import metrics, selection
 
         mass = at.p["typical_p"]
         # -log p - entropy = mean of the logits - logit: the normalisers cancel.
         gap = mx.abs(pool.mean - pool.below)
         # What a gap is worth travels in its key, as gaps of both sides are alike.
         keys = mx.view(mx.stack([pool.odds, gap], axis=-1), mx.int64)[:, 0]
+        # Unlikely ones come last, but for gaps that the favourite's may be greater than.
+        keys = mx.where(metrics.either(pool.likely(mass), gap <= -pool.mean), keys, _NEVER)
         enough = mx.where(mass < 1, mass * pool.total, mx.inf)
         typical = selection.leading(
             keys,
