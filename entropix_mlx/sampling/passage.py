@@ -1,5 +1,6 @@
 """A distribution on its way through the links of a chain."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -38,7 +39,9 @@ class Passage(NamedTuple):
 
 def through(links: Sequence[type[Link]], seen: Seen) -> Passage:
     """`seen`: with the links' `state`, and `fixed`, one for each."""
-    pool, stages, passed = Pool(seen.logits, seen.odds), [], []
+    # Whose odds are known is the raw distribution, and measured.
+    entropy = None if seen.odds is None else seen.measured[0] * math.log(2)
+    pool, stages, passed = Pool(seen.logits, seen.odds, entropy), [], []
     settings: dict[str, mx.array] = {}
     keys = mx.random.split(seen.key, 1 + len(links))
     begin = 0

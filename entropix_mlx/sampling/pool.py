@@ -10,10 +10,12 @@ from entropix_mlx.sampling import metrics
 class Pool:
     """`logits` float32 `[support]`, up to a constant, -inf where removed; lazy, never changed."""
 
-    def __init__(self, logits: mx.array, odds: mx.array | None = None) -> None:
-        """`odds`: probabilities up to a factor, if they are known."""
+    def __init__(
+        self, logits: mx.array, odds: mx.array | None = None, entropy: mx.array | None = None
+    ) -> None:
+        """`odds`: probabilities up to a factor, `entropy` in nats, if they are known."""
         self.logits = logits
-        self._odds = odds
+        self._odds, self._entropy = odds, entropy
 
     @property
     def odds(self) -> mx.array:
@@ -52,6 +54,8 @@ class Pool:
     @cached_property
     def entropy(self) -> mx.array:
         """In nats, `[]`."""
+        if self._entropy is not None:
+            return self._entropy
         # The odds may be of a peak that was removed since.
         greatest = metrics.greatest(self.odds)
         return mx.maximum(mx.log(self.total / greatest) - self.mean, 0.0)
