@@ -93,13 +93,18 @@ def run(part: Part, runs: Path, model: str, changed: dict[str, str]) -> int:
 
 
 def table(part: Part, runs: Path, model: str) -> str:
-    """The command and what it gave."""
+    """The command and what it gave, if it was run."""
+    from entropix_mlx.evaluation.report import Report
+    from entropix_mlx.evaluation.report_text import findings
+
     shown = shlex.join(["entropix-mlx", *part.words(model, Path(part.name))])
     folder = runs / part.name / ("held-out" if part.command == "tune" else "")
-    report = folder / "report.md"
-    if not report.exists():
+    if not (folder / "run.json").exists():
         return f"    {shown}\n\nNot run yet.\n"
-    return f"    {shown}\n\n{report.read_text(encoding='utf-8').strip()}\n"
+    report = Report.of(folder)
+    versions = ", ".join(f"{name} {version}" for name, version in report.run.versions.items())
+    told = f"On {report.run.device}, {versions}; {report.answers} of {report.wanted} answers."
+    return f"    {shown}\n\n{told}\n\n{findings(report, level=4)}\n"
 
 
 def examples(model: str) -> str:

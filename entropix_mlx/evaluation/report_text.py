@@ -285,19 +285,31 @@ def _cut(cell: str, width: int) -> str:
 
 
 def markdown(report: Report) -> str:
-    parts = [f"# {escaped(heading(report))}"]
+    told = [[escaped(name), _cell(value)] for name, value in facts(report)]
+    of_each = [[_code(name), _cell(value)] for name, value in settings(report)]
+    return "\n\n".join(
+        (
+            f"# {escaped(heading(report))}",
+            findings(report, level=2),
+            "## Run",
+            _table(["", ""], told),
+            "## Samplers",
+            _table(["sampler", "settings"], of_each) + "\n",
+        )
+    )
+
+
+def findings(report: Report, level: int) -> str:
+    """What the numbers say, what was wrong, and the tables: Markdown under headings of a level."""
+    begin = "#" * level
     said = [*sentences(report, _code), *map(escaped, report.run.notes)]
-    parts += ["\n".join(f"- {sentence}" for sentence in said)] if said else []
+    parts = ["\n".join(f"- {sentence}" for sentence in said)] if said else []
     if wrong := [f"- {escaped(problem)}" for problem in problems(report)]:
-        parts.append("## Problems\n\n" + "\n".join(wrong))
+        parts.append(f"{begin} Problems\n\n" + "\n".join(wrong))
     for table in tables(report):
         rows = [[_code(row[0]), *map(_cell, row[1:])] for row in table.rows]
-        parts.append(f"## {table.title}\n\n{_table(table.heads, rows)}\n\n{table.note}")
-    told = [[escaped(name), _cell(value)] for name, value in facts(report)]
-    parts.append("## Run\n\n" + _table(["", ""], told))
-    told = [[_code(name), _cell(value)] for name, value in settings(report)]
-    parts.append("## Samplers\n\n" + _table(["sampler", "settings"], told))
-    return "\n\n".join(parts) + "\n"
+        parts.append(f"{begin} {table.title}\n\n{_table(table.heads, rows)}\n\n{table.note}")
+    return "\n\n".join(parts)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
