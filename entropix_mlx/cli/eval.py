@@ -54,8 +54,8 @@ def eval(texts: tuple[str, ...], report: bool, lists: bool, asked: EvaluationOpt
     there = folder.run.read()
     asked = asked.known(there)
     task = asked.chosen()
-    named = dict.fromkeys([*there.get("samplers", {}), *texts])
-    samplers = samplers_of(named or SAMPLERS)
+    kept = there.get("samplers", {})
+    samplers = samplers_of(texts or (() if kept else SAMPLERS), kept)
     items = items_of(task, asked)
 
     from entropix_models.devices import release_thread

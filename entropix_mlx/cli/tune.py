@@ -74,7 +74,7 @@ def tune(
         raise UsageError(
             f"{task.spelt} has no right answers: nothing tells which settings are best"
         )
-    named = [" ".join(text.split()) for text in texts] or there.get("tuned", [])
+    named = list(samplers_of(texts, () if texts else there.get("tuned", ())))
     if not named:
         raise UsageError("no sampler: name what is to be tuned with --sampler")
     count: int = trials or there.get("trials", TRIALS)

@@ -8,8 +8,9 @@ from entropix_mlx.sampling.settings import Settings
 from entropix_models.errors import UsageError
 
 
-def settings_of(text: str) -> Settings:
-    """`min-p min_p=0.1`: a sampler's name, then settings. One of the user's own is imported.
+def settings_of(text: str, *, asked: bool = True) -> Settings:
+    """`min-p min_p=0.1`: a sampler's name, then settings. One of the user's own is imported, but
+    only if the user `asked` for it: a folder never causes an import.
 
     Raises UsageError.
     """
@@ -23,15 +24,21 @@ def settings_of(text: str) -> Settings:
         if not equals:
             raise UsageError(f"sampler {text!r}: {pair!r} is no KEY=VALUE")
         overrides[key] = value
+    if not asked and own.is_code(name):
+        raise UsageError(
+            f"this run has a sampler of your own: name it again with --sampler {shlex.quote(text)}"
+        )
     return Settings.make(own.chosen(name), overrides)
 
 
-def samplers_of(texts: Iterable[str]) -> dict[str, Settings]:
-    """By their texts, in this order. Raises UsageError, for one that is named twice too."""
-    found: dict[str, Settings] = {}
-    for text in texts:
-        name = " ".join(text.split())
-        if name in found:
-            raise UsageError(f"sampler {name!r} is named twice")
-        found[name] = settings_of(name)
-    return found
+def samplers_of(texts: Iterable[str], there: Iterable[str] = ()) -> dict[str, Settings]:
+    """By their texts: those that a folder has, then those that are asked for.
+
+    Raises UsageError, for one that is asked for twice too.
+    """
+    asked = [" ".join(text.split()) for text in texts]
+    found = {name: settings_of(name, asked=name in asked) for name in there}
+    twice = [name for name in asked if asked.count(name) > 1]
+    if twice:
+        raise UsageError(f"sampler {twice[0]!r} is named twice")
+    return found | {name: settings_of(name) for name in asked if name not in found}

@@ -48,6 +48,11 @@ def chosen(text: str) -> str:
     return _known(found, source, text)
 
 
+def is_code(text: str) -> bool:
+    """Whether `chosen` would import something."""
+    return _FILE in text or _point(text) is not None
+
+
 def _point(name: str) -> EntryPoint | None:
     if settings.named(name) is not None or not name.isidentifier():
         return None

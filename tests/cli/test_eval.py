@@ -70,6 +70,30 @@ def test_a_run(call: Call, tiny_model: Path, questions: Path, out: Path) -> None
     assert call("eval", "--out", out, "--report").text == more.text
 
 
+def test_a_folder_never_causes_an_import(
+    call: Call, tiny_model: Path, questions: Path, out: Path, tmp_path: Path
+) -> None:
+    """Whoever goes on with a run says again that a file of samplers is to be run."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from pathlib import Path\n"
+        "from entropix_mlx.sampling.links.min_p import MinP\n"
+        f"Path({str(tmp_path / 'imported')!r}).touch()\n"
+        "class Mine(MinP):\n"
+        "    pass\n"
+    )
+    sampler = ("--sampler", f"{mine}:Mine min_p=0.2")
+    made = call("eval", "--task", questions, "--model", tiny_model, "--out", out, *FIXED, *sampler)
+    assert made.status == 0, made.err
+    (tmp_path / "imported").unlink()
+    again = call("eval", "--out", out)
+    assert (again.status, again.text) == (2, "")
+    assert "a sampler of your own: name it again with --sampler" in again.err
+    assert not (tmp_path / "imported").exists()
+    assert call("eval", "--out", out, *sampler).status == 0
+    assert len(results(out)) == 6
+
+
 @pytest.mark.slow
 def test_an_interrupt_and_a_kill(
     spawn: Callable[..., Any], call: Call, tiny_model: Path, questions: Path, out: Path
