@@ -1,7 +1,9 @@
 """The page in a real browser: it opens offline, its keys work, hostile text stays text."""
 
+import functools
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import dom, told
@@ -9,7 +11,6 @@ from pages import asked, passage, said
 from test_export_page import HOSTILE
 
 from entropix_mlx.export.page import fragment, page
-from entropix_mlx.export.passage import Passage
 from entropix_mlx.records.quadrants import QUADRANTS
 from entropix_mlx.records.record import Event
 from entropix_mlx.terminal.glyphs import one_line, shown
@@ -27,13 +28,18 @@ const state = () => ({
 """
 
 
-def story() -> Passage:
+def records() -> list[Any]:
     ways = [(504, " w", -0.1, 1.0), (9, "<b>", -3.0, 0.0)]
     words = [
         said(n, f" w{n}" + "\n" * (n % 40 == 39), rank=n % 3, candidates=ways)
         for n in range(1, 1200)
     ]
-    return passage(asked(0, "Tell."), *words, Event(kind="valley", index=1100, at=1050))
+    return [asked(0, "Tell."), *words, Event(kind="valley", index=1100, at=1050)]
+
+
+@functools.cache
+def story() -> str:
+    return page(passage(*records()))
 
 
 @pytest.mark.slow
@@ -52,7 +58,7 @@ def test_keys_and_pointer_lead_through_the_tokens(tmp_path: Path) -> None:
     tell(seen);
     """
     first, second, paged, lines, valley, over, clicked, last = told(
-        page(story()), STATE + driver, tmp_path / "page.html"
+        story(), STATE + driver, tmp_path / "page.html"
     )
     assert first["told"].startswith("Token 1 of 1199:  w1 entropy 1.25 bits, varentropy 2.50 bits²")
     assert "surprisal 0.72 bits, probability 60.7 %, rank 2" in first["told"]
@@ -81,7 +87,7 @@ def test_every_token_is_found_again(tmp_path: Path) -> None:
     });
     tell(wrong);
     """
-    assert told(page(story()), driver, tmp_path / "page.html") == []
+    assert told(story(), driver, tmp_path / "page.html") == []
 
 
 @pytest.mark.slow
@@ -128,29 +134,31 @@ def test_dark_and_light(tmp_path: Path) -> None:
     """
     light, dark = "rgb(255, 255, 255)", "rgb(18, 18, 18)"
     file = tmp_path / "page.html"
-    assert told(page(story()), driver, file) == [light, dark, light]
+    assert told(story(), driver, file) == [light, dark, light]
     wanted = "--blink-settings=preferredColorScheme=0"
-    assert told(page(story()), driver, file, wanted) == [dark, light, dark]
+    assert told(story(), driver, file, wanted) == [dark, light, dark]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1300])
 def test_nothing_hangs_over_the_edge(width: int, tmp_path: Path) -> None:
-    long = passage(asked(0, "x" * 3000), said(1, "y" * 3000), notes=["z" * 3000])
+    long = asked(1200, "x" * 3000), said(1201, "y" * 3000)
+    source = page(passage(*records(), *long, notes=["z" * 3000]))
     driver = """
     const wide = document.documentElement;
     tell([wide.scrollWidth - wide.clientWidth, document.body.scrollWidth - wide.clientWidth]);
     """
-    for made in (story(), long):
-        over = told(page(made), driver, tmp_path / "page.html", f"--window-size={width},900")
-        assert max(over) <= 0
+    over = told(source, driver, tmp_path / "page.html", f"--window-size={width},900")
+    assert max(over) <= 0
 
 
 @pytest.mark.slow
 def test_a_notebooks_frame_runs(tmp_path: Path) -> None:
     """Apart from the page around it, and with its program allowed."""
     file = tmp_path / "notebook.html"
-    file.write_text(f"<!doctype html><title>x</title>{fragment(story())}", encoding="utf-8")
+    file.write_text(
+        f"<!doctype html><title>x</title>{fragment(passage(*records()))}", encoding="utf-8"
+    )
     assert "<iframe" in dom(file)
 
 
@@ -181,11 +189,12 @@ def test_a_hundred_thousand_tokens_open_in_three_seconds(tmp_path: Path) -> None
         steps.push(performance.now() - began);
       }
       tell({opened, slowest: Math.max(...steps)});
+      document.body.remove();  // else all of it is printed
     });
     """
-    found = min(
-        (told(source, driver, tmp_path / "page.html") for _ in range(2)),
-        key=lambda seen: float(seen["opened"]),
-    )
+    for _ in range(2):  # other tests may have the processor once
+        found = told(source, driver, tmp_path / "page.html")
+        if found["opened"] < 3000 and found["slowest"] < 300:
+            break
     assert found["opened"] < 3000
     assert found["slowest"] < 300
