@@ -52,12 +52,12 @@ def flat(runs: list[Run]) -> Run:
 
 def rates(split: QuadrantSplit, run: Run, level: int = 0) -> list[tuple[int, int]]:
     """Of each quadrant, how many tokens it has, and for how many of them its sentence holds."""
-    found = []
-    for quadrant in QUADRANTS:
-        mine = [r for r in run if quadrant_of(r.entropy or 0, r.varentropy or 0, split) == quadrant]
-        sentence = KINDS[quadrant].sentences[level]
-        found.append((len(mine), sum(bool(sentence.holds(*likely(r))) for r in mine)))
-    return found
+    found: dict[str | None, list[bool]] = {quadrant: [] for quadrant in QUADRANTS}
+    for r in run:
+        quadrant = quadrant_of(r.entropy or 0, r.varentropy or 0, split)
+        assert quadrant is not None
+        found[quadrant].append(bool(KINDS[quadrant].sentences[level].holds(*likely(r))))
+    return [(len(holds), sum(holds)) for holds in found.values()]
 
 
 def test_what_is_usual_are_medians_of_bins() -> None:
