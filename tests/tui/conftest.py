@@ -1,5 +1,6 @@
 """Makes this folder's helpers importable, and every screen the same wherever it is drawn."""
 
+import functools
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,11 +10,35 @@ import pytest
 import textual.app
 import textual.pilot
 from textual.app import App
+from textual.css import stylesheet
+from textual.css.model import RuleSet
+from textual.css.parse import parse
+from textual.css.tokenize import Token, tokenize_values
 from textual.pilot import Pilot
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import SMALL, at_rest, settled
+
+
+class Variables(dict[str, list[Token]]):
+    """A theme's variables, each as its tokens; the same ones are one and the same."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
+
+
+@functools.cache
+def _variables(given: tuple[tuple[str, str], ...]) -> Variables:
+    return Variables(tokenize_values(dict(given)))
+
+
+@functools.cache
+def _rules(*given: Any, **named: Any) -> list[RuleSet]:
+    """Styles are parsed once for all applications, each of which would parse all of them again
+    with each widget of a new kind.
+    """
+    return list(parse(*given, **named))
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +47,11 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for module in (textual.app, textual.pilot):  # after every key, click and pause of Pilot's
         monkeypatch.setattr(module, "wait_for_idle", at_rest)
+    monkeypatch.setattr(
+        stylesheet, "tokenize_values", lambda given: _variables(tuple(given.items()))
+    )
+    monkeypatch.setattr(stylesheet, "parse", _rules)
+    monkeypatch.setattr(Pilot, "_wait_for_screen", at_rest)
 
 
 @pytest.fixture

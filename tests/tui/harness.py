@@ -64,7 +64,7 @@ def _draws(app: App[Any]) -> bool:
     return bool(waits)
 
 
-async def at_rest(*_seconds: float) -> None:
+async def at_rest(*_: object) -> None:
     """Wait until no part of the application has anything to do, and all of it is drawn.
 
     In place of Textual's `wait_for_idle`, which takes a process that computes nothing for 20 ms for
