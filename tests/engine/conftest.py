@@ -1,5 +1,6 @@
 """Fixtures of the engine's tests; makes this folder's helpers importable."""
 
+import logging
 import os
 import shlex
 import shutil
@@ -60,6 +61,16 @@ def compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script.write_text(f'#!/bin/sh\nexec {shlex.quote(found)} -I {shlex.quote(str(folder))} "$@"\n')
     script.chmod(0o755)
     return folder
+
+
+@pytest.fixture
+def harness_logs() -> Iterator[None]:
+    """What a harness makes of the process's logs is undone."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ DATA = Path(__file__).parents[1] / "data" / "harness"
 pytestmark = [
     pytest.mark.harness,
     pytest.mark.slow,
+    pytest.mark.usefixtures("harness_logs"),
     pytest.mark.filterwarnings("ignore"),  # of many libraries
 ]
 

@@ -3,7 +3,8 @@
 import json
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ TASKS = ("sentence_choices", "sentence_answers", "sentence_texts")
 pytestmark = [
     pytest.mark.harness,
     pytest.mark.slow,
+    pytest.mark.usefixtures("harness_logs"),
     pytest.mark.filterwarnings("ignore"),  # of many libraries
 ]
 
@@ -44,32 +46,34 @@ def words(count: int, seed: int = 0) -> str:
     return " ".join(drawn)
 
 
-@pytest.fixture(scope="module")
-def made(llama_folder: Path) -> Any:
-    """`made(**arguments)`: our model of the folder."""
+def ours(folder: Path, **arguments: Any) -> Any:
     from entropix_mlx.evaluation.lm_eval_model import EntropixLM
 
-    def make(**arguments: Any) -> Any:
-        return EntropixLM(model=str(llama_folder), device="cpu", **arguments)
-
-    return make
+    return EntropixLM(model=str(folder), device="cpu", **arguments)
 
 
-@pytest.fixture(scope="module")
-def theirs(llama_folder: Path) -> Any:
-    """`theirs(**arguments)`: lm-eval's `hf` of the folder, in float32."""
+def hf(folder: Path, **arguments: Any) -> Any:
+    """lm-eval's own model of the folder, in float32."""
     pytest.importorskip("accelerate", reason="lm-eval's hf needs accelerate")
     import torch
     from lm_eval.models.huggingface import HFLM
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-    network = LlamaForCausalLM.from_pretrained(llama_folder, dtype=torch.float32).eval()
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(llama_folder)
+    network = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    return HFLM(pretrained=network, tokenizer=tokenizer, **arguments)
 
-    def make(**arguments: Any) -> Any:
-        return HFLM(pretrained=network, tokenizer=tokenizer, **arguments)
 
-    return make
+@pytest.fixture(scope="module")
+def made(llama_folder: Path) -> Any:
+    """`made(**arguments)`: our model of the random Llama."""
+    return partial(ours, llama_folder)
+
+
+@pytest.fixture(scope="module")
+def theirs(llama_folder: Path) -> Any:
+    """`theirs(**arguments)`: lm-eval's."""
+    return partial(hf, llama_folder)
 
 
 PAIRS = [
@@ -106,6 +110,39 @@ class TestLikelihoods:
         requests = [asked("Hello", best), asked("Hello", best + "x")]
         assert [greedy for _, greedy in made().loglikelihood(requests)] == [True, False]
         assert [greedy for _, greedy in theirs().loglikelihood(requests)] == [True, False]
+
+
+def test_a_model_whose_texts_begin_with_a_token(
+    make_llama: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_llama(tmp_path / "llama")
+    spec = json.loads((folder / "tokenizer.json").read_text())
+    begin = {"id": "<|im_start|>", "ids": [0], "tokens": ["<|im_start|>"]}
+    single = [
+        {"SpecialToken": {"id": begin["id"], "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    ]
+    spec["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {begin["id"]: begin},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(spec))
+    own, reference = ours(folder), hf(folder)
+    for text in ("Hello", "<|im_start|>Hello", ""):
+        for special in (None, False):
+            found = own.tok_encode(text, add_special_tokens=special)
+            assert found == reference.tok_encode(text, add_special_tokens=special)
+    requests = [asked(*pair) for pair in PAIRS]
+    for (logprob, _), (theirs_, _) in zip(
+        own.loglikelihood(requests), reference.loglikelihood(requests), strict=True
+    ):
+        assert logprob == pytest.approx(theirs_, abs=1e-3)
+    texts = [asked(words(9))]
+    assert own.loglikelihood_rolling(texts) == pytest.approx(
+        reference.loglikelihood_rolling(texts), abs=1e-3
+    )
 
 
 CONTEXTS = ("The capital", "One two", words(150), "Hi")
@@ -205,8 +242,6 @@ def test_a_local_task(llama_folder: Path, tasks: Any, theirs: Any, chat: bool) -
 
 def test_the_command(llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the documentation has it, without the ten seconds in which it looks at all its tasks."""
-    from functools import partial
-
     from lm_eval import tasks
     from lm_eval.api.registry import model_registry
 
