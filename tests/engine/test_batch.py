@@ -209,7 +209,10 @@ def test_rows_of_the_real_model(smollm2: LanguageModel, shared: bool) -> None:
             for name in ("entropy", "varentropy", "logprob"):
                 if name == "logprob" and proposed.id != choice.id:
                     continue
-                assert getattr(choice, name) == pytest.approx(getattr(proposed, name), abs=METRICS)
+                # A logit that is off moves the entropy by what surprisals deviate, varentropy by
+                # the square of that.
+                near = METRICS * max(1, proposed.varentropy**0.5 if name == "varentropy" else 1)
+                assert getattr(choice, name) == pytest.approx(getattr(proposed, name), abs=near)
             assert choice.attention == pytest.approx(proposed.attention, abs=METRICS)
             if proposed.id != choice.id:
                 assert reason(alone_, choice.id, proposed.id)

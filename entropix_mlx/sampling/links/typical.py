@@ -41,10 +41,11 @@ class Typical(Link):
         mass = at.p["typical_p"]
         # -log p - entropy = mean of the logits - logit: the normalisers cancel.
         gap = mx.abs(pool.mean - pool.below)
+        # Gaps beyond the favourite's come in the order of the odds, unlikely ones last. A gap by
+        # nothing is infinite, in less time than a choice, which a CPU guesses token by token.
+        may = metrics.either(pool.likely(mass), gap <= -pool.mean)
         # What a gap is worth travels in its key, as gaps of both sides are alike.
-        keys = mx.view(mx.stack([pool.odds, gap], axis=-1), mx.int64)[:, 0]
-        # Unlikely ones come last, but for gaps that the favourite's may be greater than.
-        keys = mx.where(metrics.either(pool.likely(mass), gap <= -pool.mean), keys, _NEVER)
+        keys = mx.view(mx.stack([pool.odds * may, gap / may], axis=-1), mx.int64)[:, 0]
         enough = mx.where(mass < 1, mass * pool.total, mx.inf)
         typical = selection.leading(
             keys,
