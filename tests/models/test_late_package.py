@@ -16,6 +16,12 @@ print(len([token.id for token in ex.generate(model, "Hello", seed=1, max_tokens=
 assert not [name for name in {HEAVY!r} if name in sys.modules]
 """
 
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+"""
+"""As most have it: it is no dependency of ours, and the half of what importing mlx-lm takes."""
+
 AFTER = """
 import inspect
 import mlx_lm
@@ -35,7 +41,6 @@ assert speed.bare(model, 8, 2) > 0
 BEFORE = """
 import mlx_lm
 had = mlx_lm.generate
-import sys
 import entropix_mlx as ex
 model = ex.load(sys.argv[1], device="cpu")
 assert mlx_lm.generate is had
@@ -45,7 +50,12 @@ assert mlx_lm.generate is had
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "printed"),
-    [(RUN, "3\n"), (RUN + AFTER, "3\n"), (RUN + BARE + AFTER, "3\n"), (BEFORE, "")],
+    [
+        (RUN, "3\n"),
+        (RUN + WITHOUT_TORCH + AFTER, "3\n"),
+        (RUN + WITHOUT_TORCH + BARE + AFTER, "3\n"),
+        (WITHOUT_TORCH + BEFORE, ""),
+    ],
     ids=["alone", "mlx-lm after it", "mlx-lm's loop, then mlx-lm", "mlx-lm before it"],
 )
 def test_what_a_run_imports(llama_folder: Path, program: str, printed: str) -> None:
