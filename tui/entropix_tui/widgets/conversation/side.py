@@ -78,12 +78,12 @@ class SidePanel(Container):
     def show(self) -> None:
         """Beside a wide text there is always a panel; under a narrow one, when it is wanted."""
         beside, page = self.screen.has_class("-wide"), self.page
-        self.set_class(beside, "-beside")
-        self.set_class(self.screen.size.height >= TALL, "-tall")
+        tall = self.screen.size.height >= TALL
+        pages = {f"-{name}": name == page for name in ("inspector", "sampler")}
+        # At once: each change styles all that is in here anew.
+        self.update_classes({"-beside": beside, "-tall": tall, **pages})
         self.plane.divide(by_sampler=page == "sampler")
         self.styles.width = max(WIDTH, self.screen.size.width - TEXT) if beside else None
-        for name in ("summary", "inspector", "sampler"):
-            self.set_class(name == page, f"-{name}")
         wanted = self._wanted
         if wanted is None:
             wanted = page != "summary" or (beside and not self.idle)

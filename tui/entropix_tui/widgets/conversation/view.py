@@ -65,6 +65,7 @@ class ConversationView(Container):
         self.home = home
         self.strips = Strips()
         self.stage = TextStage(conversation, empty)
+        self.set_class(self.stage.is_empty, "-empty")  # before there are parts to be styled
         self.tokens = self.stage.tokens
         self.side = SidePanel(self._text_at, text=self.tokens, home=home)
         self.inspector = self.side.inspector

@@ -34,9 +34,14 @@ class TextStage(Vertical):
         yield self.markdown
         yield self.search
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing but what stands for it."""
+        return self._empty is not None and self.conversation.is_empty
+
     def show(self) -> bool:
         """Have in sight what there is; whether that is what stands for nothing."""
-        empty = self._empty is not None and self.conversation.is_empty
+        empty = self.is_empty
         tokens = not empty and not self.markdown.display
         if self.tokens.display != tokens:
             self.tokens.display = tokens
