@@ -161,7 +161,8 @@ class Settings:
         return _made(name, {**values, **overrides})
 
     @classmethod
-    def parameters(cls) -> dict[str, dataclasses.Field[Any]]:
+    @cache
+    def parameters(cls) -> Mapping[str, dataclasses.Field[Any]]:
         """What can be set, by name, in the order in which it is shown."""
         return {field.name: field for field in cls._ordered() if "doc" in field.metadata}
 
