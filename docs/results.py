@@ -45,7 +45,12 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part("easy", "eval", ("--task", "easy", "-n", "300", "--samples", "2")),
+    Part(
+        "easy",
+        "eval",
+        ("--task", "easy", "-n", "300", "--samples", "2"),
+        (*COMPARED, "calibrated resamples=1"),
+    ),
     Part("larger", "eval", ("--task", "larger", "-n", "300")),
     Part(
         "larger-20",
@@ -163,7 +168,12 @@ def main() -> int:
         for part in parts:
             if status := run(part, options.runs, options.model, changed):
                 return status
-    write(options.runs, options.model)
+    from entropix_models.devices import release_thread
+
+    try:
+        write(options.runs, options.model)
+    finally:
+        release_thread()
     return 0
 
 

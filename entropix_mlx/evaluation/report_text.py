@@ -187,7 +187,8 @@ def measured(report: Report) -> Table:
         "no answer: with a text that settles on nothing; too long: the item for the model's "
         "context, which counts as wrong; tokens, entropy (bits), repeated (trigrams of words that "
         "were there before) and distinct-2: means over answers; forked: those with a token of high "
-        f"entropy, first fork: its mean place; ms: a token's, {report.run.rows} rows side by side.",
+        f"entropy, first fork: its mean place; ms: a token's share of a step of {report.run.rows} "
+        "rows, or of its own where a sampler looks ahead.",
     )
 
 
