@@ -61,14 +61,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs the embedded model; the files that take longest go first."""
+    """Mark what runs the embedded model; the files that take longest go first.
+
+    Those with a test that has the machine to itself come after them, beside others with short
+    tests: it begins when the last of those under way has ended.
+    """
     slow: set[Path] = set()
+    serial: set[Path] = set()
     for item in items:
         if "smollm2" in getattr(item, "fixturenames", ()):
             item.add_marker("model")
         if any(map(item.get_closest_marker, ("model", "slow"))):
             slow.add(item.path)
-    items.sort(key=lambda item: item.path not in slow)  # else as they were
+        if item.get_closest_marker("serial"):
+            serial.add(item.path)
+    # Else as they were.
+    items.sort(key=lambda item: 1 if item.path in serial else 0 if item.path in slow else 2)
 
 
 def pytest_collection_finish() -> None:
